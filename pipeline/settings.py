@@ -1,0 +1,238 @@
+"""fangyan.toml and environment to typed Settings. An unknown key or a bad value names file, key and what is allowed.
+
+Environment variables override the file: `FANGYAN_TRANSCRIBE__BEAM_SIZE=1` sets `[transcribe] beam_size`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PROJECT = Path(__file__).resolve().parent.parent
+_ENVIRONMENT_PREFIX = "FANGYAN_"
+
+
+class SettingsError(Exception):
+    """The configuration is wrong; the message names file, key and what is allowed."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Paths(_Section):
+    """Relative paths are relative to the workspace."""
+
+    landing: Path = Path("landing")
+    lake: Path = Path("lake")
+    catalog: Path = Path("catalog.duckdb")
+
+
+class Engine(_Section):
+    workers: int = Field(0, ge=0, description="worker processes of a stage; 0 means one per core")
+    attempts: int = Field(2, ge=1, le=5, description="tries of a recording whose worker died")
+    recording_timeout_s: float = Field(
+        7200.0, gt=0, description="a recording that takes longer is quarantined"
+    )
+    compute: Literal["local", "ray"] = "local"
+
+
+class Batches(_Section):
+    hours: float = Field(10.0, gt=0, description="audio in a batch")
+    settle_seconds: float = Field(30.0, ge=0, description="a file younger than this may still be written")
+    max_wait_hours: float = Field(24.0, gt=0, description="a batch that is not full closes after this")
+    max_new_per_tick: int = Field(20, ge=1, description="batches a sensor tick may add")
+
+
+class Ingest(_Section):
+    require_consent: bool = True
+    min_seconds: float = Field(0.5, ge=0)
+    silence_dbfs: float = Field(
+        -60.0, lt=0, description="a recording whose loudest second is under this is silence"
+    )
+    clipped_share: float = Field(
+        0.05, gt=0, le=1, description="a recording with more clipped samples is quarantined"
+    )
+    decode_error_share: float = Field(0.02, ge=0, le=1, description="decoded share that may be missing")
+
+
+class Diarize(_Section):
+    checkpoint: str = "checkpoints/diarization-micro"
+    chapter_minutes: float = Field(
+        60.0, gt=0, description="longer recordings are cut at silences into chapters"
+    )
+    chapter_join_similarity: float = Field(0.6, ge=-1, le=1)
+    min_turn_seconds: float = Field(0.2, ge=0)
+    device: str = "auto"
+
+
+class Denoise(_Section):
+    policy: Literal["off", "noisy", "always"] = "noisy"
+    snr_bound_db: float = Field(
+        20.0, description="turns under this estimated SNR are denoised when policy is noisy"
+    )
+    worse_by: float = Field(
+        0.05, ge=0, description="DNSMOS OVRL may fall by this much before the original is kept"
+    )
+
+
+class Transcribe(_Section):
+    checkpoint: str = "checkpoints/whisper-micro"
+    device: str = "auto"
+    compute_type: str = "default"
+    batch_size: int = Field(8, ge=1)
+    beam_size: int = Field(5, ge=1)
+    min_seconds: float = Field(
+        0.3, ge=0.1, description="shorter windows are dropped; 0.1 s would kill the process"
+    )
+    max_seconds: float = Field(30.0, gt=1, le=30)
+    min_avg_logprob: float = -1.0
+    max_no_speech_prob: float = Field(0.6, ge=0, le=1)
+    max_compression_ratio: float = Field(2.4, gt=0)
+    max_characters_per_second: float = Field(12.0, gt=0)
+    min_characters_per_second: float = Field(0.5, ge=0)
+
+
+class Align(_Section):
+    checkpoint: str = "checkpoints/aligner-micro"
+    device: str = "auto"
+    min_score: float = Field(0.3, ge=0, le=1)
+    min_coverage: float = Field(0.4, ge=0, le=1)
+    max_character_seconds: float = Field(2.0, gt=0)
+    max_characters_per_second: float = Field(12.0, gt=0)
+
+
+class Score(_Section):
+    policy: Literal["emilia", "tts4"] = "emilia"
+    min_seconds: float = Field(3.0, gt=0)
+    max_seconds: float = Field(30.0, gt=0)
+    target_seconds: float = Field(
+        12.0, gt=0, description="segments are cut at the sentence end nearest to this"
+    )
+    join_gap_seconds: float = Field(
+        1.0, ge=0, description="turns of one speaker this close may share a segment"
+    )
+    margin_seconds: float = Field(0.1, ge=0, description="kept before the first and after the last character")
+    max_overlap_share: float = Field(0.1, ge=0, le=1)
+
+
+class Speakers(_Section):
+    threshold: float = Field(0.6, ge=-1, le=1, description="cosine similarity from which two are one speaker")
+
+
+class Dedup(_Section):
+    embedding_similarity: float = Field(0.9, ge=-1, le=1)
+    text_similarity: float = Field(0.95, ge=0, le=1)
+
+
+class Splits(_Section):
+    dev_share: float = Field(0.05, ge=0, lt=0.5)
+    test_share: float = Field(0.05, ge=0, lt=0.5)
+    seed: int = 7
+
+
+class Settings(_Section):
+    """The whole configuration. `workspace` holds landing, lake, catalog and Dagster's storage unless paths say otherwise."""
+
+    workspace: Path = Path("workspace")
+    paths: Paths = Paths()
+    engine: Engine = Engine()
+    batches: Batches = Batches()
+    ingest: Ingest = Ingest()
+    diarize: Diarize = Diarize()
+    denoise: Denoise = Denoise()
+    transcribe: Transcribe = Transcribe()
+    align: Align = Align()
+    score: Score = Score()
+    speakers: Speakers = Speakers()
+    dedup: Dedup = Dedup()
+    splits: Splits = Splits()
+
+    @property
+    def root(self) -> Path:
+        """The workspace folder, absolute; a relative one lies in the project."""
+        return self.workspace if self.workspace.is_absolute() else PROJECT / self.workspace
+
+    @property
+    def landing(self) -> Path:
+        return self.root / self.paths.landing
+
+    @property
+    def lake(self) -> Path:
+        return self.root / self.paths.lake
+
+    @property
+    def catalog(self) -> Path:
+        return self.root / self.paths.catalog
+
+    @property
+    def workers(self) -> int:
+        return self.engine.workers or os.cpu_count() or 1
+
+
+def checkpoint_path(name: str) -> str:
+    """A checkpoint folder as an absolute path when it exists in the project, else the name as it is (a hub id)."""
+    local = Path(name) if Path(name).is_absolute() else PROJECT / name
+    return str(local) if local.exists() else name
+
+
+def load_settings(
+    file: Path | None = None, environment: Mapping[str, str] | None = None, **overrides: Any
+) -> Settings:
+    """Read `file` (default: `$FANGYAN_CONFIG`, else fangyan.toml of the project), then environment, then overrides.
+
+    Raises SettingsError that names the file or variable, the key and what is allowed.
+    """
+    environment = os.environ if environment is None else environment
+    file = file or Path(environment.get("FANGYAN_CONFIG", PROJECT / "fangyan.toml"))
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{file}: no such configuration file; give --config or set FANGYAN_CONFIG"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: not valid TOML: {error}") from None
+    _validate(values, str(file))
+    for name, value in environment.items():
+        _apply_environment(values, name, value)
+    values |= {key: value for key, value in overrides.items() if value is not None}
+    return _validate(values, "environment or command line")
+
+
+def _apply_environment(values: dict[str, Any], name: str, value: str) -> None:
+    if name == f"{_ENVIRONMENT_PREFIX}WORKSPACE":
+        values["workspace"] = value
+        return
+    section, separator, key = name.removeprefix(_ENVIRONMENT_PREFIX).lower().partition("__")
+    if not name.startswith(_ENVIRONMENT_PREFIX) or not separator:
+        return
+    candidate = {section: dict(values.get(section, {})) | {key: value}}
+    _validate(candidate, f"environment variable {name}")
+    values[section] = candidate[section]
+
+
+def _validate(values: dict[str, Any], where: str) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(where, problem) for problem in error.errors())) from None
+
+
+def _explain(where: str, problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] != "extra_forbidden":
+        return f"{where}: {key} = {problem['input']!r}: {problem['msg']}"
+    model: Any = Settings
+    for part in problem["loc"][:-1]:
+        model = model.model_fields[part].annotation
+    allowed = sorted(model.model_fields)
+    near = difflib.get_close_matches(str(problem["loc"][-1]), allowed, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{where}: unknown key {key}{hint} Allowed here: {', '.join(allowed)}"

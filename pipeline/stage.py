@@ -1,0 +1,104 @@
+"""The stage contract: what a stage is given, what it returns, and the errors it may raise.
+
+The engine, lake, ledger, reuse, quarantine and Dagster know nothing else about a stage, and it knows nothing of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+Row = dict[str, Any]
+Outcome = Literal["passed", "dropped", "quarantined"]
+
+
+class BadRecording(Exception):
+    """This recording cannot be worked on; the engine quarantines it and goes on.
+
+    `reason` is a short snake_case code that is counted in the ledger, the message is for the person who can fix the file.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[BadRecording], tuple[str, str]]:
+        return BadRecording, (self.reason, str(self))
+
+
+class ModelUnavailable(Exception):
+    """A model that the configuration names is missing or cannot load; the whole stage stops with this message."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One unit of work.
+
+    `source` is the path below the landing folder, `path` the file to read. `recording_id` is empty before ingest, which
+    derives it from the decoded audio. `duration` is in seconds (for ingest: as the container claims, 0 if unknown).
+    `metadata` are the free columns that came with the file.
+    """
+
+    source: str
+    path: str
+    batch: str
+    dialect: str
+    collection: str
+    recording_id: str = ""
+    duration: float = 0.0
+    sample_rate: int = 0
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """So many seconds of a stage's input went this way; per recording they add up to the seconds that came in."""
+
+    outcome: Outcome
+    seconds: float
+    reason: str = ""
+
+
+@dataclass
+class StageResult:
+    """What a stage makes of one recording: rows of its table and where each second of input went."""
+
+    rows: list[Row] = field(default_factory=list)
+    ledger: list[LedgerEntry] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one worker of a stage needs."""
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+    memory_gb: float = 1.0
+
+
+@runtime_checkable
+class Stage(Protocol):
+    """One step over recordings. Built cheaply from Settings, picklable, model brought up once a worker by `load`."""
+
+    name: str
+    version: str
+    reads: tuple[str, ...]
+    writes: str
+    resources: Resources
+
+    def parameters(self) -> dict[str, Any]:
+        """All that shapes the output besides code and input: settings and checkpoint fingerprints, JSON-serializable."""
+        ...
+
+    def load(self) -> None:
+        """Bring the model up, once in each worker process. Raises ModelUnavailable."""
+        ...
+
+    def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
+        """Work on one recording.
+
+        `rows` holds this recording's rows of each table in `reads`. The rows returned have the columns of
+        `tables.TABLES[self.writes]` except `batch` and `provenance`, which the caller fills in. Raises BadRecording.
+        """
+        ...

@@ -1,0 +1,278 @@
+"""Every Parquet table's schema: the contract between stages, catalog and exports.
+
+Times are seconds in the original recording. Audio is `struct<bytes, path>` (Hugging Face `Audio`), FLAC.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+
+AUDIO = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+CHARACTERS = pa.list_(
+    pa.struct(
+        [("char", pa.string()), ("start", pa.float64()), ("end", pa.float64()), ("score", pa.float32())]
+    )
+)
+WORDS = pa.list_(
+    pa.struct(
+        [("word", pa.string()), ("start", pa.float64()), ("end", pa.float64()), ("probability", pa.float32())]
+    )
+)
+METADATA = pa.map_(pa.string(), pa.string())
+
+
+def _field(name: str, kind: pa.DataType, description: str, unit: str = "", nullable: bool = True) -> pa.Field:
+    notes = {"description": description} | ({"unit": unit} if unit else {})
+    return pa.field(name, kind, nullable=nullable, metadata=notes)
+
+
+def _schema(description: str, *fields: pa.Field, audio: bool = False) -> pa.Schema:
+    notes = {"description": description}
+    if audio:
+        notes["huggingface"] = json.dumps({"info": {"features": {"audio": {"_type": "Audio"}}}})
+    return pa.schema(fields, metadata=notes)
+
+
+_RECORDING_ID = _field(
+    "recording_id",
+    pa.string(),
+    "Hash of the decoded audio (of the file where it does not decode)",
+    nullable=False,
+)
+_BATCH = _field(
+    "batch", pa.string(), "Partition: the batch of files this recording arrived in", nullable=False
+)
+_PROVENANCE = _field(
+    "provenance",
+    pa.string(),
+    "Hash of input content, stage version, checkpoint and parameters",
+    nullable=False,
+)
+_TURN_ID = _field("turn_id", pa.string(), "recording_id and the turn's span in milliseconds", nullable=False)
+_START = _field("start", pa.float64(), "Start in the original recording", "s", nullable=False)
+_END = _field("end", pa.float64(), "End in the original recording", "s", nullable=False)
+
+RECORDINGS = _schema(
+    "One row per file that landed, with what the container and the decoded audio say",
+    _field("source", pa.string(), "Path below the landing folder", nullable=False),
+    _RECORDING_ID,
+    _BATCH,
+    _field("dialect", pa.string(), "Dialect code of the registry (first folder below landing)"),
+    _field("collection", pa.string(), "Second folder below landing"),
+    _field("status", pa.string(), "ok, duplicate, no_consent or quarantined", nullable=False),
+    _field("status_detail", pa.string(), "Why, in words"),
+    _field("duplicate_of", pa.string(), "source of the first file with the same decoded audio"),
+    _field("file_sha256", pa.string(), "SHA-256 of the file's bytes"),
+    _field("audio_sha256", pa.string(), "SHA-256 of the decoded audio, mono 16-bit at its own rate"),
+    _field("bytes", pa.int64(), "File size", "B"),
+    _field("container", pa.string(), "Container format as FFmpeg names it"),
+    _field("codec", pa.string(), "Audio codec as FFmpeg names it"),
+    _field("sample_rate", pa.int32(), "Sample rate of the audio stream", "Hz"),
+    _field("channels", pa.int32(), "Channels of the audio stream"),
+    _field("duration", pa.float64(), "Length of the decoded audio", "s"),
+    _field("peak_dbfs", pa.float32(), "Highest absolute sample", "dBFS"),
+    _field("clipped_share", pa.float32(), "Share of samples in runs at full scale"),
+    _field("loudness_lufs", pa.float32(), "Integrated loudness, ITU-R BS.1770-4", "LUFS"),
+    _field("bandwidth_hz", pa.float32(), "Highest frequency with energy above the noise floor", "Hz"),
+    _field("consent_id", pa.string(), "The consent that covers this recording"),
+    _field("metadata", METADATA, "Free columns that came with the file"),
+    _PROVENANCE,
+)
+
+TURNS = _schema(
+    "Speaker turns that do not overlap: who speaks when",
+    _TURN_ID,
+    _RECORDING_ID,
+    _BATCH,
+    _START,
+    _END,
+    _field("local_speaker", pa.string(), "Speaker label, valid inside this recording only", nullable=False),
+    _field("overlap_share", pa.float32(), "Share of the turn in which somebody else speaks too"),
+    _field("embedding", pa.list_(pa.float32()), "Speaker embedding of the local speaker"),
+    _PROVENANCE,
+)
+
+DENOISED = _schema(
+    "What denoising did to each turn; audio is null where the original is kept",
+    _TURN_ID,
+    _RECORDING_ID,
+    _BATCH,
+    _START,
+    _END,
+    _field("applied", pa.bool_(), "True if the denoised audio is used from here on", nullable=False),
+    _field(
+        "reason",
+        pa.string(),
+        "Why it was applied or not: snr_high, got_worse, policy_off, noisy, policy_always",
+    ),
+    _field("snr_before_db", pa.float32(), "Estimated signal-to-noise ratio of the original", "dB"),
+    _field("snr_after_db", pa.float32(), "Estimated signal-to-noise ratio after denoising", "dB"),
+    _field("dnsmos_before", pa.float32(), "DNSMOS P.835 OVRL of the original, 1 to 5"),
+    _field("dnsmos_after", pa.float32(), "DNSMOS P.835 OVRL after denoising, 1 to 5"),
+    _field("audio", AUDIO, "Denoised turn, mono FLAC"),
+    _field("sample_rate", pa.int32(), "Sample rate of `audio`", "Hz"),
+    _PROVENANCE,
+    audio=True,
+)
+
+TRANSCRIPTS = _schema(
+    "What was said in each stretch of a turn, at most 30 s each, as recognised",
+    _field("transcript_id", pa.string(), "recording_id and the span in milliseconds", nullable=False),
+    _TURN_ID,
+    _RECORDING_ID,
+    _BATCH,
+    _START,
+    _END,
+    _field("text", pa.string(), "Recognised text with punctuation", nullable=False),
+    _field("words", WORDS, "Word times of the recogniser"),
+    _field("language", pa.string(), "Language the recogniser was told or found"),
+    _field("language_probability", pa.float32(), "Its probability"),
+    _field("asr_avg_logprob", pa.float32(), "Mean log-probability of the tokens", "nat"),
+    _field("asr_no_speech_prob", pa.float32(), "Probability that there is no speech"),
+    _field("asr_compression_ratio", pa.float32(), "zlib compression ratio of the text"),
+    _field("decision", pa.string(), "keep or drop", nullable=False),
+    _field("drop_reason", pa.string(), "Why it was dropped"),
+    _PROVENANCE,
+)
+
+ALIGNMENTS = _schema(
+    "When each character of a transcript is heard",
+    _field("transcript_id", pa.string(), "The transcript that was aligned", nullable=False),
+    _TURN_ID,
+    _RECORDING_ID,
+    _BATCH,
+    _START,
+    _END,
+    _field("text", pa.string(), "Text with punctuation", nullable=False),
+    _field("romanization", pa.string(), "Readings, one per character, separated by spaces"),
+    _field("characters", CHARACTERS, "Spoken characters with their times in the original recording"),
+    _field("align_score", pa.float32(), "Mean probability of the aligned characters, 0 to 1"),
+    _field("decision", pa.string(), "keep or drop", nullable=False),
+    _field("drop_reason", pa.string(), "Why the alignment was refused"),
+    _PROVENANCE,
+)
+
+SEGMENTS = _schema(
+    "The corpus: 3 to 30 s of one speaker with text, times, scores and audio. speaker_id, split, decision and drop_reason "
+    "are completed from table corpus by the catalog view of the same name",
+    _field("segment_id", pa.string(), "recording_id and the span in milliseconds", nullable=False),
+    _RECORDING_ID,
+    _TURN_ID,
+    _BATCH,
+    _field("dialect", pa.string(), "Dialect code of the registry"),
+    _field("collection", pa.string(), "Collection of the recording"),
+    _field("local_speaker", pa.string(), "Speaker label inside the recording"),
+    _field("speaker_id", pa.string(), "Speaker linked across recordings"),
+    _START,
+    _END,
+    _field("duration", pa.float64(), "end - start", "s"),
+    _field("text", pa.string(), "Text with punctuation"),
+    _field("text_normalized", pa.string(), "Spoken characters only, NFKC, no punctuation, lower case"),
+    _field("romanization", pa.string(), "Readings, one per character, separated by spaces"),
+    _field("characters", CHARACTERS, "Spoken characters with their times in the original recording"),
+    _field("language_probability", pa.float32(), "Probability of the recognised language"),
+    _field("asr_avg_logprob", pa.float32(), "Mean log-probability of the tokens", "nat"),
+    _field("asr_no_speech_prob", pa.float32(), "Probability that there is no speech"),
+    _field("asr_compression_ratio", pa.float32(), "zlib compression ratio of the text"),
+    _field("align_score", pa.float32(), "Mean probability of the aligned characters, 0 to 1"),
+    _field("speaking_rate", pa.float32(), "Spoken characters per second", "1/s"),
+    _field("dnsmos_ovrl", pa.float32(), "DNSMOS P.835 overall quality, 1 to 5"),
+    _field("dnsmos_sig", pa.float32(), "DNSMOS P.835 speech quality, 1 to 5"),
+    _field("dnsmos_bak", pa.float32(), "DNSMOS P.835 background quality, 1 to 5"),
+    _field("snr_db", pa.float32(), "Estimated signal-to-noise ratio", "dB"),
+    _field("bandwidth_hz", pa.float32(), "Highest frequency with energy above the noise floor", "Hz"),
+    _field("loudness_lufs", pa.float32(), "Integrated loudness, ITU-R BS.1770-4", "LUFS"),
+    _field("overlap_share", pa.float32(), "Share in which somebody else speaks too"),
+    _field("denoised", pa.bool_(), "True if the audio was denoised"),
+    _field("tier", pa.string(), "Grade by the named policy"),
+    _field("split", pa.string(), "train, dev or test"),
+    _field("decision", pa.string(), "keep or drop", nullable=False),
+    _field("drop_reason", pa.string(), "Why it was dropped"),
+    _field("consent_id", pa.string(), "The consent that covers the recording"),
+    _field("metadata", METADATA, "Free columns that came with the file"),
+    _field("audio", AUDIO, "Mono FLAC; null for dropped segments"),
+    _field("sample_rate", pa.int32(), "Sample rate of `audio`", "Hz"),
+    _PROVENANCE,
+    audio=True,
+)
+
+SPEAKERS = _schema(
+    "Local speakers linked across recordings",
+    _field("speaker_id", pa.string(), "Stable id of the linked speaker", nullable=False),
+    _RECORDING_ID,
+    _field("local_speaker", pa.string(), "Speaker label inside the recording", nullable=False),
+    _field("dialect", pa.string(), "Dialect code of the recording"),
+    _field("seconds", pa.float64(), "Speech of this local speaker", "s"),
+    _field("similarity", pa.float32(), "Cosine similarity to the linked speaker's centroid"),
+    _field("embedding", pa.list_(pa.float32()), "Speaker embedding of the local speaker"),
+)
+
+CORPUS = _schema(
+    "What the whole corpus decides about a segment: linked speaker, duplicates, split",
+    _field("segment_id", pa.string(), "The segment", nullable=False),
+    _RECORDING_ID,
+    _field("speaker_id", pa.string(), "Speaker linked across recordings"),
+    _field("split", pa.string(), "train, dev or test; null for dropped segments"),
+    _field("decision", pa.string(), "keep or drop", nullable=False),
+    _field("drop_reason", pa.string(), "Why it was dropped"),
+    _field("duplicate_of", pa.string(), "segment_id of the segment it repeats"),
+)
+
+LEDGER = _schema(
+    "Where each second of input went, per file and stage",
+    _field("source", pa.string(), "Path below the landing folder", nullable=False),
+    _RECORDING_ID,
+    _BATCH,
+    _field("stage", pa.string(), "Stage that decided", nullable=False),
+    _field("outcome", pa.string(), "passed (to the next stage), dropped or quarantined", nullable=False),
+    _field("reason", pa.string(), "Why it was dropped or quarantined"),
+    _field("seconds", pa.float64(), "So much of the stage's input", "s", nullable=False),
+    _PROVENANCE,
+)
+
+QUARANTINE = _schema(
+    "Files that could not be worked on, with the reason and the traceback",
+    _field("source", pa.string(), "Path below the landing folder", nullable=False),
+    _RECORDING_ID,
+    _BATCH,
+    _field("stage", pa.string(), "Stage that gave up", nullable=False),
+    _field("reason", pa.string(), "Short code of what was wrong", nullable=False),
+    _field("message", pa.string(), "What was wrong and what to do"),
+    _field("traceback", pa.string(), "Python traceback"),
+    _field("attempts", pa.int32(), "How often it was tried"),
+    _PROVENANCE,
+)
+
+CONSENTS = _schema(
+    "Who agreed to which use of which recordings",
+    _field("consent_id", pa.string(), "Id of the consent", nullable=False),
+    _field("subject", pa.string(), "Who agreed, or the name under which they are known"),
+    _field("recordings", pa.list_(pa.string()), "Patterns of sources below landing that it covers"),
+    _field("scopes", pa.list_(pa.string()), "asr, tts_training, voice_cloning, commercial, publication"),
+    _field("valid_from", pa.string(), "First day, ISO 8601"),
+    _field("valid_until", pa.string(), "Last day, ISO 8601; null for no end"),
+    _field("evidence", pa.string(), "File that proves it"),
+    _field("evidence_sha256", pa.string(), "Its SHA-256"),
+    _field("revoked", pa.string(), "Day of withdrawal, ISO 8601; null while it stands"),
+)
+
+TABLES: dict[str, pa.Schema] = {
+    "recordings": RECORDINGS,
+    "turns": TURNS,
+    "denoised": DENOISED,
+    "transcripts": TRANSCRIPTS,
+    "alignments": ALIGNMENTS,
+    "segments": SEGMENTS,
+    "speakers": SPEAKERS,
+    "corpus": CORPUS,
+    "ledger": LEDGER,
+    "quarantine": QUARANTINE,
+    "consents": CONSENTS,
+}
+
+
+def span_id(recording_id: str, start: float, end: float) -> str:
+    """Id of a stretch of a recording, `start` and `end` in seconds: `<recording_id>-<start ms>-<end ms>`."""
+    return f"{recording_id}-{round(start * 1000):09d}-{round(end * 1000):09d}"
