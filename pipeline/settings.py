@@ -37,9 +37,7 @@ class Paths(_Section):
 class Engine(_Section):
     workers: int = Field(0, ge=0, description="worker processes of a stage; 0 means one per core")
     attempts: int = Field(2, ge=1, le=5, description="tries of a recording whose worker died")
-    recording_timeout_s: float = Field(
-        7200.0, gt=0, description="a recording that takes longer is quarantined"
-    )
+    recording_timeout_s: float = Field(7200.0, gt=0, description="a recording that takes longer is quarantined")
     compute: Literal["local", "ray"] = "local"
 
 
@@ -53,20 +51,14 @@ class Batches(_Section):
 class Ingest(_Section):
     require_consent: bool = True
     min_seconds: float = Field(0.5, ge=0)
-    silence_dbfs: float = Field(
-        -60.0, lt=0, description="a recording whose loudest second is under this is silence"
-    )
-    clipped_share: float = Field(
-        0.05, gt=0, le=1, description="a recording with more clipped samples is quarantined"
-    )
+    silence_dbfs: float = Field(-60.0, lt=0, description="a recording whose loudest second is under this is silence")
+    clipped_share: float = Field(0.05, gt=0, le=1, description="a recording with more clipped samples is quarantined")
     decode_error_share: float = Field(0.02, ge=0, le=1, description="decoded share that may be missing")
 
 
 class Diarize(_Section):
     checkpoint: str = "checkpoints/diarization-micro"
-    chapter_minutes: float = Field(
-        60.0, gt=0, description="longer recordings are cut at silences into chapters"
-    )
+    chapter_minutes: float = Field(60.0, gt=0, description="longer recordings are cut at silences into chapters")
     chapter_join_similarity: float = Field(0.6, ge=-1, le=1)
     min_turn_seconds: float = Field(0.2, ge=0)
     device: str = "auto"
@@ -74,12 +66,8 @@ class Diarize(_Section):
 
 class Denoise(_Section):
     policy: Literal["off", "noisy", "always"] = "noisy"
-    snr_bound_db: float = Field(
-        20.0, description="turns under this estimated SNR are denoised when policy is noisy"
-    )
-    worse_by: float = Field(
-        0.05, ge=0, description="DNSMOS OVRL may fall by this much before the original is kept"
-    )
+    snr_bound_db: float = Field(20.0, description="turns under this estimated SNR are denoised when policy is noisy")
+    worse_by: float = Field(0.05, ge=0, description="DNSMOS OVRL may fall by this much before the original is kept")
 
 
 class Transcribe(_Section):
@@ -88,9 +76,7 @@ class Transcribe(_Section):
     compute_type: str = "default"
     batch_size: int = Field(8, ge=1)
     beam_size: int = Field(5, ge=1)
-    min_seconds: float = Field(
-        0.3, ge=0.1, description="shorter windows are dropped; 0.1 s would kill the process"
-    )
+    min_seconds: float = Field(0.3, ge=0.1, description="shorter windows are dropped; 0.1 s would kill the process")
     max_seconds: float = Field(30.0, gt=1, le=30)
     min_avg_logprob: float = -1.0
     max_no_speech_prob: float = Field(0.6, ge=0, le=1)
@@ -112,12 +98,8 @@ class Score(_Section):
     policy: Literal["emilia", "tts4"] = "emilia"
     min_seconds: float = Field(3.0, gt=0)
     max_seconds: float = Field(30.0, gt=0)
-    target_seconds: float = Field(
-        12.0, gt=0, description="segments are cut at the sentence end nearest to this"
-    )
-    join_gap_seconds: float = Field(
-        1.0, ge=0, description="turns of one speaker this close may share a segment"
-    )
+    target_seconds: float = Field(12.0, gt=0, description="segments are cut at the sentence end nearest to this")
+    join_gap_seconds: float = Field(1.0, ge=0, description="turns of one speaker this close may share a segment")
     margin_seconds: float = Field(0.1, ge=0, description="kept before the first and after the last character")
     max_overlap_share: float = Field(0.1, ge=0, le=1)
 
@@ -138,7 +120,7 @@ class Splits(_Section):
 
 
 class Settings(_Section):
-    """The whole configuration. `workspace` holds landing, lake, catalog and Dagster's storage unless paths say otherwise."""
+    """The whole configuration. `workspace` holds landing, lake, catalog and Dagster's storage unless paths differ."""
 
     workspace: Path = Path("workspace")
     paths: Paths = Paths()
@@ -182,9 +164,7 @@ def checkpoint_path(name: str) -> str:
     return str(local) if local.exists() else name
 
 
-def load_settings(
-    file: Path | None = None, environment: Mapping[str, str] | None = None, **overrides: Any
-) -> Settings:
+def load_settings(file: Path | None = None, environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
     """Read `file` (default: `$FANGYAN_CONFIG`, else fangyan.toml of the project), then environment, then overrides.
 
     Raises SettingsError that names the file or variable, the key and what is allowed.
@@ -194,9 +174,7 @@ def load_settings(
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SettingsError(
-            f"{file}: no such configuration file; give --config or set FANGYAN_CONFIG"
-        ) from None
+        raise SettingsError(f"{file}: no such configuration file; give --config or set FANGYAN_CONFIG") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: not valid TOML: {error}") from None
     _validate(values, str(file))

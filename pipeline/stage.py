@@ -16,7 +16,7 @@ Outcome = Literal["passed", "dropped", "quarantined"]
 class BadRecording(Exception):
     """This recording cannot be worked on; the engine quarantines it and goes on.
 
-    `reason` is a short snake_case code that is counted in the ledger, the message is for the person who can fix the file.
+    `reason` is a short snake_case code that the ledger counts, the message is for the person who can fix the file.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -88,7 +88,7 @@ class Stage(Protocol):
     resources: Resources
 
     def parameters(self) -> dict[str, Any]:
-        """All that shapes the output besides code and input: settings and checkpoint fingerprints, JSON-serializable."""
+        """All that shapes the output besides code and input: settings, checkpoint fingerprints; JSON-serializable."""
         ...
 
     def load(self) -> None:

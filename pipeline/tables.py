@@ -11,14 +11,10 @@ import pyarrow as pa
 
 AUDIO = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 CHARACTERS = pa.list_(
-    pa.struct(
-        [("char", pa.string()), ("start", pa.float64()), ("end", pa.float64()), ("score", pa.float32())]
-    )
+    pa.struct([("char", pa.string()), ("start", pa.float64()), ("end", pa.float64()), ("score", pa.float32())])
 )
 WORDS = pa.list_(
-    pa.struct(
-        [("word", pa.string()), ("start", pa.float64()), ("end", pa.float64()), ("probability", pa.float32())]
-    )
+    pa.struct([("word", pa.string()), ("start", pa.float64()), ("end", pa.float64()), ("probability", pa.float32())])
 )
 METADATA = pa.map_(pa.string(), pa.string())
 
@@ -41,9 +37,7 @@ _RECORDING_ID = _field(
     "Hash of the decoded audio (of the file where it does not decode)",
     nullable=False,
 )
-_BATCH = _field(
-    "batch", pa.string(), "Partition: the batch of files this recording arrived in", nullable=False
-)
+_BATCH = _field("batch", pa.string(), "Partition: the batch of files this recording arrived in", nullable=False)
 _PROVENANCE = _field(
     "provenance",
     pa.string(),
@@ -155,8 +149,8 @@ ALIGNMENTS = _schema(
 )
 
 SEGMENTS = _schema(
-    "The corpus: 3 to 30 s of one speaker with text, times, scores and audio. speaker_id, split, decision and drop_reason "
-    "are completed from table corpus by the catalog view of the same name",
+    "The corpus: 3 to 30 s of one speaker with text, times, scores and audio. speaker_id, split, decision and "
+    "drop_reason are completed from table corpus by the catalog view of the same name",
     _field("segment_id", pa.string(), "recording_id and the span in milliseconds", nullable=False),
     _RECORDING_ID,
     _TURN_ID,

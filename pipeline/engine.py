@@ -1,0 +1,248 @@
+"""Runs a stage over recordings in worker processes: a model is loaded once a worker, native code is caged.
+
+A worker that dies or hangs takes down its recording only, which is tried again and then given up.
+"""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import os
+import resource
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from pipeline.stage import BadRecording, ModelUnavailable, Recording, Row, Stage, StageResult
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_EXIT_GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """One recording with its upstream rows."""
+
+    recording: Recording
+    rows: Mapping[str, Sequence[Row]]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a recording could not be worked on."""
+
+    reason: str
+    message: str
+    traceback: str
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of one recording; `seconds` is the time inside the stage's `process`."""
+
+    work: Work
+    result: StageResult | None
+    failure: Failure | None
+    seconds: float
+
+
+@dataclass
+class Usage:
+    """What the workers used: seconds to load models (all workers), peak memory of the largest worker in MB."""
+
+    load_seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+
+
+@dataclass
+class _Worker:
+    process: Any
+    pipe: Connection
+    loaded: bool = False
+    work: Work | None = None
+    started: float = 0.0
+
+
+@dataclass
+class LocalEngine:
+    """Worker processes on this machine."""
+
+    workers: int
+    attempts: int = 2
+    timeout_seconds: float = 7200.0
+    usage: Usage = field(default_factory=Usage)
+
+    def run(self, stage: Stage, works: Sequence[Work]) -> Iterator[Done]:
+        """Yield what became of each recording, in order of completion.
+
+        Raises ModelUnavailable if the stage's model cannot load. Leaving the iteration early ends the workers.
+        """
+        queue = deque(works)
+        attempts: dict[str, int] = dict.fromkeys((work.recording.source for work in works), 0)
+        workers: list[_Worker] = []
+        count = min(self.workers, len(queue))
+        try:
+            with _threads_for(count):
+                workers.extend(_start(stage) for _ in range(count))
+            while queue or any(worker.work for worker in workers):
+                self._hand_out(workers, queue, attempts)
+                for worker in self._ready(workers):
+                    done = self._collect(worker, queue, attempts)
+                    if worker.work is None and not worker.process.is_alive():
+                        workers.remove(worker)
+                        if queue:
+                            with _threads_for(count):
+                                workers.append(_start(stage))
+                    if done is not None:
+                        yield done
+        finally:
+            for worker in workers:
+                worker.pipe.close()
+            for worker in workers:
+                worker.process.join(_EXIT_GRACE_SECONDS)
+                if worker.process.is_alive():
+                    worker.process.kill()
+                    worker.process.join()
+
+    @staticmethod
+    def _hand_out(workers: list[_Worker], queue: deque[Work], attempts: dict[str, int]) -> None:
+        for worker in workers:
+            if worker.work is not None or not worker.loaded or not queue:
+                continue
+            work = queue.popleft()
+            try:
+                worker.pipe.send(work)
+            except (BrokenPipeError, OSError):
+                queue.appendleft(work)
+                continue
+            attempts[work.recording.source] += 1
+            worker.work, worker.started = work, time.monotonic()
+
+    def _ready(self, workers: list[_Worker]) -> list[_Worker]:
+        sources = {worker.pipe: worker for worker in workers} | {worker.process.sentinel: worker for worker in workers}
+        found = {id(sources[event]): sources[event] for event in wait(list(sources), timeout=1.0)}
+        now = time.monotonic()
+        for worker in workers:
+            if worker.work is not None and now - worker.started > self.timeout_seconds and id(worker) not in found:
+                worker.process.kill()
+                worker.process.join()
+                found[id(worker)] = worker
+        return list(found.values())
+
+    def _collect(self, worker: _Worker, queue: deque[Work], attempts: dict[str, int]) -> Done | None:
+        work = worker.work
+        try:
+            message = worker.pipe.recv() if worker.pipe.poll() else None
+        except (EOFError, OSError):
+            message = None
+        if message is not None:
+            return self._understand(message, worker, attempts)
+        if worker.process.is_alive():
+            # The pipe closed an instant before the process ended.
+            worker.process.join(_EXIT_GRACE_SECONDS)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+        worker.work = None
+        if not worker.loaded:
+            raise ModelUnavailable(f"a worker died with exit code {worker.process.exitcode} while loading its model")
+        if work is None:
+            return None
+        source, seconds = work.recording.source, time.monotonic() - worker.started
+        if seconds > self.timeout_seconds:
+            reason, words = "timeout", f"took longer than engine.recording_timeout_s = {self.timeout_seconds:g} s"
+        else:
+            reason, words = "worker_died", f"its worker process died with exit code {worker.process.exitcode}"
+        if attempts[source] < self.attempts:
+            queue.append(work)
+            return None
+        failure = Failure(reason, f"{source}: {words}, tried {attempts[source]} times", "", attempts[source])
+        return Done(work, None, failure, seconds)
+
+    def _understand(self, message: tuple[Any, ...], worker: _Worker, attempts: dict[str, int]) -> Done | None:
+        kind, *rest = message
+        if kind == "loaded":
+            worker.loaded = True
+            self.usage.load_seconds += rest[0]
+            return None
+        if kind == "unavailable":
+            raise ModelUnavailable(rest[0])
+        work, worker.work = worker.work, None
+        assert work is not None
+        outcome, seconds, memory = rest
+        self.usage.peak_memory_mb = max(self.usage.peak_memory_mb, memory)
+        if kind == "result":
+            return Done(work, outcome, None, seconds)
+        reason, words, trace = outcome
+        return Done(work, None, Failure(reason, words, trace, attempts[work.recording.source]), seconds)
+
+
+@contextmanager
+def _threads_for(workers: int) -> Iterator[None]:
+    """Give each of `workers` processes its share of the cores; libraries read these variables when they load."""
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    share = max(1, (os.cpu_count() or 1) // max(1, workers))
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(share)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _start(stage: Stage) -> _Worker:
+    context = mp.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(stage, theirs), name=f"fangyan-{stage.name}")
+    process.start()
+    theirs.close()
+    return _Worker(process, ours)
+
+
+def _work(stage: Stage, pipe: Connection) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    started = time.monotonic()
+    try:
+        stage.load()
+    except ModelUnavailable as error:
+        pipe.send(("unavailable", f"{stage.name}: {error}"))
+        return
+    except Exception as error:
+        pipe.send(("unavailable", f"{stage.name}: its model cannot load: {error}\n{traceback.format_exc()}"))
+        return
+    pipe.send(("loaded", time.monotonic() - started))
+    while True:
+        try:
+            work: Work = pipe.recv()
+        except (EOFError, OSError):
+            return
+        pipe.send(_process(stage, work))
+
+
+def _process(stage: Stage, work: Work) -> tuple[Any, ...]:
+    started = time.monotonic()
+    try:
+        kind, outcome = "result", stage.process(work.recording, work.rows)
+    except BadRecording as error:
+        kind, outcome = "failure", (error.reason, str(error), traceback.format_exc())
+    except Exception as error:
+        words = f"{work.recording.source}: {type(error).__name__}: {error}"
+        kind, outcome = "failure", ("unexpected_error", words, traceback.format_exc())
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return kind, outcome, time.monotonic() - started, memory
+
+
+def _end_with_parent() -> None:
+    parent = mp.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
