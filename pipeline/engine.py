@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -24,12 +24,7 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 _EXIT_GRACE_SECONDS = 5.0
 
 
-@dataclass(frozen=True)
-class Work:
-    """One recording with its upstream rows."""
-
-    recording: Recording
-    rows: Mapping[str, Sequence[Row]]
+Rows = Mapping[str, Sequence[Row]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class Failure:
 class Done:
     """What became of one recording; `seconds` is the time inside the stage's `process`."""
 
-    work: Work
+    recording: Recording
     result: StageResult | None
     failure: Failure | None
     seconds: float
@@ -65,7 +60,7 @@ class _Worker:
     process: Any
     pipe: Connection
     loaded: bool = False
-    work: Work | None = None
+    work: Recording | None = None
     started: float = 0.0
 
 
@@ -78,20 +73,23 @@ class LocalEngine:
     timeout_seconds: float = 7200.0
     usage: Usage = field(default_factory=Usage)
 
-    def run(self, stage: Stage, works: Sequence[Work]) -> Iterator[Done]:
+    def run(
+        self, stage: Stage, recordings: Sequence[Recording], upstream: Callable[[Recording], Rows]
+    ) -> Iterator[Done]:
         """Yield what became of each recording, in order of completion.
 
+        `upstream` reads a recording's rows; it is called when a worker is free, so memory holds few of them.
         Raises ModelUnavailable if the stage's model cannot load. Leaving the iteration early ends the workers.
         """
-        queue = deque(works)
-        attempts: dict[str, int] = dict.fromkeys((work.recording.source for work in works), 0)
+        queue = deque(recordings)
+        attempts: dict[str, int] = dict.fromkeys((recording.source for recording in recordings), 0)
         workers: list[_Worker] = []
         count = min(self.workers, len(queue))
         try:
             with _threads_for(count):
                 workers.extend(_start(stage) for _ in range(count))
             while queue or any(worker.work for worker in workers):
-                self._hand_out(workers, queue, attempts)
+                self._hand_out(workers, queue, attempts, upstream)
                 for worker in self._ready(workers):
                     done = self._collect(worker, queue, attempts)
                     if worker.work is None and not worker.process.is_alive():
@@ -111,17 +109,22 @@ class LocalEngine:
                     worker.process.join()
 
     @staticmethod
-    def _hand_out(workers: list[_Worker], queue: deque[Work], attempts: dict[str, int]) -> None:
+    def _hand_out(
+        workers: list[_Worker],
+        queue: deque[Recording],
+        attempts: dict[str, int],
+        upstream: Callable[[Recording], Rows],
+    ) -> None:
         for worker in workers:
             if worker.work is not None or not worker.loaded or not queue:
                 continue
             work = queue.popleft()
             try:
-                worker.pipe.send(work)
+                worker.pipe.send((work, upstream(work)))
             except (BrokenPipeError, OSError):
                 queue.appendleft(work)
                 continue
-            attempts[work.recording.source] += 1
+            attempts[work.source] += 1
             worker.work, worker.started = work, time.monotonic()
 
     def _ready(self, workers: list[_Worker]) -> list[_Worker]:
@@ -135,7 +138,7 @@ class LocalEngine:
                 found[id(worker)] = worker
         return list(found.values())
 
-    def _collect(self, worker: _Worker, queue: deque[Work], attempts: dict[str, int]) -> Done | None:
+    def _collect(self, worker: _Worker, queue: deque[Recording], attempts: dict[str, int]) -> Done | None:
         work = worker.work
         try:
             message = worker.pipe.recv() if worker.pipe.poll() else None
@@ -154,7 +157,7 @@ class LocalEngine:
             raise ModelUnavailable(f"a worker died with exit code {worker.process.exitcode} while loading its model")
         if work is None:
             return None
-        source, seconds = work.recording.source, time.monotonic() - worker.started
+        source, seconds = work.source, time.monotonic() - worker.started
         if seconds > self.timeout_seconds:
             reason, words = "timeout", f"took longer than engine.recording_timeout_s = {self.timeout_seconds:g} s"
         else:
@@ -180,7 +183,7 @@ class LocalEngine:
         if kind == "result":
             return Done(work, outcome, None, seconds)
         reason, words, trace = outcome
-        return Done(work, None, Failure(reason, words, trace, attempts[work.recording.source]), seconds)
+        return Done(work, None, Failure(reason, words, trace, attempts[work.source]), seconds)
 
 
 @contextmanager
@@ -222,20 +225,20 @@ def _work(stage: Stage, pipe: Connection) -> None:
     pipe.send(("loaded", time.monotonic() - started))
     while True:
         try:
-            work: Work = pipe.recv()
+            recording, rows = pipe.recv()
         except (EOFError, OSError):
             return
-        pipe.send(_process(stage, work))
+        pipe.send(_process(stage, recording, rows))
 
 
-def _process(stage: Stage, work: Work) -> tuple[Any, ...]:
+def _process(stage: Stage, recording: Recording, rows: Rows) -> tuple[Any, ...]:
     started = time.monotonic()
     try:
-        kind, outcome = "result", stage.process(work.recording, work.rows)
+        kind, outcome = "result", stage.process(recording, rows)
     except BadRecording as error:
         kind, outcome = "failure", (error.reason, str(error), traceback.format_exc())
     except Exception as error:
-        words = f"{work.recording.source}: {type(error).__name__}: {error}"
+        words = f"{recording.source}: {type(error).__name__}: {error}"
         kind, outcome = "failure", ("unexpected_error", words, traceback.format_exc())
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return kind, outcome, time.monotonic() - started, memory

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,17 +46,44 @@ def to_table(name: str, rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def write_parquet(table: pa.Table, file: Path, row_group: int = _ROW_GROUP) -> None:
-    """Write to a temporary name in the same folder, flush to the disk, then replace `file` in one step."""
+def to_rows(table: pa.Table) -> list[Row]:
+    """A table's rows as dictionaries, its map columns as dictionaries too."""
+    maps = [field.name for field in table.schema if pa.types.is_map(field.type)]
+    rows = table.to_pylist()
+    for row in rows:
+        for name in maps:
+            row[name] = dict(row[name] or ())
+    return rows
+
+
+def write_parquet(chunks: Iterable[pa.Table], file: Path, row_group: int = _ROW_GROUP) -> None:
+    """Write `chunks`, which share a schema, to a temporary name in the same folder, flush, then replace `file`.
+
+    Each chunk becomes row groups of its own, so memory holds one chunk at a time.
+    """
+
+    def write(temporary: Path) -> None:
+        iterator = iter(chunks)
+        first = next(iterator)
+        with temporary.open("wb") as sink:
+            with pq.ParquetWriter(sink, first.schema, compression="zstd") as writer:
+                writer.write_table(first, row_group)
+                for chunk in iterator:
+                    writer.write_table(chunk, row_group)
+            sink.flush()
+            os.fsync(sink.fileno())
+
+    replace_file(file, write)
+
+
+def replace_file(file: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary file beside `file`, then put it in place in one step; leaves nothing on failure."""
     file.parent.mkdir(parents=True, exist_ok=True)
     for stale in file.parent.glob(f".{_escape_glob(file.name)}.*.tmp"):
         stale.unlink(missing_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as sink:
-            pq.write_table(table, sink, row_group_size=row_group, compression="zstd")
-            sink.flush()
-            os.fsync(sink.fileno())
+        write(temporary)
         temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)
@@ -72,7 +99,7 @@ class Part:
 
     source: str
     provenance: str
-    rows: list[Row]
+    rows: pa.Table
     ledger: list[Row]
     quarantine: list[Row]
 
@@ -101,21 +128,21 @@ class Lake:
 
     def rows(self, table: str, partition: str | None = None, columns: Sequence[str] | None = None) -> list[Row]:
         """`read` as dictionaries; a map column becomes a dictionary too."""
-        table_read = self.read(table, partition, columns)
-        maps = [field.name for field in table_read.schema if pa.types.is_map(field.type)]
-        rows = table_read.to_pylist()
-        for row in rows:
-            for name in maps:
-                row[name] = dict(row[name] or ())
-        return rows
+        return to_rows(self.read(table, partition, columns))
 
-    def write(self, table: str, partition: str, content: pa.Table | Sequence[Row]) -> Path:
-        """Replace a partition by `content`, which must fit the table's schema."""
-        if not isinstance(content, pa.Table):
-            content = to_table(table, content)
+    def of_recording(self, table: str, partition: str, recording_id: str) -> pa.Table:
+        """The rows of one recording; only its row groups are read."""
         file = self.path(table, partition)
-        write_parquet(content, file, _AUDIO_ROW_GROUP if "audio" in content.schema.names else _ROW_GROUP)
-        return file
+        if not file.exists():
+            return TABLES[table].empty_table()
+        return pq.read_table(file, filters=[("recording_id", "=", recording_id)], partitioning=None).cast(TABLES[table])
+
+    def write(self, table: str, partition: str, content: Iterable[pa.Table] | Sequence[Row]) -> None:
+        """Replace a partition by rows, or by chunks that have the table's schema (held in memory one at a time)."""
+        if isinstance(content, Sequence):
+            content = [to_table(table, content)]
+        row_group = _AUDIO_ROW_GROUP if "audio" in TABLES[table].names else _ROW_GROUP
+        write_parquet(content, self.path(table, partition), row_group)
 
     def remove(self, table: str, partition: str) -> None:
         self.path(table, partition).unlink(missing_ok=True)
@@ -132,9 +159,9 @@ class Parts:
         """Keep `part` on disk, replacing an older one of the same source."""
         notes = {"source": part.source, "provenance": part.provenance}
         notes |= {"ledger": json.dumps(part.ledger), "quarantine": json.dumps(part.quarantine)}
-        write_parquet(to_table(self.table, part.rows).replace_schema_metadata(notes), self._file(part.source))
+        write_parquet([part.rows.replace_schema_metadata(notes)], self._file(part.source))
 
-    def read(self) -> Iterable[Part]:
+    def read(self) -> Iterator[Part]:
         """All parts on disk; what a killed run left unfinished is removed."""
         if not self.folder.exists():
             return
@@ -143,9 +170,8 @@ class Parts:
         for file in sorted(self.folder.glob("*.parquet")):
             table = pq.ParquetFile(file).read()
             notes = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-            rows = table.replace_schema_metadata(None).to_pylist()
             ledger, quarantine = json.loads(notes["ledger"]), json.loads(notes["quarantine"])
-            yield Part(notes["source"], notes["provenance"], rows, ledger, quarantine)
+            yield Part(notes["source"], notes["provenance"], table.cast(TABLES[self.table]), ledger, quarantine)
 
     def clear(self) -> None:
         """Remove the parts; the batch has been written."""

@@ -7,15 +7,20 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from typing import Any
 
+import pyarrow.compute as pc
+
 from pipeline import batches, ledger
-from pipeline.engine import Done, Failure, LocalEngine, Work
-from pipeline.lake import Lake, Part, Parts
+from pipeline.engine import Done, Failure, LocalEngine
+from pipeline.lake import Lake, Part, Parts, to_rows, to_table
 from pipeline.settings import Settings
 from pipeline.stage import LedgerEntry, Recording, Row, Stage, StageResult
 from pipeline.stages import ingest
+from pipeline.tables import TABLES
 
 Progress = Callable[[int, int, str], None]
 WRITER = {
@@ -56,7 +61,7 @@ class Report:
 
 @dataclass(frozen=True)
 class _Task:
-    work: Work
+    recording: Recording
     seconds_in: float
     provenance: str
 
@@ -103,19 +108,18 @@ def run_stage(
     lake = Lake(settings.lake)
     tasks = _tasks(stage, batch, settings, lake)
     parts = Parts(lake, stage.name, batch, stage.writes)
-    standing = _standing(stage, batch, lake, tasks, retry_quarantined)
-    report = Report(stage.name, batch, recordings=len(tasks), reused=len(standing))
-    done = dict(standing)
+    done = _standing(stage, batch, lake, tasks, retry_quarantined)
+    report = Report(stage.name, batch, recordings=len(tasks))
+    changed = len(done) < len(tasks)
     for part in parts.read():
         task = tasks.get(part.source)
-        if task is not None and task.provenance == part.provenance and part.source not in done:
-            done[part.source] = part
-            report.reused += 1
+        if task is not None and task.provenance == part.provenance:
+            done.setdefault(part.source, part)
+    report.reused = len(done)
     pending = [task for source, task in tasks.items() if source not in done]
     engine = LocalEngine(settings.workers, settings.engine.attempts, settings.engine.recording_timeout_s)
-    for finished in engine.run(stage, [task.work for task in pending]):
-        task = tasks[finished.work.recording.source]
-        part = _part(stage, task, finished)
+    for finished in engine.run(stage, [task.recording for task in pending], partial(_upstream, stage, lake)):
+        part = _part(stage, tasks[finished.recording.source], finished)
         parts.put(part)
         done[part.source] = part
         report.recomputed += 1
@@ -123,9 +127,9 @@ def run_stage(
         report.seconds_recomputed += sum(row["seconds"] for row in part.ledger)
         if progress is not None:
             progress(report.recomputed, len(pending), part.source)
-    _write(stage, batch, lake, [done[source] for source in tasks], changed=len(standing) < len(tasks))
+    _write(stage, batch, lake, [done[source] for source in tasks], changed)
     parts.clear()
-    _summarize(report, lake, tasks)
+    _summarize(report, stage, lake)
     report.wall_seconds = time.monotonic() - started
     report.load_seconds, report.peak_memory_mb = engine.usage.load_seconds, engine.usage.peak_memory_mb
     return report
@@ -136,9 +140,7 @@ def _tasks(stage: Stage, batch: str, settings: Settings, lake: Lake) -> dict[str
     if isinstance(stage, ingest.Ingest):
         found = batches.recordings(settings.landing, settings.root, batch)
         return {
-            recording.source: _Task(
-                Work(recording, {}), recording.duration, _provenance(stage, stage.content_key(recording))
-            )
+            recording.source: _Task(recording, recording.duration, _provenance(stage, stage.content_key(recording)))
             for recording in found
         }
     before = ledger.LINE[ledger.LINE.index(stage.name) - 1]
@@ -146,14 +148,12 @@ def _tasks(stage: Stage, batch: str, settings: Settings, lake: Lake) -> dict[str
     for row in lake.rows("ledger", ledger.partition(batch, before)):
         if row["outcome"] == "passed":
             passed[row["source"]] += row["seconds"]
-    upstream = {table: _by_recording(lake, table, batch) for table in stage.reads}
     keys = {table: _provenances(lake, batch, WRITER[table]) for table in stage.reads if table != "recordings"}
     tasks = {}
     for row in lake.rows("recordings", batch):
         source, recording_id = row["source"], row["recording_id"]
         if passed.get(source, 0.0) <= 0.0:
             continue
-        rows = {table: upstream[table].get(recording_id, []) for table in stage.reads}
         content: dict[str, Any] = {table: keys[table].get(source) for table in keys}
         content |= {"recording": recording_id, "dialect": row["dialect"]}
         if "recordings" in stage.reads:
@@ -169,15 +169,13 @@ def _tasks(stage: Stage, batch: str, settings: Settings, lake: Lake) -> dict[str
             sample_rate=row["sample_rate"],
             metadata=row["metadata"],
         )
-        tasks[source] = _Task(Work(recording, rows), passed[source], _provenance(stage, content))
+        tasks[source] = _Task(recording, passed[source], _provenance(stage, content))
     return tasks
 
 
-def _by_recording(lake: Lake, table: str, batch: str) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = defaultdict(list)
-    for row in lake.rows(table, batch):
-        found[row["recording_id"]].append(row)
-    return found
+def _upstream(stage: Stage, lake: Lake, recording: Recording) -> dict[str, list[Row]]:
+    """The recording's rows of every table that the stage reads."""
+    return {table: to_rows(lake.of_recording(table, recording.batch, recording.recording_id)) for table in stage.reads}
 
 
 def _provenances(lake: Lake, batch: str, stage: str) -> dict[str, str]:
@@ -212,19 +210,18 @@ def _standing(
     }
     if not current:
         return {}
-    key = "source" if stage.writes == "recordings" else "recording_id"
-    rows_of: dict[str, list[Row]] = defaultdict(list)
-    for row in lake.rows(stage.writes, batch):
-        rows_of[row[key]].append(row)
+    column = "source" if stage.writes == "recordings" else "recording_id"
+    table = lake.read(stage.writes, batch)
     standing = {}
     for source, entries in current.items():
-        rows = rows_of.get(source if key == "source" else tasks[source].work.recording.recording_id, [])
+        value = source if column == "source" else tasks[source].recording.recording_id
+        rows = table.filter(pc.field(column) == value)
         standing[source] = Part(source, tasks[source].provenance, rows, entries, quarantines.get(source, []))
     return standing
 
 
 def _part(stage: Stage, task: _Task, done: Done) -> Part:
-    recording = done.work.recording
+    recording = done.recording
     result, failure = done.result, done.failure
     seconds_in = task.seconds_in
     if result is not None and isinstance(stage, ingest.Ingest):
@@ -252,7 +249,7 @@ def _part(stage: Stage, task: _Task, done: Done) -> Part:
     return Part(
         source=recording.source,
         provenance=task.provenance,
-        rows=[row | shared for row in result.rows],
+        rows=to_table(stage.writes, [row | shared for row in result.rows]),
         ledger=[
             named | {"outcome": entry.outcome, "reason": entry.reason, "seconds": entry.seconds}
             for entry in result.ledger
@@ -264,25 +261,24 @@ def _part(stage: Stage, task: _Task, done: Done) -> Part:
 def _write(stage: Stage, batch: str, lake: Lake, parts: Sequence[Part], changed: bool) -> None:
     """Table first, ledger last: a ledger on disk says that the rest is there."""
     partition = ledger.partition(batch, stage.name)
-    complete = lake.path("ledger", partition).exists()
     if stage.writes == "recordings":
-        changed |= _mark_duplicates(batch, lake, parts)
+        parts, marked = _mark_duplicates(batch, lake, parts)
+        changed |= marked
     listed = {row["source"] for row in lake.rows("ledger", partition, ("source",))}
-    if complete and not changed and listed == {part.source for part in parts}:
+    if not changed and listed == {part.source for part in parts} and lake.path("ledger", partition).exists():
         return
-    lake.write(stage.writes, batch, [row for part in parts for row in part.rows])
+    lake.write(stage.writes, batch, chain([TABLES[stage.writes].empty_table()], (part.rows for part in parts)))
     lake.write("quarantine", partition, [row for part in parts for row in part.quarantine])
     lake.write("ledger", partition, [row for part in parts for row in part.ledger])
 
 
-def _mark_duplicates(batch: str, lake: Lake, parts: Sequence[Part]) -> bool:
-    """Set aside files whose decoded audio landed before; True if that differs from what the rows said."""
-    before = [(part.rows[0]["status"], part.rows[0]["duplicate_of"]) for part in parts]
-    rows = [part.rows[0] for part in parts]
-    for part in parts:
-        if part.rows[0]["status"] == "duplicate":
-            part.rows[0] |= {"status": "ok", "status_detail": None, "duplicate_of": None}
-            part.ledger[:] = [part.ledger[0] | {"outcome": "passed", "reason": ""}]
+def _mark_duplicates(batch: str, lake: Lake, parts: Sequence[Part]) -> tuple[list[Part], bool]:
+    """Set aside files whose decoded audio landed before; says too whether that differs from what the rows said."""
+    rows = [to_rows(part.rows)[0] for part in parts]
+    before = [(row["status"], row["duplicate_of"]) for row in rows]
+    for row in rows:
+        if row["status"] == "duplicate":
+            row |= {"status": "ok", "status_detail": None, "duplicate_of": None}
     columns = ("source", "batch", "status", "audio_sha256")
     earlier = {
         row["audio_sha256"]: row["source"]
@@ -290,18 +286,26 @@ def _mark_duplicates(batch: str, lake: Lake, parts: Sequence[Part]) -> bool:
         if row["batch"] < batch and row["status"] == "ok"
     }
     repeated = {row["source"] for row in ingest.resolve_duplicates(rows, earlier)}
-    for part in parts:
-        if part.source in repeated:
-            part.ledger[:] = [part.ledger[0] | {"outcome": "dropped", "reason": "duplicate"}]
-    return before != [(part.rows[0]["status"], part.rows[0]["duplicate_of"]) for part in parts]
+    marked = [
+        replace(part, rows=to_table("recordings", [row]), ledger=_ledger_of(part, row, part.source in repeated))
+        for part, row in zip(parts, rows, strict=True)
+    ]
+    return marked, before != [(row["status"], row["duplicate_of"]) for row in rows]
 
 
-def _summarize(report: Report, lake: Lake, tasks: Mapping[str, _Task]) -> None:
-    partition = ledger.partition(report.batch, report.stage)
+def _ledger_of(part: Part, row: Row, duplicate: bool) -> list[Row]:
+    if duplicate:
+        return [part.ledger[0] | {"outcome": "dropped", "reason": "duplicate"}]
+    if row["status"] == "ok":
+        return [part.ledger[0] | {"outcome": "passed", "reason": ""}]
+    return part.ledger
+
+
+def _summarize(report: Report, stage: Stage, lake: Lake) -> None:
+    partition = ledger.partition(report.batch, stage.name)
     rows = lake.rows("ledger", partition)
     report.seconds_in = sum(row["seconds"] for row in rows)
     report.seconds_passed = sum(row["seconds"] for row in rows if row["outcome"] == "passed")
     report.lost = ledger.lost_by_reason(rows)
     report.quarantined = len(lake.read("quarantine", partition, ("source",)))
-    writes = next(table for table, stage in WRITER.items() if stage == report.stage)
-    report.rows = len(lake.read(writes, report.batch, ("recording_id",)))
+    report.rows = len(lake.read(stage.writes, report.batch, ("recording_id",)))

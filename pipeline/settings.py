@@ -35,87 +35,103 @@ class Paths(_Section):
 
 
 class Engine(_Section):
-    workers: int = Field(0, ge=0, description="worker processes of a stage; 0 means one per core")
-    attempts: int = Field(2, ge=1, le=5, description="tries of a recording whose worker died")
-    recording_timeout_s: float = Field(7200.0, gt=0, description="a recording that takes longer is quarantined")
+    workers: int = Field(default=0, ge=0, description="worker processes of a stage; 0 means one per core")
+    attempts: int = Field(default=2, ge=1, le=5, description="tries of a recording whose worker died")
+    recording_timeout_s: float = Field(default=7200.0, gt=0, description="a recording that takes longer is quarantined")
     compute: Literal["local", "ray"] = "local"
 
 
 class Batches(_Section):
-    hours: float = Field(10.0, gt=0, description="audio in a batch")
-    settle_seconds: float = Field(30.0, ge=0, description="a file younger than this may still be written")
-    max_wait_hours: float = Field(24.0, gt=0, description="a batch that is not full closes after this")
-    max_new_per_tick: int = Field(20, ge=1, description="batches a sensor tick may add")
+    hours: float = Field(default=10.0, gt=0, description="audio in a batch")
+    settle_seconds: float = Field(default=30.0, ge=0, description="a file younger than this may still be written")
+    max_wait_hours: float = Field(default=24.0, gt=0, description="a batch that is not full closes after this")
+    max_new_per_tick: int = Field(default=20, ge=1, description="batches a sensor tick may add")
 
 
 class Ingest(_Section):
     require_consent: bool = True
-    min_seconds: float = Field(0.5, ge=0)
-    silence_dbfs: float = Field(-60.0, lt=0, description="a recording whose loudest second is under this is silence")
-    clipped_share: float = Field(0.05, gt=0, le=1, description="a recording with more clipped samples is quarantined")
-    decode_error_share: float = Field(0.02, ge=0, le=1, description="decoded share that may be missing")
+    min_seconds: float = Field(default=0.5, ge=0)
+    silence_dbfs: float = Field(
+        default=-60.0, lt=0, description="a recording whose loudest second is under this is silence"
+    )
+    clipped_share: float = Field(
+        default=0.05, gt=0, le=1, description="a recording with more clipped samples is quarantined"
+    )
+    decode_error_share: float = Field(default=0.02, ge=0, le=1, description="decoded share that may be missing")
 
 
 class Diarize(_Section):
     checkpoint: str = "checkpoints/diarization-micro"
-    chapter_minutes: float = Field(60.0, gt=0, description="longer recordings are cut at silences into chapters")
-    chapter_join_similarity: float = Field(0.6, ge=-1, le=1)
-    min_turn_seconds: float = Field(0.2, ge=0)
+    chapter_minutes: float = Field(
+        default=60.0, gt=0, description="longer recordings are cut at silences into chapters"
+    )
+    chapter_join_similarity: float = Field(default=0.6, ge=-1, le=1)
+    min_turn_seconds: float = Field(default=0.2, ge=0)
     device: str = "auto"
 
 
 class Denoise(_Section):
     policy: Literal["off", "noisy", "always"] = "noisy"
-    snr_bound_db: float = Field(20.0, description="turns under this estimated SNR are denoised when policy is noisy")
-    worse_by: float = Field(0.05, ge=0, description="DNSMOS OVRL may fall by this much before the original is kept")
+    snr_bound_db: float = Field(
+        default=20.0, description="turns under this estimated SNR are denoised when policy is noisy"
+    )
+    worse_by: float = Field(
+        default=0.05, ge=0, description="DNSMOS OVRL may fall by this much before the original is kept"
+    )
 
 
 class Transcribe(_Section):
     checkpoint: str = "checkpoints/whisper-micro"
     device: str = "auto"
     compute_type: str = "default"
-    batch_size: int = Field(8, ge=1)
-    beam_size: int = Field(5, ge=1)
-    min_seconds: float = Field(0.3, ge=0.1, description="shorter windows are dropped; 0.1 s would kill the process")
-    max_seconds: float = Field(30.0, gt=1, le=30)
+    batch_size: int = Field(default=8, ge=1)
+    beam_size: int = Field(default=5, ge=1)
+    min_seconds: float = Field(
+        default=0.3, ge=0.1, description="shorter windows are dropped; 0.1 s would kill the process"
+    )
+    max_seconds: float = Field(default=30.0, gt=1, le=30)
     min_avg_logprob: float = -1.0
-    max_no_speech_prob: float = Field(0.6, ge=0, le=1)
-    max_compression_ratio: float = Field(2.4, gt=0)
-    max_characters_per_second: float = Field(12.0, gt=0)
-    min_characters_per_second: float = Field(0.5, ge=0)
+    max_no_speech_prob: float = Field(default=0.6, ge=0, le=1)
+    max_compression_ratio: float = Field(default=2.4, gt=0)
+    max_characters_per_second: float = Field(default=12.0, gt=0)
+    min_characters_per_second: float = Field(default=0.5, ge=0)
 
 
 class Align(_Section):
     checkpoint: str = "checkpoints/aligner-micro"
     device: str = "auto"
-    min_score: float = Field(0.3, ge=0, le=1)
-    min_coverage: float = Field(0.4, ge=0, le=1)
-    max_character_seconds: float = Field(2.0, gt=0)
-    max_characters_per_second: float = Field(12.0, gt=0)
+    min_score: float = Field(default=0.3, ge=0, le=1)
+    min_coverage: float = Field(default=0.4, ge=0, le=1)
+    max_character_seconds: float = Field(default=2.0, gt=0)
+    max_characters_per_second: float = Field(default=12.0, gt=0)
 
 
 class Score(_Section):
     policy: Literal["emilia", "tts4"] = "emilia"
-    min_seconds: float = Field(3.0, gt=0)
-    max_seconds: float = Field(30.0, gt=0)
-    target_seconds: float = Field(12.0, gt=0, description="segments are cut at the sentence end nearest to this")
-    join_gap_seconds: float = Field(1.0, ge=0, description="turns of one speaker this close may share a segment")
-    margin_seconds: float = Field(0.1, ge=0, description="kept before the first and after the last character")
-    max_overlap_share: float = Field(0.1, ge=0, le=1)
+    min_seconds: float = Field(default=3.0, gt=0)
+    max_seconds: float = Field(default=30.0, gt=0)
+    target_seconds: float = Field(
+        default=12.0, gt=0, description="segments are cut at the sentence end nearest to this"
+    )
+    join_gap_seconds: float = Field(
+        default=1.0, ge=0, description="turns of one speaker this close may share a segment"
+    )
+    margin_seconds: float = Field(default=0.1, ge=0, description="kept before the first and after the last character")
+    max_overlap_share: float = Field(default=0.1, ge=0, le=1)
 
 
 class Speakers(_Section):
-    threshold: float = Field(0.6, ge=-1, le=1, description="cosine similarity from which two are one speaker")
+    threshold: float = Field(default=0.6, ge=-1, le=1, description="cosine similarity from which two are one speaker")
 
 
 class Dedup(_Section):
-    embedding_similarity: float = Field(0.9, ge=-1, le=1)
-    text_similarity: float = Field(0.95, ge=0, le=1)
+    embedding_similarity: float = Field(default=0.9, ge=-1, le=1)
+    text_similarity: float = Field(default=0.95, ge=0, le=1)
 
 
 class Splits(_Section):
-    dev_share: float = Field(0.05, ge=0, lt=0.5)
-    test_share: float = Field(0.05, ge=0, lt=0.5)
+    dev_share: float = Field(default=0.05, ge=0, lt=0.5)
+    test_share: float = Field(default=0.05, ge=0, lt=0.5)
     seed: int = 7
 
 
