@@ -135,7 +135,7 @@ class Lake:
         file = self.path(table, partition)
         if not file.exists():
             return TABLES[table].empty_table()
-        return pq.read_table(file, filters=[("recording_id", "=", recording_id)], partitioning=None).cast(TABLES[table])
+        return pq.read_table(file, filters=[("recording_id", "=", recording_id)]).cast(TABLES[table])
 
     def write(self, table: str, partition: str, content: Iterable[pa.Table] | Sequence[Row]) -> None:
         """Replace a partition by rows, or by chunks that have the table's schema (held in memory one at a time)."""

@@ -1,0 +1,40 @@
+# make demo: raw recordings to a corpus, offline. make test: the tests. make ui: Dagster on a workspace. make lint: style and types.
+PYTHON ?= python3
+WORKSPACE ?= workspace
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements/dev.txt
+export PYANNOTE_METRICS_ENABLED := 0
+export HF_HUB_OFFLINE := 1
+export DAGSTER_DISABLE_TELEMETRY := 1
+
+.PHONY: demo test ui lint lock clean
+demo: $(VENV)/ready
+	$(BIN)/fangyan demo --workspace workspace/demo
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest
+
+ui: $(VENV)/ready
+	$(BIN)/fangyan ui --workspace $(WORKSPACE)
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+
+$(VENV)/ready: $(LOCK) pyproject.toml
+	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 12), "Fangyan needs Python 3.11 or 3.12; set PYTHON="'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/installer.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement $(LOCK)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Renew the lock; --no-header and no --emit-index-url keep registry addresses out of it.
+lock: $(VENV)/ready
+	$(BIN)/uv pip compile pyproject.toml --extra studio --extra dev --universal --python-version 3.11 \
+	  --generate-hashes --no-header --quiet --upgrade --output-file $(LOCK)
+
+clean:
+	rm -rf $(VENV) build *.egg-info
