@@ -5,12 +5,12 @@ The engine is global state behind a C API: one process, one caller at a time, ne
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import _ctypes
 import espeakng_loader
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ _PAUSES = frozenset({"_", "_:", "_|", "_!", "_;_", "_::", "_^_"})
 _VOWEL_MARKS = frozenset("aeiouyAEIOUYV@")
 _GLIDES = frozenset({"w", "j"})
 _RESPELLED = {"xiong": "xong", "jiong": "jong", "qiong": "qong", "r": "er", "ê": "ei"}
-"""Pinyin that espeak's table lacks, in the spelling under which it speaks exactly that sound (x- already holds the i)."""
+"""Pinyin that espeak's table lacks, in the spelling under which it speaks exactly that sound (x holds the i)."""
 
 
 class SyllableNotSpokenError(ValueError):
@@ -84,8 +84,8 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 class _Engine:
     """A freshly loaded copy of the library.
 
-    espeak keeps flutter, noise and filter state in static variables that no call resets: what was spoken before changes
-    what is spoken next. Unloading and loading the library (about 3 ms) is what makes the same input give the same bytes.
+    espeak keeps flutter, noise and filter state in static variables that no call resets: what was spoken before
+    changes what is spoken next. Unloading and loading the library (3 ms) makes the same input give the same bytes.
     """
 
     def __init__(self) -> None:
@@ -146,8 +146,8 @@ def say(
 ) -> list[SpokenPhrase]:
     """Speak each phrase of pinyin or jyutping syllables with a tone digit; equal arguments give equal bytes.
 
-    `language` is "cmn" or "yue", `variant` a file of espeak's `voices/!v`, `pitch` and `pitch_range` 0..99, `rate` words
-    per minute. Raises SyllableNotSpokenError when espeak did not speak one word per syllable.
+    `language` is "cmn" or "yue", `variant` a file of espeak's `voices/!v`, `pitch` and `pitch_range` 0..99, `rate`
+    words per minute. Raises SyllableNotSpokenError when espeak did not speak one word per syllable.
     """
     engine = _Engine()
     try:

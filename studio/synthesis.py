@@ -88,7 +88,7 @@ def _joined(
         timed += [
             (s.start - first + position, s.rhyme - first + position, s.end - first + position) for s in phrase.syllables
         ]
-        pieces.append(phrase.samples[first:last].astype(np.float32) / 32768)
+        pieces.append(phrase.samples[first:last].astype(np.float32) / np.float32(32768))
         position += last - first
         silence = edge if number + 1 == len(said) else round(draw.uniform(0.18, 0.45) * espeak.SAMPLE_RATE)
         pieces.append(np.zeros(silence, np.float32))

@@ -9,10 +9,12 @@ import math
 import random
 from functools import cache
 
+import numpy as np
+
 from studio.speech import Voice
 
-# Pitch in Hz of a high level tone at espeak's pitch 50, measured with Praat, and how much larger than an adult man's the
-# formants already are. Left out: whispers, robots, heavy echo, and variants that lose the tones or the syllable lengths.
+# Pitch in Hz of a high level tone at espeak's pitch 50, measured with Praat, and how far the formants already lie above
+# an adult man's. Left out: whispers, robots, heavy echo, and variants that lose tones or syllable lengths.
 _TRAINING: dict[str, tuple[float, float]] = {
     "Andy": (93, 1.0),
     "Annie": (220, 1.17),
@@ -60,7 +62,6 @@ _TRAINING: dict[str, tuple[float, float]] = {
     "mike2": (85, 1.0),
     "norbert": (98, 0.95),
     "quincy": (81, 0.97),
-    "rob": (96, 0.97),
     "robert": (91, 0.97),
     "sandro": (95, 1.0),
     "shelby": (166, 1.22),
@@ -97,7 +98,12 @@ REGISTERS: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "female": ((170.0, 245.0), (1.08, 1.22)),
     "child": ((250.0, 330.0), (1.24, 1.38)),
 }
+_CHILD_BASE = 115.0  # Hz; below it espeak cannot bring a variant up to a child's pitch
+_SMALL_SPEAKER = 1.15  # formant scale from which no shift makes a man of a variant
 _SYLLABLES_PER_SECOND = (3.6, 6.4)
+_PITCH_SETTINGS = (0, 10, 30, 50, 70, 90, 99)
+_PITCH_FACTORS = (0.63, 0.70, 0.835, 1.0, 1.22, 1.52, 1.67)  # of the pitch at setting 50, measured with Praat
+_RANGE_RAISES_PITCH = 0.0017  # share for each step of the pitch range above 50, measured
 _WORDS_PER_MINUTE_PER_SYLLABLE = 175 / 4.76  # measured: 175 words per minute speak 4.76 syllables a second
 
 
@@ -108,10 +114,16 @@ def voices(held_out: bool = False) -> tuple[Voice, ...]:
     draw = random.Random(f"voices held_out={held_out}")
     first = 0 if not held_out else 500
     made: list[Voice] = []
-    for index, variant in enumerate(variants):
-        for register in ("male", "female", "child") if index % 3 == 0 else ("male", "female"):
+    for variant, (base, scale) in variants.items():
+        for register in _registers(base, scale):
             made.append(_voice(f"v{first + len(made):03d}", variant, register, draw))
     return tuple(made)
+
+
+def _registers(base: float, scale: float) -> tuple[str, ...]:
+    """Registers that a variant can be brought to without leaving espeak's pitch range or a believable formant shift."""
+    names = ("male", "female") if scale < _SMALL_SPEAKER else ("female",)
+    return (*names, "child") if base >= _CHILD_BASE else names
 
 
 def voice(voice_id: str) -> Voice:
@@ -125,7 +137,8 @@ def voice(voice_id: str) -> Voice:
 def nominal_pitch(voice: Voice) -> float:
     """Pitch in Hz at which the voice speaks a high level tone."""
     base, _ = {**_TRAINING, **_HELD_OUT}[voice.variant]
-    return base * 2 ** ((voice.pitch - 50) / 50) * voice.formant_shift
+    factor = float(np.interp(voice.pitch, _PITCH_SETTINGS, _PITCH_FACTORS))
+    return base * factor * (1 + _RANGE_RAISES_PITCH * (voice.pitch_range - 50)) * voice.formant_shift
 
 
 def register(voice: Voice) -> str:
@@ -159,6 +172,8 @@ def _voice(voice_id: str, variant: str, register_name: str, draw: random.Random)
     # Pitch and formants go together in people, loosely.
     formants = smallest + (largest - smallest) * min(1.0, max(0.0, place + draw.uniform(-0.4, 0.4)))
     shift = min(1.4, max(0.8, formants / scale))
-    pitch = round(50 + 50 * math.log2(hertz / (base * shift)))
+    pitch_range = draw.randint(60, 99)
+    factor = hertz / (base * shift * (1 + _RANGE_RAISES_PITCH * (pitch_range - 50)))
+    pitch = round(float(np.interp(factor, _PITCH_FACTORS, _PITCH_SETTINGS)))
     rate = draw.uniform(*_SYLLABLES_PER_SECOND) * _WORDS_PER_MINUTE_PER_SYLLABLE / shift
-    return Voice(voice_id, variant, min(99, max(0, pitch)), draw.randint(60, 99), round(rate), round(shift, 3))
+    return Voice(voice_id, variant, pitch, pitch_range, round(rate), round(shift, 3))
