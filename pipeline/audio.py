@@ -27,6 +27,8 @@ from pipeline.stage import BadRecording
 _INDIRECT = {"hls", "concat", "dash", "sdp", "rtsp", "lavfi", "image2", "webm_dash_manifest", "imf", "tty"}
 # First bytes (offset, bytes) of containers: if FFmpeg cannot open such a file, it was cut off rather than no audio.
 _MAGIC = ((0, b"RIFF"), (0, b"fLaC"), (0, b"OggS"), (4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (0, b"ID3"), (0, b"FORM"))
+# From so many planes on, PyAV's AudioFrame.planes reads past the end of FFmpeg's array of them and crashes.
+_UNSAFE_PLANES = 8
 _RESAMPLER_REACH_S = 0.1
 _CHUNK_S = 1.0
 _FULL_SCALE = 32768
@@ -286,8 +288,11 @@ def _open_file(path: str) -> Any:
 
 def _mono(frame: Any) -> np.ndarray:
     """A decoded frame to float32 (T,) in [-1, 1]: the mean of its channels."""
-    values = frame.to_ndarray()
     channels = frame.layout.nb_channels
+    if frame.format.is_planar and channels >= _UNSAFE_PLANES:
+        packed = av.AudioResampler(format=frame.format.packed, layout=frame.layout, rate=frame.sample_rate)
+        (frame,) = packed.resample(frame)
+    values = frame.to_ndarray()
     if not frame.format.is_planar:
         values = values.reshape(-1, channels).T
     if values.dtype == np.uint8:
