@@ -21,12 +21,11 @@ import av.error
 import numpy as np
 import soxr
 
+from pipeline.containers import claimed_duration, cut_off, looks_like_media
 from pipeline.stage import BadRecording
 
 # Playlists and scripts make FFmpeg open other files: what they name never landed here and nobody consented to it.
 _INDIRECT = {"hls", "concat", "dash", "sdp", "rtsp", "lavfi", "image2", "webm_dash_manifest", "imf", "tty"}
-# First bytes (offset, bytes) of containers: if FFmpeg cannot open such a file, it was cut off rather than no audio.
-_MAGIC = ((0, b"RIFF"), (0, b"fLaC"), (0, b"OggS"), (4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (0, b"ID3"), (0, b"FORM"))
 # From so many planes on, PyAV's AudioFrame.planes reads past the end of FFmpeg's array of them and crashes.
 _UNSAFE_PLANES = 8
 _RESAMPLER_REACH_S = 0.1
@@ -38,7 +37,8 @@ _FULL_SCALE = 32768
 class AudioInfo:
     """What the container says of its first audio stream: FFmpeg names, Hz, channels, seconds (0.0: not told).
 
-    `duration_exact` is False where FFmpeg guesses the duration from the bit rate.
+    `duration_exact` is False where FFmpeg guesses the duration from the bit rate; `cut_off` is True
+    where the end of the container itself is missing.
     """
 
     container: str
@@ -47,17 +47,20 @@ class AudioInfo:
     channels: int
     duration: float
     duration_exact: bool = True
+    cut_off: bool = False
 
 
 class AudioStream:
     """An open audio file: iterate for mono float32 (T,) chunks of about a second at the file's own rate.
 
-    Decoding goes on after a damaged packet; `damaged` counts such packets, `samples` those decoded so far.
+    Decoding goes on after a damaged packet; `damaged` counts such packets among `packets`, `samples` is how many were
+    decoded so far.
     Raises BadRecording: missing, unreadable, empty_file, not_audio, no_audio_stream, truncated, decode_error.
     """
 
     def __init__(self, source: str | os.PathLike[str] | io.BytesIO) -> None:
         self.damaged = 0
+        self.packets = 0
         self.samples = 0
         self._name = "audio in memory" if isinstance(source, io.BytesIO) else os.fspath(source)
         self._file = source if isinstance(source, io.BytesIO) else _open_file(self._name)
@@ -87,16 +90,17 @@ class AudioStream:
             yield chunk
 
     def seek(self, sample: int) -> int:
-        """Move to `sample` or a little before it where that is exact (PCM in WAV); returns the sample decoded next."""
+        """Move to `sample` or a little before it where that is exact (PCM in WAV); returns the next sample."""
         exact = self.info.codec.startswith("pcm_") and self.info.container in ("wav", "w64")
         if not exact or sample <= 0 or self._stream.time_base != Fraction(1, self.info.sample_rate):
             return 0
-        self._container.seek(sample, stream=self._stream, backward=True)
-        self._packets = self._decoded_frames()
-        self._first = next(self._packets, None)
-        if self._first is None or self._first.pts is None:
-            raise BadRecording("truncated", f"{self._name}: ends before sample {sample}")
-        return int(self._first.pts)
+        try:
+            self._container.seek(sample, stream=self._stream, backward=True)
+            self._packets = self._decoded_frames()
+            self._first = next(self._packets, None)
+        except av.error.FFmpegError:
+            self._first = None
+        return sample if self._first is None else int(self._first.pts or 0)
 
     def _open_container(self) -> Any:
         # The empty whitelist keeps a container from making FFmpeg open other files or addresses.
@@ -120,20 +124,24 @@ class AudioStream:
     def _not_opened(self, error: Exception) -> BadRecording:
         self._file.seek(0)
         head = self._file.read(16)
-        if any(head[at : at + len(magic)] == magic for at, magic in _MAGIC):
+        if looks_like_media(head):
             return BadRecording("truncated", f"{self._name}: begins as a media file but is cut off or damaged: {error}")
         return BadRecording("not_audio", f"{self._name}: FFmpeg recognises no audio or video in it: {error}")
 
     def _describe(self) -> AudioInfo:
         if self._first is None:
             raise BadRecording("decode_error", f"{self._name}: no audio could be decoded ({self.damaged} bad packets)")
-        container = self._container.format.name
-        duration, exact = _claimed_duration(self._container, self._stream)
-        if container == "mp3" and not _has_xing_header(self._file):
-            exact = False
-        codec = self._stream.codec_context.codec.name
-        first = self._first
-        return AudioInfo(container, codec, first.sample_rate, first.layout.nb_channels, duration, exact)
+        duration, exact = claimed_duration(self._container, self._stream, self._file)
+        container, codec = self._container.format.name, self._stream.codec_context.codec.name
+        return AudioInfo(
+            container=container,
+            codec=codec,
+            sample_rate=self._first.sample_rate,
+            channels=self._first.layout.nb_channels,
+            duration=duration,
+            duration_exact=exact,
+            cut_off=cut_off(self._file, container),
+        )
 
     def _decoded_frames(self) -> Iterator[Any]:
         packets = self._container.demux(self._stream)
@@ -145,6 +153,7 @@ class AudioStream:
             except av.error.FFmpegError:
                 self.damaged += 1
                 return
+            self.packets += 1
             try:
                 frames = packet.decode()
             except av.error.EOFError:
@@ -366,46 +375,3 @@ def _cut(chunks: Iterator[np.ndarray], first: int, last: int | None) -> np.ndarr
 
 def _joined(chunks: Iterator[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.zeros(0, np.float32), *chunks])
-
-
-def _claimed_duration(container: Any, stream: Any) -> tuple[float, bool]:
-    """Seconds of audio as the container tells, 0.0 if it does not, and whether it is told rather than guessed."""
-    guessed = container.format.name in _GUESSED_DURATION
-    if stream.duration is not None and stream.duration > 0:
-        return float(stream.duration * stream.time_base), not guessed
-    tag = {key.upper(): value for key, value in stream.metadata.items()}.get("DURATION", "")
-    late = float((stream.start_time or 0) * stream.time_base)
-    if (told := _clock_seconds(tag)) > 0:
-        return max(0.0, told - late), True
-    if container.duration is None or container.duration <= 0:
-        return 0.0, False
-    alone = all(other is stream or other.type != "video" for other in container.streams)
-    return max(0.0, container.duration / av.time_base - late), alone and not guessed
-
-
-_GUESSED_DURATION = {"aac", "ac3", "eac3", "amr", "mpegts", "mpeg", "dts", "ogg", "loas", "h264", "gsm", "g722"}
-
-
-def _clock_seconds(text: str) -> float:
-    """`HH:MM:SS.fff`, as Matroska tags have it, to seconds; 0.0 for anything else."""
-    try:
-        hours, minutes, seconds = text.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    except ValueError:
-        return 0.0
-
-
-def _has_xing_header(file: Any) -> bool:
-    """True if an MP3 file tells its number of frames; without it its duration is guessed from the first bit rate."""
-    place = file.tell()
-    file.seek(0)
-    head = file.read(10)
-    if head[:3] == b"ID3" and len(head) == 10:
-        size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
-        file.seek(10 + size)
-        head = b""
-    else:
-        file.seek(0)
-    frame = file.read(4096)
-    file.seek(place)
-    return any(mark in frame for mark in (b"Xing", b"Info", b"VBRI"))
