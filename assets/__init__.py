@@ -1,0 +1,1 @@
+"""Dagster only, and thin: assets, checks, partitions, sensors, schedules, resources. No audio code."""

@@ -1,0 +1,66 @@
+"""What starts runs: the sensor that turns landed files into batches, the nightly schedule, automation conditions."""
+
+from __future__ import annotations
+
+import time
+
+import dagster as dg
+
+from assets.partitions import batch_partitions
+from assets.resources import Workspace
+from pipeline import batches
+
+line_job = dg.define_asset_job(
+    "line",
+    selection=dg.AssetSelection.groups("line"),
+    partitions_def=batch_partitions,
+    description="All stages of the corpus line over one batch.",
+)
+corpus_job = dg.define_asset_job(
+    "corpus",
+    selection=dg.AssetSelection.groups("corpus"),
+    description="Speakers, corpus and catalog over all batches.",
+)
+
+
+@dg.sensor(job=line_job, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def landed_files(context: dg.SensorEvaluationContext, workspace: Workspace) -> dg.SensorResult | dg.SkipReason:
+    """Closes batches of landed files by hours of audio and starts the line on each, some a tick.
+
+    The cursor is the last batch started; names are in order, so a tick that is repeated starts nothing twice.
+    """
+    settings = workspace.settings()
+    limit = settings.batches.max_new_per_tick
+    batches.plan(settings.landing, settings.root, settings, time.time(), limit=limit)
+    fresh = [name for name in batches.names(settings.root) if name > (context.cursor or "")][:limit]
+    if not fresh:
+        return dg.SkipReason(f"no batch is full or {settings.batches.max_wait_hours:g} h old in {settings.landing}")
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(run_key=name, partition_key=name) for name in fresh],
+        dynamic_partitions_requests=[batch_partitions.build_add_request(fresh)],
+        cursor=fresh[-1],
+    )
+
+
+@dg.schedule(job=corpus_job, cron_schedule="0 3 * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Links speakers and rebuilds corpus and catalog every night at three, whatever automation has done by day."""
+    return dg.RunRequest(run_key=context.scheduled_execution_time.strftime("%Y-%m-%d"))
+
+
+follow_line = dg.AutomationConditionSensorDefinition(
+    "follow_line",
+    target=dg.AssetSelection.groups("line"),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=60,
+)
+follow_corpus = dg.AutomationConditionSensorDefinition(
+    "follow_corpus",
+    target=dg.AssetSelection.groups("corpus"),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=60,
+)
+
+jobs = [line_job, corpus_job]
+sensors = [landed_files, follow_line, follow_corpus]
+schedules = [nightly]

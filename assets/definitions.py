@@ -1,0 +1,26 @@
+"""The code location: gathers assets, checks, jobs and automation. `build_definitions` is the tests' one seam."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets.automation import jobs, schedules, sensors
+from assets.checks import checks
+from assets.corpus import corpus_assets
+from assets.line import line_assets
+from assets.resources import Workspace
+
+
+def build_definitions(workspace: Workspace | None = None) -> dg.Definitions:
+    """Everything Dagster is told, on the workspace given (default: the one that the configuration names)."""
+    return dg.Definitions(
+        assets=[*line_assets, *corpus_assets],
+        asset_checks=checks,
+        jobs=jobs,
+        sensors=sensors,
+        schedules=schedules,
+        resources={"workspace": workspace or Workspace()},
+    )
+
+
+defs = build_definitions()

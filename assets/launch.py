@@ -1,0 +1,98 @@
+"""Runs jobs in this process on the workspace's Dagster instance, so that the UI lists them. The CLI's way in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import psutil
+
+from assets.definitions import build_definitions
+from assets.line import STAGE_OF
+from assets.partitions import batch_partitions
+from assets.resources import Workspace
+from pipeline import batches
+from pipeline.settings import PROJECT, Settings
+
+_PID_TAG = "fangyan/pid"
+_QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+
+
+class RunFailed(Exception):
+    """A run did not succeed; the message says which and what to read."""
+
+
+def dagster_home(settings: Settings) -> Path:
+    """The instance's folder: $DAGSTER_HOME, else `dagster` in the workspace with a copy of dagster.yaml."""
+    if os.environ.get("DAGSTER_HOME"):
+        return Path(os.environ["DAGSTER_HOME"])
+    home = settings.root / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")
+    return home
+
+
+@contextmanager
+def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """The workspace's instance; runs that a killed process left behind are marked as failed."""
+    with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
+        for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+            pid = run.tags.get(_PID_TAG)
+            if pid is not None and not psutil.pid_exists(int(pid)):
+                instance.report_run_failed(run, "its process was killed")
+        yield instance
+
+
+def run_pending(settings: Settings, config: Path | None, retry_quarantined: bool = False) -> list[str]:
+    """Close batches over everything that has landed, bring each batch and then the corpus up to date.
+
+    Returns the names of the batches. A run whose provenance stands costs next to nothing. Raises RunFailed.
+    """
+    batches.plan(settings.landing, settings.root, settings, time.time(), close_all=True)
+    names = batches.names(settings.root)
+    workspace = Workspace(config=str(config or ""), root=str(settings.root))
+    with open_instance(settings) as instance:
+        instance.add_dynamic_partitions(batch_partitions.name or "batch", names)
+        definitions = build_definitions(workspace)
+        for name in names:
+            _run(definitions, instance, "line", name, retry_quarantined)
+        if names:
+            _run(definitions, instance, "corpus")
+    return names
+
+
+def _run(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    job_name: str,
+    partition: str | None = None,
+    retry_quarantined: bool = False,
+) -> None:
+    job = definitions.get_repository_def().get_job(job_name)
+    config: dict = dict(_QUIET)
+    if retry_quarantined:
+        config["ops"] = {name: {"config": {"retry_quarantined": True}} for name in STAGE_OF}
+    result = job.execute_in_process(
+        run_config=config,
+        instance=instance,
+        partition_key=partition,
+        raise_on_error=False,
+        tags={_PID_TAG: str(os.getpid())},
+    )
+    if not result.success:
+        failures = [event for event in result.all_events if event.is_failure and event.message]
+        words = "\n".join(_root_cause(event) for event in failures) or "no event says why"
+        raise RunFailed(f"run {result.run_id} of {job_name} {partition or ''} failed:\n{words}")
+
+
+def _root_cause(event: dg.DagsterEvent) -> str:
+    data = event.event_specific_data
+    error = getattr(data, "error", None)
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return f"{event.step_key or ''}: {error.message.strip() if error else event.message}"
