@@ -84,8 +84,8 @@ def measure(lake: Lake, truths: dict[str, Truth]) -> dict[str, Any]:
     """Error rates of everything in `lake` whose source has a truth.
 
     `cer` counts the corpus segments against what was said inside them; `cer_all` counts all kept transcripts against
-    all that was said, so what was missed or dropped counts as deleted. `der` is without a collar, overlap scored, on turns
-    that do not overlap. `speaker_f1` is pairwise over local speakers.
+    all that was said, so what was missed or dropped counts as deleted. `der` is without a collar, overlap scored, on
+    turns that do not overlap. `speaker_f1` is pairwise over local speakers.
     """
     recordings = {row["recording_id"]: row["source"] for row in lake.rows("recordings") if row["status"] == "ok"}
     known = {identity: truths[source] for identity, source in recordings.items() if source in truths}
