@@ -119,7 +119,7 @@ def _print(figures: dict) -> None:
     console.print(table)
     console.print(
         f"{figures['audio_seconds'] / 60:.1f} minutes of synthesized speech, {figures['workers']} workers on "
-        f"{figures['machine']['cores']} cores, no GPU used unless configured; embedded checkpoints. An unchanged re-run "
+        f"{figures['machine']['cores']} cores, embedded checkpoints unless configured. An unchanged re-run "
         f"took {figures['unchanged_rerun_seconds']:.2f} s ({100 * figures['unchanged_rerun_share']:.2f} %) and did "
         f"{figures['recomputed_in_rerun']} recordings again.",
         highlight=False,

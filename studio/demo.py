@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipeline.catalog import query, render
 from rich.console import Console
 from rich.table import Table
 
 from assets.launch import run_pending
 from pipeline import ledger
+from pipeline.catalog import query, render
 from pipeline.lake import Lake
 from pipeline.settings import Settings
 from studio.record import plant_faults, record
