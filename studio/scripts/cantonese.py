@@ -70,7 +70,7 @@ SENTENCES = """
 醫生話{person}{ill}，唞下就冇事。
 {who}做乜嘢呀，係咪{ill}？
 {future}會{weather}，記得帶遮呀。
-{past}{city}{weather}。
+{past}{city}{weather}呀。
 {city}今日好{sky}呀。
 {city}嘅天氣點呀，{sky_ask}？
 今日得{some}度，好{sky}呀。
