@@ -1,0 +1,96 @@
+"""RNNoise on the turns that need it: quality before and after is kept, and a turn that got worse keeps its original."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import audio, dnsmos, quality, rnnoise
+from pipeline.dnsmos import Dnsmos
+from pipeline.settings import Settings
+from pipeline.stage import LedgerEntry, Recording, Resources, Row, StageResult
+
+MIN_SCORED_SECONDS = 1.0
+"""DNSMOS repeats a clip to 9 s; of a shorter one than this it hears the repetition. Such turns go by their SNR."""
+
+_LEAD_IN_SECONDS = 0.5
+
+
+class Denoise:
+    """Denoised audio of the turns under the SNR bound, or of all, by policy."""
+
+    name = "denoise"
+    version = "1"
+    reads = ("turns",)
+    writes = "denoised"
+    resources = Resources(cpus=1.0, memory_gb=1.0)
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings.denoise
+        self._dnsmos: Dnsmos | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """The settings; RNNoise and DNSMOS come with pinned wheels."""
+        return self._settings.model_dump()
+
+    def load(self) -> None:
+        """Open RNNoise and DNSMOS, unless the policy is off. Raises ModelUnavailable."""
+        if self._settings.policy != "off":
+            rnnoise.library_file()
+            self._dnsmos = Dnsmos(windows="cover")
+
+    def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
+        """One row per turn; all time passes."""
+        turns = sorted(rows["turns"], key=lambda turn: turn["start"])
+        result = StageResult()
+        if turns:
+            result.ledger = [LedgerEntry("passed", sum(turn["end"] - turn["start"] for turn in turns))]
+        if self._settings.policy == "off":
+            result.rows = [_row(turn, "policy_off") for turn in turns]
+            return result
+        rate = min(recording.sample_rate, rnnoise.SAMPLE_RATE)
+        # RNNoise needs a moment to learn the noise: it hears what came before the turn first
+        spans = [(max(0.0, turn["start"] - _LEAD_IN_SECONDS), turn["end"]) for turn in turns]
+        for turn, (begin, _), samples in zip(turns, spans, audio.read_spans(recording.path, spans, rate), strict=True):
+            lead_in = round(turn["start"] * rate) - round(begin * rate)
+            result.rows.append(self._denoised(turn, samples, lead_in, rate))
+        return result
+
+    def _denoised(self, turn: Row, samples: NDArray[np.float32], lead_in: int, rate: int) -> Row:
+        """The row of a turn that begins `lead_in` samples into `samples` (T,) at `rate` Hz."""
+        original = samples[lead_in:]
+        snr_before = _finite(quality.snr_db(original, rate))
+        if self._settings.policy == "noisy" and (snr_before is None or snr_before >= self._settings.snr_bound_db):
+            return _row(turn, "snr_high", snr_before_db=snr_before)
+        wide = rnnoise.denoise(audio.resample(samples, rate, rnnoise.SAMPLE_RATE))
+        cleaned = audio.resample(wide, rnnoise.SAMPLE_RATE, rate)[lead_in : samples.size]
+        snr_after = _finite(quality.snr_db(cleaned, rate))
+        facts: Row = {"snr_before_db": snr_before, "snr_after_db": snr_after}
+        if original.size >= MIN_SCORED_SECONDS * rate:
+            before, after = self._overall(original, rate), self._overall(cleaned, rate)
+            facts |= {"dnsmos_before": before, "dnsmos_after": after}
+            worse = after < before - self._settings.worse_by
+        else:
+            worse = snr_before is None or snr_after is None or snr_after < snr_before
+        if worse:
+            return _row(turn, "got_worse", **facts)
+        sound = {"bytes": audio.encode_flac(cleaned, rate), "path": f"{turn['turn_id']}.flac"}
+        reason = "policy_always" if self._settings.policy == "always" else "noisy"
+        return _row(turn, reason, applied=True, audio=sound, sample_rate=rate, **facts)
+
+    def _overall(self, samples: NDArray[np.float32], rate: int) -> float:
+        assert self._dnsmos is not None, "load() comes before process()"
+        return self._dnsmos.score(audio.resample(samples, rate, dnsmos.SAMPLE_RATE)).ovrl
+
+
+def _row(turn: Row, reason: str, **facts: Any) -> Row:
+    columns = ("snr_before_db", "snr_after_db", "dnsmos_before", "dnsmos_after", "audio", "sample_rate")
+    shared = {key: turn[key] for key in ("turn_id", "recording_id", "start", "end")}
+    return shared | {"applied": False, "reason": reason} | dict.fromkeys(columns) | facts
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and np.isfinite(value) else None
