@@ -1,4 +1,4 @@
-"""What a media container tells before it is decoded: its audio's duration, whether it is cut off, whether its name lies.
+"""What a media container tells before it is decoded: how long its audio is, whether it is cut off or misnamed.
 
 Works on FFmpeg's demuxer as PyAV shows it, and on the file's bytes where FFmpeg hides what a truncated file promised.
 """
