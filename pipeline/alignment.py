@@ -154,12 +154,14 @@ def align_emissions(
     if not tokens:
         return []
     labels = [aligner.encode(token.letters) for token in tokens]
-    known = [bool(found) for found in labels]
     pieces, scores = _lay(log_probs, labels)
-    scores = [score if is_known else 0.0 for score, is_known in zip(scores, known, strict=True)]
-    misfits = [score < _NO_FIT and is_known for score, is_known in zip(scores, known, strict=True)]
+    misfits = [bool(found) and score < _NO_FIT for found, score in zip(labels, scores, strict=True)]
     if any(misfits) and not all(misfits):
-        pieces, _ = _lay(log_probs, [[] if misfit else found for found, misfit in zip(labels, misfits, strict=True)])
+        pieces, again = _lay(
+            log_probs, [[] if misfit else found for found, misfit in zip(labels, misfits, strict=True)]
+        )
+        scores = [first if misfit else second for first, second, misfit in zip(scores, again, misfits, strict=True)]
+    scores = [score if found else 0.0 for found, score in zip(labels, scores, strict=True)]
     times = [(first * frame_seconds, min(last * frame_seconds, duration)) for first, last in pieces]
     times = _bridged(times, aligner.bridge, duration)
     return [
