@@ -37,7 +37,8 @@ class Recording:
 
     `source` is the path below the landing folder, `path` the file to read. `recording_id` is empty before ingest, which
     derives it from the decoded audio. `duration` is in seconds (for ingest: as the container claims, 0 if unknown).
-    `metadata` are the free columns that came with the file.
+    `size` (bytes) and `mtime_ns` are those of the file when its batch was closed, 0 after ingest. `metadata` are the
+    free columns that came with the file.
     """
 
     source: str
@@ -49,6 +50,8 @@ class Recording:
     duration: float = 0.0
     sample_rate: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
+    size: int = 0
+    mtime_ns: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,151 @@
+"""Who agreed to what: reads landing/consents.jsonl and says which consent, if any, covers a recording for a use.
+
+Default deny: what no valid consent covers may not be used, and a line that cannot be read covers nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping
+from datetime import date
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.stage import Row
+
+CONSENTS_FILE = "consents.jsonl"
+Scope = Literal["asr", "tts_training", "voice_cloning", "commercial", "publication"]
+
+
+class Consent(BaseModel):
+    """One line of consents.jsonl; the first and last day may be written `from` and `until` there.
+
+    `recordings` are patterns of sources below landing: `*` and `?` stay within a folder, `**` spans folders. A consent
+    without patterns covers the recordings whose metadata name it. One that was ever revoked covers nothing.
+    """
+
+    # An unknown key is refused: a misspelt `until` or `revoked` must not widen what somebody agreed to.
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    consent_id: str = Field(min_length=1)
+    subject: str | None = None
+    recordings: tuple[str, ...] = ()
+    scopes: tuple[Scope, ...]
+    valid_from: date | None = Field(None, alias="from")
+    valid_until: date | None = Field(None, alias="until")
+    evidence: str | None = None
+    evidence_sha256: str | None = Field(None, pattern=r"^[0-9a-fA-F]{64}$")
+    revoked: date | None = None
+
+    def refusal(self, scope: str, on: date) -> str | None:
+        """Why it does not allow `scope` on that day, or None if it does."""
+        if self.revoked is not None:
+            return f"consent {self.consent_id} was revoked on {self.revoked}"
+        if scope not in self.scopes:
+            return f"consent {self.consent_id} is for {', '.join(self.scopes) or 'nothing'}, not for {scope}"
+        if self.valid_from is not None and on < self.valid_from:
+            return f"consent {self.consent_id} begins on {self.valid_from}"
+        if self.valid_until is not None and on > self.valid_until:
+            return f"consent {self.consent_id} ended on {self.valid_until}"
+        return None
+
+    def names(self, source: str) -> bool:
+        """True if one of its patterns matches `source`."""
+        return any(matches(pattern, source) for pattern in self.recordings)
+
+    def row(self) -> Row:
+        """Its row of the table `consents`."""
+        return self.model_dump(mode="json", by_alias=False)
+
+
+def read_consents(file: Path) -> tuple[list[Consent], list[str]]:
+    """The consents of a JSON Lines file, and a sentence with file and line number for each line that is wrong.
+
+    A later line about the same consent_id takes the place of the earlier one; if it is wrong, neither holds. A missing
+    file holds no consents.
+    """
+    try:
+        lines = file.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    except FileNotFoundError:
+        return [], []
+    except OSError as error:
+        return [], [f"{file.name}: cannot be read: {error.strerror}; until then nobody has agreed to anything"]
+    consents: dict[str, Consent] = {}
+    problems: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        values: Any = None
+        try:
+            values = json.loads(line)
+            consent = Consent.model_validate(values)
+            consents.pop(consent.consent_id, None)
+            consents[consent.consent_id] = consent
+        except (ValueError, RecursionError) as error:
+            problems.append(f"{file.name}, line {number}: {_explain(error)}; until it is mended it covers nothing")
+            if isinstance(values, dict):
+                consents.pop(str(values.get("consent_id")), None)
+    return list(consents.values()), problems
+
+
+def resolve(
+    consents: Iterable[Consent], source: str, metadata: Mapping[str, str], scope: str = "asr", on: date | None = None
+) -> tuple[str | None, str]:
+    """The id of the consent that covers `source` for `scope` on a day (today), or None, and why.
+
+    A consent that the metadata name as `consent_id` is the only one asked. Otherwise the first of those whose patterns
+    match and that allow it.
+    """
+    on = on or date.today()
+    named = metadata.get("consent_id", "").strip()
+    if named:
+        consent = next((one for one in consents if one.consent_id == named), None)
+        if consent is None:
+            return None, f"its metadata name consent {named}, which is not in {CONSENTS_FILE}"
+        if consent.recordings and not consent.names(source):
+            return None, f"its metadata name consent {named}, which is for {', '.join(consent.recordings)}"
+        refusal = consent.refusal(scope, on)
+        return (None, refusal) if refusal else (named, f"named in its metadata, allows {scope}")
+    refusals = []
+    for consent in consents:
+        if not consent.names(source):
+            continue
+        refusal = consent.refusal(scope, on)
+        if refusal is None:
+            return consent.consent_id, f"matches the recordings of consent {consent.consent_id}, allows {scope}"
+        refusals.append(refusal)
+    return None, "; ".join(refusals) or f"no consent in {CONSENTS_FILE} covers it"
+
+
+def matches(pattern: str, source: str) -> bool:
+    """True if `pattern` is `source` or, as a glob, covers it; `**` stands for any number of folders."""
+    pattern, source = unicodedata.normalize("NFC", pattern), unicodedata.normalize("NFC", source)
+    return pattern == source or _covers(pattern.split("/"), source.split("/"))
+
+
+def _covers(pattern: list[str], parts: list[str]) -> bool:
+    if not pattern or not parts:
+        return not pattern and not parts
+    if pattern[0] != "**":
+        return fnmatchcase(parts[0], pattern[0]) and _covers(pattern[1:], parts[1:])
+    if len(pattern) == 1:
+        return True
+    return any(_covers(pattern[1:], parts[skipped:]) for skipped in range(len(parts)))
+
+
+def _explain(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return f"not valid JSON: {error}"
+    problems = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        allowed = f" (known keys: {', '.join(_KEYS)})" if problem["type"] == "extra_forbidden" else ""
+        problems.append(f"{key or 'the line'} = {problem['input']!r}: {problem['msg']}{allowed}")
+    return "; ".join(problems)
+
+
+_KEYS = [field.alias or name for name, field in Consent.model_fields.items()]

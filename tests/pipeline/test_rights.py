@@ -1,0 +1,143 @@
+"""Claims about consents: what covers a recording, and that everything else is refused."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.lake import to_table
+from pipeline.rights import Consent, matches, read_consents, resolve
+
+DAY = date(2025, 6, 1)
+SOURCE = "yue/tv/news/a.wav"
+
+
+def consent(**fields: Any) -> Consent:
+    return Consent.model_validate({"consent_id": "c1", "scopes": ["asr"], "recordings": ["yue/tv/**"]} | fields)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "covered"),
+    [
+        ("yue/tv/news/a.wav", True),
+        ("yue/tv/**", True),
+        ("**", True),
+        ("**/a.wav", True),
+        ("yue/**/a.wav", True),
+        ("yue/**/news/*.wav", True),
+        ("yue/tv/*/?.wav", True),
+        ("yue/*", False),
+        ("yue/tv/*.wav", False),
+        ("yue/tv", False),
+        ("YUE/tv/**", False),
+        ("yue/tv/news/b.wav", False),
+        ("", False),
+    ],
+)
+def test_a_star_stays_in_its_folder_and_two_span_folders(pattern: str, covered: bool) -> None:
+    assert matches(pattern, SOURCE) is covered
+
+
+def test_a_pattern_may_be_a_name_with_brackets_or_in_another_unicode_form() -> None:
+    assert matches("yue/tv/a [1].wav", "yue/tv/a [1].wav")
+    assert matches("yue/tv/caf\u00e9.wav", "yue/tv/cafe\u0301.wav")
+
+
+def test_without_a_matching_consent_everything_is_refused() -> None:
+    assert resolve([], SOURCE, {}, on=DAY)[0] is None
+    covering, why = resolve([consent(recordings=["cmn/**"])], SOURCE, {}, on=DAY)
+    assert covering is None
+    assert "no consent" in why
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected", "words"),
+    [
+        ({}, "c1", "allows asr"),
+        ({"from": "2025-06-01", "until": "2025-06-01"}, "c1", "allows asr"),
+        ({"from": "2025-06-02"}, None, "begins on 2025-06-02"),
+        ({"until": "2025-05-31"}, None, "ended on 2025-05-31"),
+        ({"revoked": "2025-05-01"}, None, "revoked on 2025-05-01"),
+        ({"revoked": "2030-01-01"}, None, "revoked"),
+        ({"scopes": ["tts_training"]}, None, "tts_training, not for asr"),
+        ({"scopes": []}, None, "nothing, not for asr"),
+    ],
+)
+def test_a_consent_holds_within_its_days_scopes_and_until_revoked(
+    fields: dict[str, Any], expected: str | None, words: str
+) -> None:
+    covering, why = resolve([consent(**fields)], SOURCE, {}, on=DAY)
+    assert covering == expected
+    assert words in why
+
+
+def test_the_consent_named_in_the_metadata_is_the_only_one_asked() -> None:
+    wide = consent(consent_id="wide", recordings=["**"])
+    named = consent(consent_id="named", recordings=[])
+    assert resolve([wide, named], SOURCE, {"consent_id": "named"}, on=DAY)[0] == "named"
+    assert (
+        resolve([wide, consent(consent_id="named", revoked="2025-01-01")], SOURCE, {"consent_id": "named"})[0] is None
+    )
+    elsewhere = consent(consent_id="named", recordings=["cmn/**"])
+    assert resolve([wide, elsewhere], SOURCE, {"consent_id": "named"}, on=DAY)[0] is None
+    assert resolve([wide], SOURCE, {"consent_id": "unheard-of"}, on=DAY)[0] is None
+    assert resolve([wide], SOURCE, {"consent_id": " "}, on=DAY)[0] == "wide"
+
+
+def test_a_consent_without_patterns_covers_only_what_names_it() -> None:
+    assert resolve([consent(recordings=[])], SOURCE, {}, on=DAY)[0] is None
+
+
+def test_another_consent_may_cover_where_the_first_has_ended() -> None:
+    ended, standing = consent(consent_id="old", until="2024-01-01"), consent(consent_id="new")
+    assert resolve([ended, standing], SOURCE, {}, on=DAY)[0] == "new"
+
+
+def test_each_bad_line_is_named_and_the_others_hold(tmp_path: Path) -> None:
+    good = {"consent_id": "good", "scopes": ["asr"], "recordings": ["yue/**"], "from": "2025-01-01", "until": None}
+    lines = [
+        json.dumps(good).encode(),
+        b"{not json",
+        b'{"consent_id": "s", "scopes": ["asrr"]}',
+        b'{"consent_id": "d", "scopes": ["asr"], "until": "31.12.2025"}',
+        b'{"consent_id": "u", "scopes": ["asr"], "untill": "2025-12-31"}',
+        b'{"scopes": ["asr"]}',
+        b"[1, 2]",
+        b'{"consent_id": "\xff", "scopes": ["asr"]}',
+        b"",
+        b'{"consent_id": "last", "scopes": ["asr", "publication"]}',
+    ]
+    file = tmp_path / "consents.jsonl"
+    file.write_bytes(b"\xef\xbb\xbf" + b"\r\n".join(lines))
+    consents, problems = read_consents(file)
+    assert [one.consent_id for one in consents] == ["good", "last"]
+    assert [problem.split(":")[0] for problem in problems] == [f"consents.jsonl, line {n}" for n in range(2, 9)]
+    for problem, word in zip(
+        problems, ("JSON", "asrr", "31.12.2025", "untill", "consent_id", "line", "JSON"), strict=True
+    ):
+        assert word in problem
+
+
+def test_a_bad_later_line_does_not_leave_the_earlier_consent_standing(tmp_path: Path) -> None:
+    file = tmp_path / "consents.jsonl"
+    standing = {"consent_id": "c1", "scopes": ["asr"], "recordings": ["**"]}
+    file.write_text(json.dumps(standing) + "\n" + json.dumps(standing | {"revoked": "yesterday"}) + "\n")
+    assert read_consents(file)[0] == []
+    file.write_text(json.dumps(standing) + "\n" + json.dumps(standing | {"revoked": "2025-01-01"}) + "\n")
+    (replaced,) = read_consents(file)[0]
+    assert replaced.revoked == date(2025, 1, 1)
+
+
+def test_no_file_means_no_consent(tmp_path: Path) -> None:
+    assert read_consents(tmp_path / "consents.jsonl") == ([], [])
+
+
+def test_a_consent_fits_the_table(tmp_path: Path) -> None:
+    row = consent(until="2026-01-01", evidence="forms/1.pdf", evidence_sha256="0" * 64).row()
+    (stored,) = to_table("consents", [row]).to_pylist()
+    assert stored["valid_until"] == "2026-01-01"
+    assert stored["recordings"] == ["yue/tv/**"]
