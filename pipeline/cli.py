@@ -152,6 +152,53 @@ def studio_record(
     Console().print(f"{len(files)} recordings in {out / 'landing'}, their truth in {out / 'truth'}", highlight=False)
 
 
+BankFolder = Annotated[Path, typer.Option(help="bank folder that `fangyan studio bank` filled: train/ and held_out/")]
+Minutes = Annotated[float, typer.Option(help="end the training after so many minutes")]
+Threads = Annotated[int, typer.Option(help="CPU threads; results are the same for the same number")]
+
+
+@studio_app.command("bank")
+def studio_bank(
+    out: Annotated[Path, typer.Option(help="folder for train/ and held_out/")] = Path("workspace/bank"),
+    hours: Annotated[float, typer.Option(help="hours of training speech; 2 GB for 10 h")] = 10.0,
+    held_out_hours: Annotated[float, typer.Option(help="hours of unseen sentences by unseen voices")] = 0.5,
+    seed: Annotated[int, typer.Option(help="same seed, same bytes")] = 1,
+) -> None:
+    """Speak the utterances that the embedded checkpoints learn from; can be interrupted and repeated."""
+    from studio.bank import build_bank
+
+    build_bank(out / "train", hours, seed, held_out=False)
+    build_bank(out / "held_out", held_out_hours, seed + 1, held_out=True)
+
+
+@train_app.command("whisper")
+def train_whisper(
+    bank: BankFolder = Path("workspace/bank"),
+    out: Annotated[Path, typer.Option(help="checkpoint folder")] = Path("checkpoints/whisper-micro"),
+    minutes: Minutes = 60.0,
+    threads: Threads = 2,
+) -> None:
+    """Rebuild whisper-micro; a killed training goes on where it was."""
+    from studio.train.whisper import train
+
+    train(bank / "train", bank / "held_out", out, minutes=minutes, threads=threads, state=bank / "whisper-state")
+
+
+@train_app.command("aligner")
+def train_aligner(
+    bank: BankFolder = Path("workspace/bank"),
+    out: Annotated[Path, typer.Option(help="checkpoint folder")] = Path("checkpoints/aligner-micro"),
+    minutes: Minutes = 40.0,
+    threads: Threads = 2,
+) -> None:
+    """Rebuild aligner-micro; a killed training goes on where it was."""
+    from studio.bank import Bank
+    from studio.train.aligner import train
+
+    spoken, unseen = Bank(bank / "train"), Bank(bank / "held_out")
+    train(spoken, unseen, out, minutes=minutes, threads=threads, state=bank / "aligner-state")
+
+
 def _offline() -> None:
     """No telemetry, and no look at the hub for the checkpoints that lie in the project."""
     os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "0")
