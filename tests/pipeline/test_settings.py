@@ -1,0 +1,58 @@
+"""Settings: what is wrong is named with its file, its key and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings import PROJECT, Settings, SettingsError, load_settings
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "fangyan.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_the_projects_file_says_what_the_defaults_are() -> None:
+    assert load_settings(PROJECT / "fangyan.toml", {}) == Settings()
+
+
+def test_the_production_file_is_valid_and_names_hub_checkpoints() -> None:
+    settings = load_settings(PROJECT / "fangyan.production.toml", {})
+    assert settings.align.checkpoint == "MMS_FA"
+    assert settings.diarize.checkpoint.startswith("pyannote/")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[transcribe]\nbeam_siz = 1", "unknown key transcribe.beam_siz; did you mean beam_size?"),
+        ("[transcribee]\nbeam_size = 1", "unknown key transcribee; did you mean transcribe?"),
+        ("[denoise]\npolicy = 'maybe'", "denoise.policy = 'maybe': Input should be 'off', 'noisy' or 'always'"),
+        ("[transcribe]\nmin_seconds = 0.05", "greater than or equal to 0.1"),
+        ("[transcribe", "not valid TOML"),
+    ],
+)
+def test_a_mistake_names_file_key_and_what_is_allowed(tmp_path: Path, text: str, words: str) -> None:
+    file = write(tmp_path, text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(file, {})
+    assert str(file) in str(caught.value)
+    assert words in str(caught.value)
+
+
+def test_the_environment_overrides_the_file_and_its_mistakes_name_the_variable(tmp_path: Path) -> None:
+    file = write(tmp_path, "[transcribe]\nbeam_size = 3")
+    environment = {"FANGYAN_TRANSCRIBE__BEAM_SIZE": "1", "FANGYAN_WORKSPACE": str(tmp_path)}
+    settings = load_settings(file, environment)
+    assert settings.transcribe.beam_size == 1
+    assert settings.lake == tmp_path / "lake"
+    with pytest.raises(SettingsError, match="FANGYAN_TRANSCRIBE__BEAM"):
+        load_settings(file, {"FANGYAN_TRANSCRIBE__BEAM": "1"})
+
+
+def test_a_missing_file_is_said_plainly(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no such configuration file"):
+        load_settings(tmp_path / "none.toml", {})
