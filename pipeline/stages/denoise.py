@@ -62,19 +62,19 @@ class Denoise:
     def _denoised(self, turn: Row, samples: NDArray[np.float32], lead_in: int, rate: int) -> Row:
         """The row of a turn that begins `lead_in` samples into `samples` (T,) at `rate` Hz."""
         original = samples[lead_in:]
-        snr_before = _finite(quality.snr_db(original, rate))
-        if self._settings.policy == "noisy" and (snr_before is None or snr_before >= self._settings.snr_bound_db):
+        snr_before = quality.snr_db(original, rate)
+        if self._settings.policy == "noisy" and snr_before >= self._settings.snr_bound_db:
             return _row(turn, "snr_high", snr_before_db=snr_before)
         wide = rnnoise.denoise(audio.resample(samples, rate, rnnoise.SAMPLE_RATE))
         cleaned = audio.resample(wide, rnnoise.SAMPLE_RATE, rate)[lead_in : samples.size]
-        snr_after = _finite(quality.snr_db(cleaned, rate))
+        snr_after = quality.snr_db(cleaned, rate)
         facts: Row = {"snr_before_db": snr_before, "snr_after_db": snr_after}
         if original.size >= MIN_SCORED_SECONDS * rate:
             before, after = self._overall(original, rate), self._overall(cleaned, rate)
             facts |= {"dnsmos_before": before, "dnsmos_after": after}
             worse = after < before - self._settings.worse_by
         else:
-            worse = snr_before is None or snr_after is None or snr_after < snr_before
+            worse = snr_after < snr_before
         if worse:
             return _row(turn, "got_worse", **facts)
         sound = {"bytes": audio.encode_flac(cleaned, rate), "path": f"{turn['turn_id']}.flac"}
@@ -90,7 +90,3 @@ def _row(turn: Row, reason: str, **facts: Any) -> Row:
     columns = ("snr_before_db", "snr_after_db", "dnsmos_before", "dnsmos_after", "audio", "sample_rate")
     shared = {key: turn[key] for key in ("turn_id", "recording_id", "start", "end")}
     return shared | {"applied": False, "reason": reason} | dict.fromkeys(columns) | facts
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and np.isfinite(value) else None

@@ -1,0 +1,249 @@
+"""What was said: Silero VAD cuts turns to chunks, faster-whisper hears them in batches, the bounds judge each chunk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import asr_filters, checkpoints, dialects, vad
+from pipeline.asr_filters import Recognition
+from pipeline.settings import Settings
+from pipeline.stage import BadRecording, LedgerEntry, ModelUnavailable, Recording, Resources, Row, StageResult
+from pipeline.tables import span_id
+from pipeline.turn_audio import read_turns
+
+SAMPLE_RATE = vad.SAMPLE_RATE
+
+_KEY = "[transcribe] checkpoint"
+_OLDER_CODES = {"yue": "zh"}
+_LANGUAGE_SECONDS = 5.0
+
+
+@dataclass
+class Chunk:
+    """A stretch of a turn: `start` and `end` in seconds of the recording, float32 (T,) at 16 kHz."""
+
+    turn: Row
+    start: float
+    end: float
+    samples: NDArray[np.float32] = field(repr=False)
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+
+class Transcribe:
+    """Text, word times and confidence of each chunk of speech; dropped chunks stay as rows with their reason."""
+
+    name = "transcribe"
+    version = "1"
+    reads = ("turns", "denoised")
+    writes = "transcripts"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings.transcribe
+        self._model: Any = None
+        self._batched: Any = None
+        gpus = 1.0 if self._settings.device.startswith("cuda") else 0.0
+        self.resources = Resources(cpus=1.0, gpus=gpus, memory_gb=2.0)
+
+    def parameters(self) -> dict[str, Any]:
+        """What shapes the text: the settings but for the device, and the checkpoint's content."""
+        return self._settings.model_dump(exclude={"device", "checkpoint"}) | {
+            "checkpoint": checkpoints.fingerprint(self._settings.checkpoint)
+        }
+
+    def load(self) -> None:
+        """Bring the recogniser up on its device. Raises ModelUnavailable."""
+        folder = checkpoints.locate(self._settings.checkpoint, _KEY)
+        local = os.path.isabs(folder)
+        if local:
+            os.environ["HF_HUB_OFFLINE"] = "1"
+        from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+        try:
+            self._model = WhisperModel(
+                folder,
+                device=self._settings.device,
+                compute_type=self._settings.compute_type,
+                cpu_threads=1,
+                local_files_only=local,
+            )
+            # a GPU whose libraries do not fit says so at the first computation only
+            self._model.encode(self._model.feature_extractor(np.zeros(SAMPLE_RATE, np.float32))[..., :-1])
+        except Exception as error:
+            raise ModelUnavailable(
+                f"{_KEY} = {self._settings.checkpoint!r} does not load with device = {self._settings.device!r}, "
+                f"compute_type = {self._settings.compute_type!r}: {error}"
+            ) from error
+        self._batched = BatchedInferencePipeline(self._model)
+
+    def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
+        """One row per chunk, in order; pauses and turns without speech are in the ledger."""
+        language = self._language(recording)
+        found: list[Row] = []
+        longest: dict[str, Chunk] = {}
+        waiting: list[Chunk] = []
+        for chunk, reason in self._chunks(recording, rows):
+            if reason is not None:
+                found.append(_row(recording, chunk, language) | {"decision": "drop", "drop_reason": reason})
+                continue
+            speaker = chunk.turn["local_speaker"]
+            best = longest.get(speaker)
+            if best is None or best.seconds < min(chunk.seconds, _LANGUAGE_SECONDS):
+                longest[speaker] = chunk
+            waiting.append(chunk)
+            if len(waiting) == self._settings.batch_size:
+                found += self._heard(recording, waiting, language)
+                waiting = []
+        if waiting:
+            found += self._heard(recording, waiting, language)
+        probabilities = {speaker: self._probability(chunk, language) for speaker, chunk in longest.items()}
+        speakers = {turn["turn_id"]: turn["local_speaker"] for turn in rows["turns"]}
+        for row in found:
+            row["language_probability"] = probabilities.get(speakers[row["turn_id"]])
+        found.sort(key=lambda row: row["start"])
+        total = sum(turn["end"] - turn["start"] for turn in rows["turns"])
+        return StageResult(found, _ledger(total, found))
+
+    def _chunks(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> Iterator[tuple[Chunk, str | None]]:
+        """Chunks with the reason why they are not worth hearing, or None."""
+        for turn, samples in read_turns(recording, rows["turns"], rows["denoised"], SAMPLE_RATE):
+            whole = Chunk(turn, turn["start"], turn["end"], samples)
+            if whole.seconds < self._settings.min_seconds:
+                yield whole, "too_short"
+                continue
+            spans = vad.speech_chunks(samples, self._settings.max_seconds)
+            if not spans:
+                yield whole, "no_speech_found"
+            for first, last in spans:
+                start = min(round(turn["start"] + first / SAMPLE_RATE, 3), turn["end"])
+                end = min(round(turn["start"] + last / SAMPLE_RATE, 3), turn["end"])
+                if end > start:
+                    chunk = Chunk(turn, start, end, samples[first:last])
+                    yield chunk, "too_short" if chunk.seconds < self._settings.min_seconds else None
+
+    def _heard(self, recording: Recording, chunks: Sequence[Chunk], language: str) -> list[Row]:
+        """Recognise one batch. Chunks begin at whole seconds, so that a segment's `seek` tells its chunk."""
+        begins: list[int] = []
+        length = 0
+        for chunk in chunks:
+            begins.append(length)
+            length += -(-chunk.samples.size // SAMPLE_RATE)
+        together = np.zeros(length * SAMPLE_RATE, np.float32)
+        clips: list[dict[str, float]] = []
+        for begin, chunk in zip(begins, chunks, strict=True):
+            together[begin * SAMPLE_RATE : begin * SAMPLE_RATE + chunk.samples.size] = chunk.samples
+            clips.append({"start": float(begin), "end": begin + (chunk.samples.size + 0.5) / SAMPLE_RATE})
+        segments, _ = self._batched.transcribe(
+            together,
+            language=language,
+            beam_size=self._settings.beam_size,
+            batch_size=len(chunks),
+            word_timestamps=True,
+            vad_filter=False,
+            clip_timestamps=clips,
+        )
+        by_begin: dict[int, list[Any]] = {begin: [] for begin in begins}
+        for segment in segments:
+            by_begin[segment.seek // self._model.frames_per_second].append(segment)
+        return [
+            self._judged(_row(recording, chunk, language), chunk, begin, by_begin[begin])
+            for begin, chunk in zip(begins, chunks, strict=True)
+        ]
+
+    def _judged(self, row: Row, chunk: Chunk, begin: int, segments: Sequence[Any]) -> Row:
+        """The row of a chunk that was laid out from second `begin` on, from what came back for it."""
+        if not segments:
+            return row | {"decision": "drop", "drop_reason": "empty_transcript"}
+        text = "".join(segment.text for segment in segments).strip()
+        heard = Recognition(
+            text=text,
+            seconds=chunk.seconds,
+            avg_logprob=float(np.mean([segment.avg_logprob for segment in segments])),
+            no_speech_prob=max(segment.no_speech_prob for segment in segments),
+            compression_ratio=max(segment.compression_ratio for segment in segments),
+        )
+        reason = asr_filters.drop_reason(heard, self._settings)
+        return row | {
+            "text": text,
+            "words": _words([word for segment in segments for word in segment.words or []], chunk, begin),
+            "asr_avg_logprob": heard.avg_logprob,
+            "asr_no_speech_prob": heard.no_speech_prob,
+            "asr_compression_ratio": heard.compression_ratio,
+            "decision": "keep" if reason is None else "drop",
+            "drop_reason": reason,
+        }
+
+    def _language(self, recording: Recording) -> str:
+        """The recogniser's code for this recording's dialect."""
+        try:
+            wanted = dialects.get(recording.dialect).whisper_language
+        except dialects.UnknownDialectError as error:
+            raise BadRecording("unknown_dialect", f"{recording.source}: {error}") from None
+        if not self._model.model.is_multilingual:
+            return "en"
+        for code in (wanted, _OLDER_CODES.get(wanted, wanted)):
+            if self._model.hf_tokenizer.token_to_id(f"<|{code}|>") is not None:
+                return code
+        raise ModelUnavailable(f"{_KEY} = {self._settings.checkpoint!r} does not know the language {wanted!r}")
+
+    def _probability(self, chunk: Chunk, language: str) -> float | None:
+        """How probable the recogniser finds the language it was told, from the first seconds of a chunk."""
+        if not self._model.model.is_multilingual:
+            return None
+        _, _, every = self._model.detect_language(chunk.samples)
+        return dict(every).get(language)
+
+
+def _words(words: Sequence[Any], chunk: Chunk, begin: int) -> list[dict[str, Any]]:
+    """Word times in seconds of the recording, in order and inside the chunk (the recogniser's may lie outside)."""
+    placed: list[dict[str, Any]] = []
+    reached = chunk.start
+    for word in words:
+        start = min(max(reached, chunk.start + word.start - begin), chunk.end)
+        end = min(max(start, chunk.start + word.end - begin), chunk.end)
+        placed.append({"word": word.word, "start": start, "end": end, "probability": float(word.probability)})
+        reached = start
+    return placed
+
+
+def _row(recording: Recording, chunk: Chunk, language: str) -> Row:
+    """A row of a chunk that nobody has heard yet."""
+    return {
+        "transcript_id": span_id(recording.recording_id, chunk.start, chunk.end),
+        "turn_id": chunk.turn["turn_id"],
+        "recording_id": recording.recording_id,
+        "start": chunk.start,
+        "end": chunk.end,
+        "text": "",
+        "words": None,
+        "language": language,
+        "language_probability": None,
+        "asr_avg_logprob": None,
+        "asr_no_speech_prob": None,
+        "asr_compression_ratio": None,
+        "decision": "drop",
+        "drop_reason": None,
+    }
+
+
+def _ledger(total: float, rows: Sequence[Row]) -> list[LedgerEntry]:
+    """Where the `total` seconds of the turns went."""
+    dropped: dict[str, float] = {}
+    passed = 0.0
+    for row in rows:
+        if row["decision"] == "keep":
+            passed += row["end"] - row["start"]
+        else:
+            dropped[row["drop_reason"]] = dropped.get(row["drop_reason"], 0.0) + row["end"] - row["start"]
+    dropped["pause"] = max(0.0, total - passed - sum(dropped.values()))
+    entries = [LedgerEntry("passed", passed)]
+    entries += [LedgerEntry("dropped", seconds, reason) for reason, seconds in sorted(dropped.items())]
+    return [entry for entry in entries if entry.seconds > 0]
