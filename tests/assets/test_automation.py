@@ -1,0 +1,122 @@
+"""What starts runs: the sensor, the schedule and the automation conditions, on a real instance."""
+
+from __future__ import annotations
+
+import datetime
+import wave
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from assets.automation import landed_files, nightly
+from assets.definitions import build_definitions
+from assets.partitions import batch_partitions
+from assets.resources import Workspace
+
+STAGES = ("recordings", "speaker_turns", "denoised_turns", "transcripts", "aligned_segments", "scored_segments")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """Batches close after 3 s of audio, at most two a tick, and no file is too young."""
+    config = tmp_path / "fangyan.toml"
+    config.write_text(
+        f'workspace = "{tmp_path}"\n[batches]\nhours = {3 / 3600}\nsettle_seconds = 0\nmax_new_per_tick = 2\n'
+    )
+    (tmp_path / "landing" / "cmn" / "radio").mkdir(parents=True)
+    return Workspace(config=str(config))
+
+
+def land(workspace: Workspace, name: str, seconds: float = 2.0) -> None:
+    samples = (3000 * np.sin(np.arange(int(8000 * seconds)) * 0.2)).astype("<i2")
+    with wave.open(str(workspace.settings().landing / "cmn" / "radio" / name), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(samples.tobytes())
+
+
+def tick(
+    instance: dg.DagsterInstance, workspace: Workspace, cursor: str | None = None
+) -> dg.SensorResult | dg.SkipReason:
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"workspace": workspace})
+    result = landed_files(context)
+    assert isinstance(result, dg.SensorResult | dg.SkipReason)
+    return result
+
+
+def test_the_sensor_waits_until_a_batch_is_full(workspace: Workspace) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert isinstance(tick(instance, workspace), dg.SkipReason)
+        land(workspace, "a.wav")
+        assert isinstance(tick(instance, workspace), dg.SkipReason)
+        land(workspace, "b.wav")
+        result = tick(instance, workspace)
+        assert isinstance(result, dg.SensorResult)
+        assert [request.partition_key for request in result.run_requests or []] == ["b00001"]
+        assert [request.partition_keys for request in result.dynamic_partitions_requests or []] == [["b00001"]]
+
+
+def test_the_sensor_starts_a_batch_once_and_some_a_tick(workspace: Workspace) -> None:
+    for number in range(6):
+        land(workspace, f"{number}.wav")
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = tick(instance, workspace)
+        assert isinstance(first, dg.SensorResult)
+        assert [request.run_key for request in first.run_requests or []] == ["b00001", "b00002"]
+        second = tick(instance, workspace, first.cursor)
+        assert isinstance(second, dg.SensorResult)
+        assert [request.run_key for request in second.run_requests or []] == ["b00003"]
+        assert isinstance(tick(instance, workspace, second.cursor), dg.SkipReason)
+
+
+def test_the_nightly_schedule_asks_once_a_night() -> None:
+    at_three = datetime.datetime(2026, 11, 23, 3, tzinfo=datetime.UTC)
+    request = nightly(dg.build_schedule_context(scheduled_execution_time=at_three))
+    assert isinstance(request, dg.RunRequest)
+    assert request.run_key == "2026-11-23"
+
+
+def materialized(instance: dg.DagsterInstance, names: tuple[str, ...], partition: str | None = None) -> None:
+    for name in names:
+        instance.report_runless_asset_event(dg.AssetMaterialization(asset_key=name, partition=partition))
+
+
+def test_a_batch_that_failed_does_not_hold_up_the_corpus(workspace: Workspace) -> None:
+    definitions = build_definitions(workspace)
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("batch", ["b00001", "b00002"])
+        first = dg.evaluate_automation_conditions(definitions, instance)
+        materialized(instance, STAGES, "b00001")
+        second = dg.evaluate_automation_conditions(definitions, instance, cursor=first.cursor)
+        assert second.get_num_requested(dg.AssetKey("speakers")) == 1
+        assert second.get_num_requested(dg.AssetKey("catalog")) == 1
+
+
+def test_a_stage_follows_its_upstream_but_not_past_a_failed_blocking_check(workspace: Workspace) -> None:
+    definitions = build_definitions(workspace)
+
+    def requested_after(check_passed: bool) -> set[str]:
+        with dg.DagsterInstance.ephemeral() as instance:
+            instance.add_dynamic_partitions(batch_partitions.name or "", ["b00001"])
+            materialized(instance, STAGES, "b00001")
+            cursor = dg.evaluate_automation_conditions(definitions, instance).cursor
+            materialized(instance, ("recordings",), "b00001")
+            for check in ("schema", "conserves_time", "consent_coverage"):
+                instance.report_runless_asset_event(
+                    dg.AssetCheckEvaluation(
+                        asset_key=dg.AssetKey("recordings"),
+                        check_name=check,
+                        passed=check_passed,
+                        metadata={},
+                        severity=dg.AssetCheckSeverity.ERROR,
+                        partition="b00001",
+                    )
+                )
+            result = dg.evaluate_automation_conditions(definitions, instance, cursor=cursor)
+            return set(result.get_requested_partitions(dg.AssetKey("speaker_turns")))
+
+    assert requested_after(check_passed=True) == {"b00001"}
+    assert requested_after(check_passed=False) == set()
