@@ -1,0 +1,245 @@
+"""Tables speakers and corpus over the whole lake, and the corpus's part of the ledger.
+
+Both are small next to the segments and are made anew each time; what an earlier run decided (speaker ids, splits)
+stands as long as the settings that decided it do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline import audio
+from pipeline.corpus import dedup
+from pipeline.corpus.dedup import Heard
+from pipeline.corpus.speakers import LocalSpeaker, link
+from pipeline.corpus.splits import Member, Split, assign
+from pipeline.lake import Lake, to_table
+from pipeline.settings import Settings
+from pipeline.stage import Row
+
+PARTITION = "all"
+LEDGER_PARTITION = "corpus"
+STAGE = "corpus"
+DUPLICATE = "duplicate_segment"
+_DECIDED_BY = b"fangyan.decided_by"
+_LISTEN_AT_ONCE = 2000
+"""Segments whose fingerprints are held together: about 120 kB each."""
+_PRECEDENCE: tuple[Split, ...] = ("train", "dev", "test")
+_COLUMNS = (
+    "segment_id",
+    "recording_id",
+    "batch",
+    "dialect",
+    "local_speaker",
+    "duration",
+    "covered_seconds",
+    "text_normalized",
+    "dnsmos_ovrl",
+    "audio_sha256",
+    "decision",
+    "drop_reason",
+)
+
+
+def build_speakers(lake: Lake, settings: Settings) -> dict[str, Any]:
+    """Link the local speakers of all recordings and write table speakers; counts of what was done."""
+    columns = ("recording_id", "local_speaker", "start", "end", "embedding")
+    dialects = {recording_id: row["dialect"] for recording_id, row in _recordings(lake).items()}
+    seconds: dict[tuple[str, str], float] = defaultdict(float)
+    embeddings: dict[tuple[str, str], list[float] | None] = {}
+    for row in lake.rows("turns", None, columns):
+        if row["recording_id"] in dialects:
+            key = row["recording_id"], row["local_speaker"]
+            seconds[key] += row["end"] - row["start"]
+            embeddings[key] = embeddings.get(key) or row["embedding"]
+    local = [LocalSpeaker(*key, dialects[key[0]], total, embeddings[key]) for key, total in sorted(seconds.items())]
+    decided_by = settings.speakers.model_dump()
+    previous = _standing_rows(lake, "speakers", decided_by)
+    rows = link(local, settings.speakers.threshold, previous)
+    _write(lake, "speakers", rows, decided_by)
+    ids = {row["speaker_id"] for row in rows}
+    return {
+        "local_speakers": len(rows),
+        "speakers": len(ids),
+        "new_speakers": len(ids - {row["speaker_id"] for row in previous}),
+        "recordings": len({row["recording_id"] for row in rows}),
+    }
+
+
+def build_corpus(lake: Lake, settings: Settings) -> dict[str, Any]:
+    """Deduplicate and split all segments; write table corpus and the ledger's partition `corpus`; counts and hours."""
+    segments = lake.rows("segments", None, _COLUMNS)
+    speaker_of = {
+        (row["recording_id"], row["local_speaker"]): row["speaker_id"] for row in lake.rows("speakers", PARTITION)
+    }
+    for row in segments:
+        row["speaker_id"] = speaker_of.get((row["recording_id"], row["local_speaker"]))
+    kept = {row["segment_id"]: row for row in segments if row["decision"] == "keep"}
+    heard = {name: _heard(row) for name, row in sorted(kept.items())}
+    exact = dedup.exact_pairs(list(heard.values()))
+    near = _near_pairs(lake, heard, {pair[1] for pair in exact}, settings)
+    replaced = dedup.keepers(heard, [*exact, *near])
+    decided_by = settings.splits.model_dump()
+    splits = assign(
+        [_member(row) for name, row in kept.items() if name not in replaced],
+        settings.splits.dev_share,
+        settings.splits.test_share,
+        settings.splits.seed,
+        [(_recording_tie(kept[one]), _recording_tie(kept[two])) for one, two in (*exact, *near)],
+        _standing_sides(_standing_rows(lake, "corpus", decided_by)),
+    )
+    rows = [_row(row, splits.get(row["segment_id"]), replaced.get(row["segment_id"])) for row in segments]
+    _write(lake, "corpus", rows, decided_by)
+    lake.write("ledger", LEDGER_PARTITION, _ledger(lake, kept, replaced, settings))
+    hours: dict[str, float] = dict.fromkeys((f"hours_{side}" for side in _PRECEDENCE), 0.0)
+    for name, side in splits.items():
+        hours[f"hours_{side}"] += kept[name]["duration"] / 3600
+    return {
+        "segments": len(segments),
+        "kept": len(splits),
+        "duplicates_exact": len(exact),
+        "duplicates_near": len(replaced) - len(exact),
+        "speakers": len({kept[name]["speaker_id"] for name in splits}),
+        **hours,
+    }
+
+
+def _recordings(lake: Lake) -> dict[str, Row]:
+    """Rows of the recordings that the line works on, by recording_id."""
+    rows = lake.rows("recordings", None, ("source", "recording_id", "batch", "dialect", "status"))
+    return {row["recording_id"]: row for row in rows if row["status"] == "ok"}
+
+
+def _standing_rows(lake: Lake, table: str, decided_by: Mapping[str, Any]) -> list[Row]:
+    """What the last run decided under the same settings; nothing under others."""
+    file = lake.path(table, PARTITION)
+    if not file.exists():
+        return []
+    notes = pq.read_schema(file).metadata or {}
+    if notes.get(_DECIDED_BY) != json.dumps(decided_by, sort_keys=True).encode():
+        return []
+    return lake.rows(table, PARTITION)
+
+
+def _write(lake: Lake, table: str, rows: Sequence[Row], decided_by: Mapping[str, Any]) -> None:
+    content = to_table(table, rows)
+    notes = dict(content.schema.metadata or {}) | {_DECIDED_BY: json.dumps(decided_by, sort_keys=True).encode()}
+    lake.write(table, PARTITION, iter([content.replace_schema_metadata(notes)]))
+
+
+def _heard(row: Row) -> Heard:
+    return Heard(
+        row["segment_id"], row["text_normalized"] or "", row["duration"], row["dnsmos_ovrl"] or 0.0, row["audio_sha256"]
+    )
+
+
+def _near_pairs(lake: Lake, heard: Mapping[str, Heard], known: set[str], settings: Settings) -> list[tuple[str, str]]:
+    """Pairs that are one event by text and sound; `known` repeat another segment to the sample and need no hearing."""
+    fresh = [segment for name, segment in heard.items() if name not in known]
+    candidates = dedup.candidate_pairs(fresh, settings.dedup.text_similarity)
+    found = []
+    for pairs in _portions(candidates):
+        prints = dict(_fingerprints(lake, {name for pair in pairs for name in pair}))
+        found += [
+            (one, two)
+            for one, two in pairs
+            if dedup.similarity(prints[one], prints[two]) >= settings.dedup.embedding_similarity
+        ]
+    return found
+
+
+def _portions(pairs: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    """Pairs in portions of about 2000 segments; what is connected stays together, so that each is heard once."""
+    group_of = {name: number for number, group in enumerate(dedup.groups(pairs)) for name in group}
+    portion: list[tuple[str, str]] = []
+    names: set[str] = set()
+    for pair in sorted(pairs, key=lambda pair: group_of[pair[0]]):
+        if len(names) >= _LISTEN_AT_ONCE and group_of[pair[0]] != group_of[portion[-1][0]]:
+            yield portion
+            portion, names = [], set()
+        portion.append(pair)
+        names.update(pair)
+    if portion:
+        yield portion
+
+
+def _fingerprints(lake: Lake, names: set[str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Read only the row groups of table segments that hold one of `names`."""
+    wanted = pa.array(sorted(names))
+    for partition in lake.partitions("segments"):
+        with pq.ParquetFile(lake.path("segments", partition)) as file:
+            for group in range(file.num_row_groups):
+                ids = file.read_row_group(group, columns=["segment_id"])["segment_id"]
+                here = pc.is_in(ids, value_set=wanted)  # type: ignore[attr-defined]
+                if not pc.any(here).as_py():  # type: ignore[attr-defined]
+                    continue
+                table = file.read_row_group(group, columns=["segment_id", "audio"]).filter(here)
+                for row in table.to_pylist():
+                    yield row["segment_id"], dedup.fingerprint(*audio.decode_bytes(row["audio"]["bytes"]))
+
+
+def _member(row: Row) -> Member:
+    return Member(row["segment_id"], row["dialect"] or "", row["duration"], _ties(row))
+
+
+def _ties(row: Row) -> tuple[str, ...]:
+    recording = _recording_tie(row)
+    return (recording, f"speaker {row['speaker_id']}") if row["speaker_id"] else (recording,)
+
+
+def _recording_tie(row: Row) -> str:
+    return f"recording {row['recording_id']}"
+
+
+def _standing_sides(rows: Sequence[Row]) -> dict[str, Split]:
+    """Where each speaker and recording was at the last run."""
+    sides: dict[str, Split] = {}
+    for row in rows:
+        for tie in _ties(row) if row["split"] else ():
+            sides[tie] = min(sides.get(tie, row["split"]), row["split"], key=_PRECEDENCE.index)
+    return sides
+
+
+def _row(segment: Row, split: str | None, duplicate_of: str | None) -> Row:
+    return {
+        "segment_id": segment["segment_id"],
+        "recording_id": segment["recording_id"],
+        "speaker_id": segment["speaker_id"],
+        "split": split,
+        "decision": "drop" if duplicate_of else segment["decision"],
+        "drop_reason": DUPLICATE if duplicate_of else segment["drop_reason"],
+        "duplicate_of": duplicate_of,
+    }
+
+
+def _ledger(lake: Lake, kept: Mapping[str, Row], replaced: Mapping[str, str], settings: Settings) -> list[Row]:
+    """What score passed, per source: on to the corpus, or dropped as a duplicate."""
+    passed: dict[str, float] = defaultdict(float)
+    dropped: dict[str, float] = defaultdict(float)
+    for name, row in kept.items():
+        (dropped if name in replaced else passed)[row["recording_id"]] += row["covered_seconds"]
+    provenance = hashlib.sha256(json.dumps(settings.dedup.model_dump(), sort_keys=True).encode()).hexdigest()[:32]
+    rows = []
+    for recording_id, recording in sorted(_recordings(lake).items()):
+        shared = {
+            "source": recording["source"],
+            "recording_id": recording_id,
+            "batch": recording["batch"],
+            "stage": STAGE,
+            "provenance": provenance,
+        }
+        if recording_id in passed:
+            rows.append(shared | {"outcome": "passed", "reason": "", "seconds": passed[recording_id]})
+        if recording_id in dropped:
+            rows.append(shared | {"outcome": "dropped", "reason": DUPLICATE, "seconds": dropped[recording_id]})
+    return rows
