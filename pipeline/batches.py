@@ -1,0 +1,185 @@
+"""Batches of landed files: which files are new, which batch each belongs to, and the work items of a batch.
+
+A batch is a manifest `<workspace>/batches/b00001.jsonl`, one line a file, written once and never changed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pipeline import audio, landing_zone
+from pipeline.landing_zone import LandedFile, Problem
+from pipeline.settings import Settings
+from pipeline.stage import BadRecording, Recording
+
+_FOLDER = "batches"
+_NAME = re.compile(r"b\d{5,}")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A line of a manifest; `duration` in seconds as the container claims, 0 if unknown."""
+
+    source: str
+    bytes: int
+    mtime_ns: int
+    duration: float
+    dialect: str
+    collection: str
+
+
+def names(workspace: Path) -> list[str]:
+    """All batches in the order in which they were closed."""
+    folder = workspace / _FOLDER
+    found = [path.stem for path in folder.glob("b*.jsonl") if _NAME.fullmatch(path.stem)] if folder.is_dir() else []
+    return sorted(found, key=lambda name: int(name[1:]))
+
+
+def plan(
+    landing: Path, workspace: Path, settings: Settings, now: float, close_all: bool = False, limit: int | None = None
+) -> list[str]:
+    """Close new batches from landed files that are in no manifest; returns their names, at most `limit`.
+
+    A batch closes when it holds `batches.hours` of audio, or when its oldest file landed `batches.max_wait_hours`
+    before `now` (epoch seconds). Files younger than `batches.settle_seconds` wait. `close_all` says that the landing
+    zone is complete: every file counts, however young, and the last batch closes too. A file whose size or modification
+    time changed counts as new. Planning again without new files makes nothing.
+    """
+    with _locked(workspace):
+        known = _latest(workspace)
+        files = [
+            file
+            for file in landing_zone.scan(landing).files
+            if (close_all or file.age(now) >= settings.batches.settle_seconds)
+            and (file.source not in known or known[file.source] != (file.bytes, file.mtime_ns))
+        ]
+        made: list[str] = []
+        for entries, full in _fill(landing, files, settings.batches.hours * 3600):
+            waited = now - min(file.arrived for file, _ in entries)
+            if full or close_all or waited >= settings.batches.max_wait_hours * 3600:
+                made.append(_write(workspace, [entry for _, entry in entries]))
+            if limit is not None and len(made) >= limit:
+                break
+        return made
+
+
+def recordings(landing: Path, workspace: Path, batch: str) -> list[Recording]:
+    """The work items of a batch in order of source, with their metadata.
+
+    A file that landed again, changed, belongs to the later batch alone. Raises ValueError for a broken manifest.
+    """
+    entries = _read(workspace, batch)
+    every = names(workspace)
+    later = {entry.source for name in every[every.index(batch) + 1 :] for entry in _read(workspace, name)}
+    metadata = landing_zone.Metadata(landing)
+    return [
+        Recording(
+            source=entry.source,
+            path=str(landing / entry.source),
+            batch=batch,
+            dialect=entry.dialect,
+            collection=entry.collection,
+            duration=entry.duration,
+            metadata=metadata.of(entry.source),
+            size=entry.bytes,
+            mtime_ns=entry.mtime_ns,
+        )
+        for entry in entries
+        if entry.source not in later
+    ]
+
+
+def problems(landing: Path) -> list[Problem]:
+    """Everything in the landing zone that somebody has to mend: files that no batch takes, metadata, consents."""
+    return landing_zone.scan(landing, with_metadata=True).problems
+
+
+def _fill(
+    landing: Path, files: list[LandedFile], seconds: float
+) -> Iterator[tuple[list[tuple[LandedFile, _Entry]], bool]]:
+    """Files in order, cut after each that brings a batch to `seconds`; the last one may not be full."""
+    held: list[tuple[LandedFile, _Entry]] = []
+    total = 0.0
+    for file in files:
+        duration = _duration(str(landing / file.source), file.bytes, file.mtime_ns)
+        held.append((file, _Entry(file.source, file.bytes, file.mtime_ns, duration, file.dialect, file.collection)))
+        total += duration
+        if total >= seconds:
+            yield held, True
+            held, total = [], 0.0
+    if held:
+        yield held, False
+
+
+@lru_cache(maxsize=200_000)
+def _duration(path: str, size: int, mtime_ns: int) -> float:
+    """Seconds as the container claims, 0.0 if it does not or cannot be opened; a changed file is a new cache entry."""
+    try:
+        return audio.probe(path).duration
+    except BadRecording:
+        return 0.0
+
+
+def _latest(workspace: Path) -> dict[str, tuple[int, int]]:
+    """Size and modification time of each source in the last batch that holds it."""
+    return {
+        entry.source: (entry.bytes, entry.mtime_ns) for name in names(workspace) for entry in _read(workspace, name)
+    }
+
+
+def _read(workspace: Path, batch: str) -> tuple[_Entry, ...]:
+    path = workspace / _FOLDER / f"{batch}.jsonl"
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        raise ValueError(f"{path}: there is no batch {batch!r}") from None
+    return _parse(path, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=20_000)
+def _parse(path: Path, size: int, mtime_ns: int) -> tuple[_Entry, ...]:
+    entries = []
+    for number, line in enumerate(path.read_text(encoding="ascii").splitlines(), start=1):
+        try:
+            values: dict[str, Any] = json.loads(line)
+            entries.append(_Entry(**values))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path}, line {number}: not a line of a manifest: {error}; restore the file") from None
+    return tuple(entries)
+
+
+def _write(workspace: Path, entries: list[_Entry]) -> str:
+    existing = names(workspace)
+    name = f"b{int(existing[-1][1:]) + 1 if existing else 1:05d}"
+    final = workspace / _FOLDER / f"{name}.jsonl"
+    temporary = final.with_name(f".{name}.tmp")
+    with temporary.open("w", encoding="ascii") as file:
+        file.writelines(json.dumps(vars(entry)) + "\n" for entry in entries)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(final)
+    return name
+
+
+@contextmanager
+def _locked(workspace: Path) -> Iterator[None]:
+    """One planner at a time, in this process or another; clears what one that was killed left behind."""
+    folder = workspace / _FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        for leftover in folder.glob(".b*.tmp"):
+            leftover.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,244 @@
+"""Ingest: what each landed file is. Decodes it once in a stream, hashes, measures, finds the consent that covers it.
+
+The original is only read. Memory does not grow with the length of a recording.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import quality, rights
+from pipeline.audio import AudioInfo, AudioStream, to_int16
+from pipeline.containers import mislabelled
+from pipeline.settings import Settings
+from pipeline.stage import BadRecording, LedgerEntry, Recording, Resources, Row, StageResult
+
+SCOPE = "asr"
+_ID_LENGTH = 16
+# Containers count encoder padding in: a claimed duration may be this much too long for a whole file.
+_CLAIM_SLACK_S = 0.1
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What decoding a whole file tells. `damage` is the share of packets that did not decode, `loudest` in dBFS."""
+
+    info: AudioInfo
+    audio_sha256: str
+    duration: float
+    damage: float
+    peak_dbfs: float
+    loudest: float
+    clipped_share: float
+    loudness_lufs: float | None
+    bandwidth_hz: float
+
+
+class Ingest:
+    """Files to rows of `recordings`. Raises BadRecording for what cannot be used, with what to do about it."""
+
+    name = "ingest"
+    version = "1"
+    reads: tuple[str, ...] = ()
+    writes = "recordings"
+    resources = Resources(cpus=1.0, memory_gb=0.5)
+
+    def __init__(self, settings: Settings) -> None:
+        self._bounds = settings.ingest
+        self._landing = settings.landing
+        self._consents: tuple[tuple[int, int] | None, list[rights.Consent]] | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        return self._bounds.model_dump() | {"scope": SCOPE}
+
+    def load(self) -> None:
+        self._current_consents()
+
+    def content_key(self, recording: Recording) -> str:
+        """Everything about a file and the rights in it that its row depends on, known without decoding it."""
+        covering, why = self._covering(recording)
+        facts = [recording.source, recording.size, recording.mtime_ns, dict(recording.metadata), covering]
+        return json.dumps(facts if covering else [*facts, why], sort_keys=True, ensure_ascii=False)
+
+    def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
+        self._check_unchanged(recording)
+        file_sha256 = _file_sha256(recording.path)
+        measured = _measure(recording.path)
+        self._check_unchanged(recording)
+        self._check_usable(recording, measured)
+        covering, why = self._covering(recording)
+        allowed = covering is not None or not self._bounds.require_consent
+        notes = [mislabelled(recording.source, measured.info.container), _missing_words(measured)]
+        row: Row = {
+            "source": recording.source,
+            "recording_id": measured.audio_sha256[:_ID_LENGTH],
+            "dialect": recording.dialect,
+            "collection": recording.collection,
+            "status": "ok" if allowed else "no_consent",
+            "status_detail": "; ".join(note for note in (*notes, None if allowed else why) if note) or None,
+            "duplicate_of": None,
+            "file_sha256": file_sha256,
+            "audio_sha256": measured.audio_sha256,
+            "bytes": Path(recording.path).stat().st_size,
+            "container": measured.info.container,
+            "codec": measured.info.codec,
+            "sample_rate": measured.info.sample_rate,
+            "channels": measured.info.channels,
+            "duration": measured.duration,
+            "peak_dbfs": measured.peak_dbfs,
+            "clipped_share": measured.clipped_share,
+            "loudness_lufs": measured.loudness_lufs,
+            "bandwidth_hz": measured.bandwidth_hz,
+            "consent_id": covering,
+            "metadata": dict(recording.metadata),
+        }
+        entry = LedgerEntry("passed" if allowed else "dropped", measured.duration, "" if allowed else "no_consent")
+        return StageResult([row], [entry])
+
+    def _check_unchanged(self, recording: Recording) -> None:
+        """Raises BadRecording if the file is gone, leads out of the landing folder, or is not the one of the batch."""
+        path = os.path.realpath(recording.path)
+        if not Path(path).is_relative_to(os.path.realpath(self._landing)):
+            raise BadRecording("outside_landing", f"{recording.source}: is a link out of the landing folder; copy it")
+        try:
+            about = os.stat(path)
+        except FileNotFoundError:
+            raise BadRecording("missing", f"{recording.source}: is no longer there; land it again") from None
+        except OSError as error:
+            raise BadRecording("unreadable", f"{recording.source}: cannot be read: {error.strerror}") from None
+        known = (recording.size, recording.mtime_ns)
+        if known != (0, 0) and known != (about.st_size, about.st_mtime_ns):
+            words = f"{recording.source}: changed since its batch was closed; the next batch takes it as it is now"
+            raise BadRecording("changed_on_disk", words)
+
+    def _check_usable(self, recording: Recording, measured: _Measured) -> None:
+        """Raises BadRecording for truncated, damaged, short, silent and clipped audio."""
+        source, bounds, info = recording.source, self._bounds, measured.info
+        decoded = f"{measured.duration:.2f} s of {info.duration:.2f} s"
+        missing = info.duration - measured.duration if info.duration_exact else 0.0
+        if info.cut_off or missing > bounds.decode_error_share * info.duration + _CLAIM_SLACK_S:
+            reason = "decode_error" if measured.damage > bounds.decode_error_share else "truncated"
+            raise BadRecording(
+                reason, f"{source}: only {decoded} could be decoded; copy it again from where it is whole"
+            )
+        if measured.damage > bounds.decode_error_share:
+            words = f"{source}: {measured.damage:.1%} of its packets are damaged, over {bounds.decode_error_share:.1%}"
+            raise BadRecording("decode_error", words)
+        if measured.duration < bounds.min_seconds:
+            words = f"{source}: lasts {measured.duration:.3f} s, less than min_seconds = {bounds.min_seconds:g}"
+            raise BadRecording("too_short", words)
+        if measured.loudest < bounds.silence_dbfs:
+            words = f"{source}: its loudest second is at {measured.loudest:.1f} dBFS, under {bounds.silence_dbfs:g}"
+            raise BadRecording("silence", words)
+        if measured.clipped_share > bounds.clipped_share:
+            words = f"{source}: {measured.clipped_share:.1%} of it is clipped, more than {bounds.clipped_share:.1%}"
+            raise BadRecording("clipped", words)
+
+    def _covering(self, recording: Recording) -> tuple[str | None, str]:
+        return rights.resolve(self._current_consents(), recording.source, recording.metadata, SCOPE)
+
+    def _current_consents(self) -> list[rights.Consent]:
+        """The consents, read again when their file has changed."""
+        file = self._landing / rights.CONSENTS_FILE
+        try:
+            about = file.stat()
+            stamp = (about.st_size, about.st_mtime_ns)
+        except OSError:
+            stamp = None
+        if self._consents is None or self._consents[0] != stamp:
+            self._consents = stamp, rights.read_consents(file)[0]
+        return self._consents[1]
+
+
+def quarantine_row(recording: Recording, reason: str, message: str) -> Row:
+    """The row of a file that ingest gave up on: what is known without decoding it, under an id from its bytes.
+
+    Never decodes: this may be the file that took its worker down.
+    """
+    try:
+        size, digest = os.stat(recording.path).st_size, _file_sha256(recording.path)
+    except OSError:
+        size, digest = None, None
+    name = digest or hashlib.sha256(recording.source.encode()).hexdigest()
+    return {
+        "source": recording.source,
+        "recording_id": f"f-{name[:_ID_LENGTH]}",
+        "dialect": recording.dialect,
+        "collection": recording.collection,
+        "status": "quarantined",
+        "status_detail": f"{reason}: {message}",
+        "file_sha256": digest,
+        "bytes": size,
+        "duration": recording.duration,
+        "metadata": dict(recording.metadata),
+    }
+
+
+def resolve_duplicates(rows: Sequence[Row], earlier: Mapping[str, str]) -> list[Row]:
+    """Mark, in place, rows whose decoded audio landed before under another name; returns those marked.
+
+    `earlier` maps audio_sha256 to the source that has it in earlier batches. Within `rows` the first source in order
+    of name stays. Only rows that are "ok" count and can be marked.
+    """
+    first = dict(earlier)
+    marked = []
+    for row in sorted((row for row in rows if row["status"] == "ok"), key=lambda row: row["source"]):
+        original = first.setdefault(row["audio_sha256"], row["source"])
+        if original != row["source"]:
+            row |= {
+                "status": "duplicate",
+                "duplicate_of": original,
+                "status_detail": f"same audio as {original}",
+            }
+            marked.append(row)
+    return marked
+
+
+def _measure(path: str) -> _Measured:
+    """Decode the whole file once, holding about a second of it. Raises BadRecording."""
+    with AudioStream(path) as stream:
+        rate = stream.info.sample_rate
+        digest = hashlib.sha256()
+        loudness, bandwidth = quality.LoudnessMeter(rate), quality.BandwidthMeter(rate)
+        clipping = quality.ClippingMeter()
+        peak, loudest = 0.0, -np.inf
+        for chunk in stream:
+            digest.update(to_int16(chunk).astype("<i2").tobytes())
+            loudness.add(chunk)
+            bandwidth.add(chunk)
+            clipping.add(chunk)
+            peak = max(peak, float(np.max(np.abs(chunk))))
+            # Less its mean: a constant offset makes no sound.
+            loudest = max(loudest, quality.rms_dbfs(chunk - chunk.mean()))
+        return _Measured(
+            info=stream.info,
+            audio_sha256=digest.hexdigest(),
+            duration=stream.samples / rate,
+            damage=stream.damaged / max(1, stream.packets),
+            peak_dbfs=quality.peak_dbfs(np.array([peak])),
+            loudest=loudest,
+            clipped_share=clipping.share(),
+            loudness_lufs=loudness.lufs(),
+            bandwidth_hz=bandwidth.hertz(),
+        )
+
+
+def _missing_words(measured: _Measured) -> str | None:
+    """A sentence if some audio is missing, though less than the bound, else None."""
+    missing = measured.info.duration - measured.duration
+    if measured.info.duration_exact and missing > _CLAIM_SLACK_S:
+        return f"{missing:.2f} s of {measured.info.duration:.2f} s could not be decoded"
+    return f"{measured.damage:.2%} of its packets are damaged" if measured.damage else None
+
+
+def _file_sha256(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
