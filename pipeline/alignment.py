@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SAMPLE_RATE = 16_000
 _STAR_PENALTY = 1.0
 """Nats a frame that the wildcard lies under the best letter: enough that a well-fitting neighbour keeps its frames."""
+_UNSAID_PENALTY = 3.0
+"""Nats a frame that speech outside the text costs: words the transcript lacks do not stretch the characters beside them."""
 _NO_FIT = 0.1
 """A character under this mean probability is not what was said: its place is found again as a wildcard."""
 
@@ -137,7 +139,7 @@ class MmsAligner:
 def align(aligner: Aligner, samples: NDArray[np.float32], tokens: Sequence[Token]) -> list[CharacterSpan]:
     """One span for each token, in order, never empty and inside the audio (float32 mono at 16 kHz).
 
-    A character ends where its sound ends: a pause belongs to nobody. Tokens without letters, and those whose letters
+    A character ends where its sound ends: a pause belongs to nobody, nor do words that the text lacks. Tokens without letters, and those whose letters
     do not fit the sound (a wrong transcript), take the speech left over between their neighbours; the latter keep
     their low score. Raises AlignmentError if there are fewer frames than labels.
     """
@@ -183,7 +185,8 @@ def _lay(log_probs: Tensor, labels: list[list[int]]) -> tuple[list[tuple[int, in
     count = log_probs.shape[1]
     star = log_probs[:, 1:].max(dim=1, keepdim=True).values - _STAR_PENALTY
     # Two equal wildcards, used in turn: neighbours that were the same label would need a pause between them.
-    extended = torch.cat([log_probs, star, star], dim=1)
+    nobody = torch.maximum(log_probs[:, :1], star + (_STAR_PENALTY - _UNSAID_PENALTY))
+    extended = torch.cat([nobody, log_probs[:, 1:], star, star], dim=1)
     stars = [count + index % 2 for index in range(len(labels))]
     targets = [found or [wildcard] for found, wildcard in zip(labels, stars, strict=True)]
     flat = [label for target in targets for label in target]
@@ -219,12 +222,17 @@ def _bridged(times: list[tuple[float, float]], bridge: float, duration: float) -
 
 @dataclass(frozen=True)
 class GateBounds:
-    """What an alignment must keep to. Rates are characters a second of spoken time; coverage a share of the speech."""
+    """What an alignment must keep to.
+
+    Rates are characters a second of spoken time, lengths seconds; coverage is a share of the speech in the clip, and
+    where that is not known `min_clip_share` is asked of the whole clip instead.
+    """
 
     min_score: float = 0.4
     min_rate: float = 0.7
     max_rate: float = 12.0
-    min_coverage: float = 0.5
+    min_coverage: float = 0.7
+    min_clip_share: float = 0.3
     longest_character: float = 2.0
 
 
@@ -233,7 +241,7 @@ def gate(
 ) -> str | None:
     """Why this alignment must not be trusted, or None if it may be.
 
-    `duration` is the clip's length in seconds, `speech` the seconds of speech in it if known (else all of it counts).
+    `duration` is the clip's length in seconds, `speech` the seconds of speech in it (`speech_seconds`) if known.
     Reasons: `align_no_text`, `align_empty_span`, `align_order`, `align_outside_clip`, `align_long_character`,
     `align_rate`, `align_score`, `align_coverage`.
     """
@@ -254,6 +262,5 @@ def gate(
         return "align_rate"
     if np.average([span.score for span in spans], weights=lengths) < bounds.min_score:
         return "align_score"
-    if covered < bounds.min_coverage * (duration if speech is None else speech):
-        return "align_coverage"
-    return None
+    needed = bounds.min_clip_share * duration if speech is None else bounds.min_coverage * speech
+    return "align_coverage" if covered < needed else None

@@ -215,7 +215,7 @@ real voices**; for those configure `MMS_FA` or another aligner.
 
 ## Boundaries on held-out sentences and held-out voices
 Distance of starts and ends of characters from the truth; text romanised from its characters. Noise is pink and white.
-"Wrong": that share of characters replaced by others.
+"Wrong": that share of characters replaced by others; "missing": left out of the text.
 
 {chr(10).join(table)}
 

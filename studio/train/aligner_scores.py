@@ -65,6 +65,15 @@ def with_wrong_characters(tokens: Sequence[Token], share: float, rng: np.random.
     ]
 
 
+def with_missing_characters(
+    row: dict[str, Any], tokens: Sequence[Token], share: float, rng: np.random.Generator
+) -> tuple[dict[str, Any], list[Token]]:
+    """A transcript that lacks that share of what was said, and the truth of the characters it has."""
+    kept = [int(index) for index in np.flatnonzero(rng.random(len(tokens)) >= share)] or [0]
+    columns = ("characters", "syllables", "char_start", "char_end")
+    return row | {column: [row[column][i] for i in kept] for column in columns}, [tokens[i] for i in kept]
+
+
 def noisy(
     samples: NDArray[np.float32], snr_db: float | None, kind: str, rng: np.random.Generator
 ) -> NDArray[np.float32]:
@@ -129,27 +138,29 @@ def drift(aligner: Aligner, samples: NDArray[np.float32], row: dict[str, Any]) -
 
 
 def score_card(aligner: Aligner, held_out: Utterances, each: int = 60, seed: int = 0) -> dict[str, Any]:
-    """Boundary scores by dialect, clean and at 15 dB, with true and with 5 % wrong characters, and the 300 s drift."""
+    """Boundary scores by dialect, clean and at 15 dB, with true and faulty transcripts, and the 300 s drift."""
     rng = np.random.default_rng([seed, 11])
     by_dialect: dict[str, list[int]] = {}
     for index in rng.permutation(len(held_out)):
         chosen = by_dialect.setdefault(held_out[int(index)][1]["dialect"], [])
         if len(chosen) < each:
             chosen.append(int(index))
-    conditions: dict[str, tuple[float | None, float]] = {
-        "clean": (None, 0.0),
-        "15 dB": (15.0, 0.0),
-        "clean, 5 % wrong": (None, 0.05),
-        "15 dB, 5 % wrong": (15.0, 0.05),
+    conditions: dict[str, tuple[float | None, float, float]] = {
+        "clean": (None, 0.0, 0.0),
+        "15 dB": (15.0, 0.0, 0.0),
+        "clean, 5 % wrong": (None, 0.05, 0.0),
+        "15 dB, 5 % wrong": (15.0, 0.05, 0.0),
+        "clean, 5 % missing": (None, 0.0, 0.05),
     }
     rows: list[dict[str, Any]] = []
-    for condition, (snr_db, wrong) in conditions.items():
+    for condition, (snr_db, wrong, missing) in conditions.items():
         total = BoundaryScores()
         for dialect, indexes in sorted(by_dialect.items()):
             found = BoundaryScores()
             for place, index in enumerate(indexes):
                 samples, row = held_out[index]
                 tokens = with_wrong_characters(tokens_of(row), wrong, rng)
+                row, tokens = with_missing_characters(row, tokens, missing, rng)
                 found.add(measure(aligner, noisy(samples, snr_db, ("pink", "white")[place % 2], rng), row, tokens))
             rows.append({"condition": condition, "dialect": dialect, **found.summary()})
             total.add(found)

@@ -87,6 +87,10 @@ def test_a_wrong_character_keeps_its_place_and_shows_in_its_score():
     assert spans[1].score < 0.1 < 0.9 < min(spans[0].score, spans[2].score)
 
 
+def test_speech_that_the_text_lacks_does_not_stretch_its_neighbours():
+    assert laid([("ba", 20), ("shi", 18), ("lou", 18), ("ma", 20)], ["ba", "ma"]) == [(0, 20), (56, 76)]
+
+
 def test_an_unknown_character_has_score_zero():
     spans = align_emissions(Written(), emissions([("ba", 20)]), FRAME_SECONDS, [Token("𠀀", "", "")], 0.2)
     assert spans[0].score == 0.0
@@ -165,3 +169,7 @@ def test_the_gate_says_why_it_refuses(spans: list[CharacterSpan], duration: floa
 
 def test_a_long_pause_is_not_lost_coverage_when_the_speech_is_known():
     assert gate(even(10), 9.0, speech=2.2) is None
+
+
+def test_speech_without_text_is_lost_coverage():
+    assert gate(even(10), 5.0, speech=4.5) == "align_coverage"
