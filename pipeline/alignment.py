@@ -25,7 +25,7 @@ SAMPLE_RATE = 16_000
 _STAR_PENALTY = 1.0
 """Nats a frame that the wildcard lies under the best letter: enough that a well-fitting neighbour keeps its frames."""
 _UNSAID_PENALTY = 3.0
-"""Nats a frame that speech outside the text costs: words the transcript lacks do not stretch the characters beside them."""
+"""Nats a frame that speech outside the text costs: a word the transcript lacks does not stretch the ones beside it."""
 _NO_FIT = 0.1
 """A character under this mean probability is not what was said: its place is found again as a wildcard."""
 
@@ -139,9 +139,9 @@ class MmsAligner:
 def align(aligner: Aligner, samples: NDArray[np.float32], tokens: Sequence[Token]) -> list[CharacterSpan]:
     """One span for each token, in order, never empty and inside the audio (float32 mono at 16 kHz).
 
-    A character ends where its sound ends: a pause belongs to nobody, nor do words that the text lacks. Tokens without letters, and those whose letters
-    do not fit the sound (a wrong transcript), take the speech left over between their neighbours; the latter keep
-    their low score. Raises AlignmentError if there are fewer frames than labels.
+    A character ends where its sound ends: a pause belongs to nobody, nor do words that the text lacks. Tokens without
+    letters, and those whose letters do not fit the sound (a wrong transcript), take the speech left over between their
+    neighbours; the latter keep their low score. Raises AlignmentError if there are fewer frames than labels.
     """
     if not tokens:
         return []
