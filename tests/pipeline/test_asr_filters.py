@@ -35,7 +35,9 @@ def test_each_bound_has_its_reason(change: dict[str, object], reason: str):
     assert drop_reason(replace(GOOD, **change), BOUNDS) == reason  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("text", ["对对对对", "一二三四五六七八九十", "八八八八零零零零", "哈哈，好好好，走吧走吧", "bye bye"])
+@pytest.mark.parametrize(
+    "text", ["对对对对", "一二三四五六七八九十", "八八八八零零零零", "哈哈，好好好，走吧", "bye bye"]
+)
 def test_natural_repetition_is_no_loop(text: str):
     assert not has_loop(text)
 
