@@ -1,4 +1,7 @@
-"""The registry of dialects and languages: names, romanisation, tones, and how to ask a speech model for them."""
+"""The registry of dialects and languages: names, romanisation, tones with their source, how to ask a model for them.
+
+Plain data: no audio, no models. Nine Chinese dialects and Mandarin are described in full, 29 more languages briefly.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass, field
 
 
 class UnknownDialectError(KeyError):
-    """No dialect has this code."""
+    """No dialect has this code; the message names those that come near."""
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -16,25 +19,214 @@ class UnknownDialectError(KeyError):
 
 @dataclass(frozen=True)
 class Dialect:
-    """`tones` maps a tone category to its Chao value, 1 low to 5 high."""
+    """One variety of speech.
+
+    `whisper_language` is the language token that Whisper knows it by, `romanization` how an aligner spells it
+    ("pinyin", "jyutping" or "letters"), `tones` the Chao value (1 low to 5 high) of each tone category,
+    `voxcpm_prefix` what VoxCPM2 is told in parentheses before the text ("" where the wording alone decides).
+    """
 
     code: str
     name: str
+    name_zh: str
+    whisper_language: str
+    romanization: str
+    script: str
+    sample: str
+    voxcpm_prefix: str = ""
+    wording: str = "Write the language in its own script, with ordinary punctuation."
     tones: Mapping[str, str] = field(default_factory=dict)
+    tones_source: str = ""
+
+    def prompt(self, text: str) -> str:
+        """The text as VoxCPM2 wants it: half-width parentheses, no space, the model's own normalisation left off."""
+        return f"({self.voxcpm_prefix}){text}" if self.voxcpm_prefix else text
 
 
-_ALL = (
-    Dialect("cmn", "Mandarin", {"1": "55", "2": "35", "3": "214", "4": "51"}),
-    Dialect("yue", "Cantonese", {"1": "55", "2": "35", "3": "33", "4": "21", "5": "23", "6": "22"}),
-    Dialect("cmn-sichuan", "Sichuan", {"1": "55", "2": "21", "3": "53", "4": "213"}),
-    Dialect("cmn-tianjin", "Tianjin", {"1": "21", "2": "45", "3": "213", "4": "53"}),
+_CHINESE = (
+    Dialect(
+        code="cmn",
+        name="Mandarin",
+        name_zh="普通话",
+        whisper_language="zh",
+        romanization="pinyin",
+        script="hanzi",
+        sample="今天天气很好，我们去公园走走吧。",
+        wording="Standard written Chinese; write numbers and dates in characters as they are said.",
+        tones={"1": "55", "2": "35", "3": "214", "4": "51"},
+        tones_source="Beijing: Y. R. Chao, A Grammar of Spoken Chinese, 1968",
+    ),
+    Dialect(
+        code="yue",
+        name="Cantonese",
+        name_zh="粤语",
+        whisper_language="yue",
+        romanization="jyutping",
+        script="hanzi",
+        sample="你食咗飯未呀？我哋一齊去飲茶啦。",
+        voxcpm_prefix="粤语",
+        wording="Native Cantonese characters (係 唔 嘅 咗 喺 佢 哋 嘢), traditional script; never Mandarin wording.",
+        tones={"1": "55", "2": "35", "3": "33", "4": "21", "5": "23", "6": "22"},
+        tones_source="Guangzhou and Hong Kong: R. Bauer and P. Benedict, Modern Cantonese Phonology, 1997; tone 1 is "
+        "also heard as 53, tone 2 also written 25; syllables ending in p, t, k have 5, 3 or 2",
+    ),
+    Dialect(
+        code="wuu",
+        name="Shanghainese (Wu)",
+        name_zh="吴语",
+        whisper_language="zh",
+        romanization="pinyin",
+        script="hanzi",
+        sample="侬饭吃过了伐？阿拉一道去白相。",
+        voxcpm_prefix="吴语",
+        wording="Wu words in characters (侬 阿拉 伊 伐 勿 白相 辰光); never Mandarin wording.",
+        tones={"1": "53", "5": "34", "6": "23", "7": "55", "8": "12"},
+        tones_source="Shanghai, by traditional number (7 and 8 are entering tones): Xu Baohua and Tang Zhenzhu, "
+        "上海市区方言志, 1988; whole words carry one contour",
+    ),
+    Dialect(
+        code="nan",
+        name="Southern Min",
+        name_zh="闽南话",
+        whisper_language="zh",
+        romanization="pinyin",
+        script="hanzi",
+        sample="你食飽未？阮欲轉去厝矣。",
+        voxcpm_prefix="闽南话",
+        wording="Southern Min words in characters (阮 伊 欲 佇 毋 食 厝 囝仔); never Mandarin wording.",
+        tones={"1": "44", "2": "53", "3": "21", "4": "32", "5": "24", "7": "22", "8": "4"},
+        tones_source="Xiamen, by traditional number (4 and 8 are entering tones), before its sandhi: Zhou Changji, "
+        "厦门方言词典, 1993",
+    ),
+    Dialect(
+        code="cmn-sichuan",
+        name="Sichuan Mandarin",
+        name_zh="四川话",
+        whisper_language="zh",
+        romanization="pinyin",
+        script="hanzi",
+        sample="你在做啥子嘛？过来摆龙门阵噻，巴适得很。",
+        voxcpm_prefix="四川话",
+        wording="Sichuan words in simplified characters (啥子 要得 巴适 摆龙门阵 幺儿 晓得 噻 嗦 哈 嘛).",
+        tones={"1": "55", "2": "21", "3": "53", "4": "213"},
+        tones_source="Chengdu: Sichuan University dialect survey, 四川方言音系, 1960; the old entering tone joined "
+        "tone 2; other descriptions differ by up to one level",
+    ),
+    Dialect(
+        code="cmn-northeastern",
+        name="Northeastern Mandarin",
+        name_zh="东北话",
+        whisper_language="zh",
+        romanization="pinyin",
+        script="hanzi",
+        sample="你干啥呢？这嘎达老冷了，赶紧进屋唠嗑。",
+        voxcpm_prefix="东北话",
+        wording="Northeastern words in simplified characters (整 咋 唠嗑 嘎达 老…了 贼 瞅 啥玩意儿).",
+        tones={"1": "44", "2": "24", "3": "213", "4": "52"},
+        tones_source="Harbin: Yin Shichao, 哈尔滨方言词典, 1997",
+    ),
+    Dialect(
+        code="cmn-henan",
+        name="Henan Mandarin",
+        name_zh="河南话",
+        whisper_language="zh",
+        romanization="pinyin",
+        script="hanzi",
+        sample="恁弄啥嘞？晌午喝碗胡辣汤，可得劲。",
+        voxcpm_prefix="河南话",
+        wording="Henan words in simplified characters (恁 俺 弄啥 嘞 中 得劲 晌午 夜儿个).",
+        tones={"1": "24", "2": "42", "3": "53", "4": "312"},
+        tones_source="Zhengzhou: Lu Jiawen, 郑州方言志, 1992",
+    ),
+    Dialect(
+        code="cmn-shaanxi",
+        name="Shaanxi Mandarin",
+        name_zh="陕西话",
+        whisper_language="zh",
+        romanization="pinyin",
+        script="hanzi",
+        sample="你弄啥呢？走，咥一碗面去，嫽咋咧。",
+        voxcpm_prefix="陕西话",
+        wording="Shaanxi words in simplified characters (额 咥 嫽 咋咧 美得很 谝 伙计 啥).",
+        tones={"1": "21", "2": "24", "3": "53", "4": "44"},
+        tones_source="Xi'an: Wang Junhu, 西安方言词典, 1996",
+    ),
+    Dialect(
+        code="cmn-shandong",
+        name="Shandong Mandarin",
+        name_zh="山东话",
+        whisper_language="zh",
+        romanization="pinyin",
+        script="hanzi",
+        sample="你干么去？上俺家来吃饭吧，杠好吃了。",
+        voxcpm_prefix="山东话",
+        wording="Shandong words in simplified characters (俺 恁 干么 杠 夜来 中不中 赛).",
+        tones={"1": "213", "2": "42", "3": "55", "4": "21"},
+        tones_source="Jinan: Qian Zengyi, 济南方言词典, 1997",
+    ),
+    Dialect(
+        code="cmn-tianjin",
+        name="Tianjin Mandarin",
+        name_zh="天津话",
+        whisper_language="zh",
+        romanization="pinyin",
+        script="hanzi",
+        sample="您了干嘛去？介天儿倍儿冷，吃套煎饼馃子。",
+        voxcpm_prefix="天津话",
+        wording="Tianjin words in simplified characters (嘛 介 倍儿 您了 哏儿 姐姐 逗你玩儿).",
+        tones={"1": "21", "2": "45", "3": "213", "4": "53"},
+        tones_source="Li Xingjian and Liu Sixun, 天津方言的连读变调, Zhongguo Yuwen 1985 (1), also for the sandhi "
+        "1+1 to 3+1, 3+3 to 2+3, 4+4 to 1+4, 4+1 to 2+1",
+    ),
 )
-REGISTRY: Mapping[str, Dialect] = {dialect.code: dialect for dialect in _ALL}
+
+# BCP-47 code (also Whisper's), English name, Chinese name, script, sample.
+_LANGUAGES = (
+    ("ar", "Arabic", "阿拉伯语", "arabic", "صباح الخير، كيف حالك اليوم؟"),
+    ("my", "Burmese", "缅甸语", "burmese", "မင်္ဂလာပါ။ နေကောင်းလား။"),
+    ("da", "Danish", "丹麦语", "latin", "God morgen, hvordan har du det i dag?"),
+    ("nl", "Dutch", "荷兰语", "latin", "Goedemorgen, hoe gaat het vandaag met je?"),
+    ("en", "English", "英语", "latin", "Good morning, how are you today?"),
+    ("fi", "Finnish", "芬兰语", "latin", "Hyvää huomenta, mitä sinulle kuuluu tänään?"),
+    ("fr", "French", "法语", "latin", "Bonjour, comment allez-vous aujourd'hui ?"),
+    ("de", "German", "德语", "latin", "Guten Morgen, wie geht es dir heute?"),
+    ("el", "Greek", "希腊语", "greek", "Καλημέρα, πώς είσαι σήμερα;"),
+    ("he", "Hebrew", "希伯来语", "hebrew", "בוקר טוב, מה שלומך היום?"),
+    ("hi", "Hindi", "印地语", "devanagari", "नमस्ते, आज आप कैसे हैं?"),
+    ("id", "Indonesian", "印度尼西亚语", "latin", "Selamat pagi, apa kabar hari ini?"),
+    ("it", "Italian", "意大利语", "latin", "Buongiorno, come stai oggi?"),
+    ("ja", "Japanese", "日语", "kana", "おはようございます。お元気ですか。"),
+    ("km", "Khmer", "高棉语", "khmer", "សួស្តី តើអ្នកសុខសប្បាយទេ?"),
+    ("ko", "Korean", "韩语", "hangul", "안녕하세요, 오늘 기분이 어떠세요?"),
+    ("lo", "Lao", "老挝语", "lao", "ສະບາຍດີ ເຈົ້າສະບາຍດີບໍ?"),
+    ("ms", "Malay", "马来语", "latin", "Selamat pagi, apa khabar hari ini?"),
+    ("no", "Norwegian", "挪威语", "latin", "God morgen, hvordan har du det i dag?"),
+    ("pl", "Polish", "波兰语", "latin", "Dzień dobry, jak się dzisiaj masz?"),
+    ("pt", "Portuguese", "葡萄牙语", "latin", "Bom dia, como você está hoje?"),
+    ("ru", "Russian", "俄语", "cyrillic", "Доброе утро, как у вас дела сегодня?"),
+    ("es", "Spanish", "西班牙语", "latin", "Buenos días, ¿cómo estás hoy?"),
+    ("sw", "Swahili", "斯瓦希里语", "latin", "Habari za asubuhi, u hali gani leo?"),
+    ("sv", "Swedish", "瑞典语", "latin", "God morgon, hur mår du idag?"),
+    ("tl", "Tagalog", "他加禄语", "latin", "Magandang umaga, kumusta ka ngayon?"),
+    ("th", "Thai", "泰语", "thai", "สวัสดีตอนเช้า วันนี้คุณเป็นอย่างไรบ้าง"),
+    ("tr", "Turkish", "土耳其语", "latin", "Günaydın, bugün nasılsın?"),
+    ("vi", "Vietnamese", "越南语", "latin", "Chào buổi sáng, hôm nay bạn khỏe không?"),
+)
+
+_OTHERS = tuple(
+    Dialect(code, name, name_zh, whisper_language=code, romanization="letters", script=script, sample=sample)
+    for code, name, name_zh, script, sample in _LANGUAGES
+)
+REGISTRY: Mapping[str, Dialect] = {dialect.code: dialect for dialect in _CHINESE + _OTHERS}
+_OTHER_NAMES = {"zh": "cmn", "zh-yue": "yue"}
 
 
 def get(code: str) -> Dialect:
-    """The dialect of a code; raises UnknownDialectError that names the near misses."""
-    if code in REGISTRY:
-        return REGISTRY[code]
-    near = difflib.get_close_matches(code, REGISTRY, 3, 0.4)
-    raise UnknownDialectError(f"no dialect {code!r}; near: {', '.join(near) or 'none'}; known: {', '.join(REGISTRY)}")
+    """The dialect of a code ("zh" is Mandarin); raises UnknownDialectError that names the near misses."""
+    code_here = _OTHER_NAMES.get(code, code)
+    if code_here in REGISTRY:
+        return REGISTRY[code_here]
+    by_name = {word: d.code for d in REGISTRY.values() for word in (d.code, d.name.lower(), d.name_zh)}
+    near = dict.fromkeys(by_name[word] for word in difflib.get_close_matches(code.lower(), by_name, 4, 0.5))
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(REGISTRY)}"
+    raise UnknownDialectError(f"no dialect has the code {code!r}; {hint}")

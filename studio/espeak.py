@@ -9,6 +9,7 @@ import _ctypes
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import espeakng_loader
@@ -121,7 +122,7 @@ class _Engine:
 
     def set_voice(self, name: str, pitch: int, pitch_range: int, rate: int) -> None:
         if self._library.espeak_SetVoiceByName(name.encode()) != 0:
-            raise ValueError(f"espeak-ng has no voice {name!r}; its variants are listed by studio.espeak.variants()")
+            raise RuntimeError(f"espeak-ng cannot load the voice {name!r} from {espeakng_loader.get_data_path()}")
         for parameter, value in (
             (_RATE, rate),
             (_VOLUME, _QUIET_ENOUGH_NOT_TO_CLIP),
@@ -149,6 +150,8 @@ def say(
     `language` is "cmn" or "yue", `variant` a file of espeak's `voices/!v`, `pitch` and `pitch_range` 0..99, `rate`
     words per minute. Raises SyllableNotSpokenError when espeak did not speak one word per syllable.
     """
+    if variant not in variants():  # espeak itself would silently fall back to its plain voice
+        raise ValueError(f"espeak-ng has no variant {variant!r}; it has {', '.join(variants())}")
     engine = _Engine()
     try:
         engine.set_voice(f"{LANGUAGE_VOICES[language]}+{variant}", pitch, pitch_range, rate)
@@ -157,12 +160,15 @@ def say(
         engine.close()
 
 
+@cache
 def variants() -> tuple[str, ...]:
     """Names of the speaker variants that the wheel ships."""
     return tuple(sorted(entry.name for entry in (Path(espeakng_loader.get_data_path()) / "voices" / "!v").iterdir()))
 
 
 def _respelled(syllable: str) -> str:
+    if not (syllable[:-1].isalpha() and syllable[-1:] in set("123456")):
+        raise SyllableNotSpokenError(f"{syllable!r} is not a romanised syllable with a tone digit")
     return _RESPELLED.get(syllable[:-1], syllable[:-1]) + syllable[-1]
 
 
