@@ -1,7 +1,5 @@
 """What starts runs: the sensor that turns landed files into batches, the nightly schedule, automation conditions."""
 
-from __future__ import annotations
-
 import time
 
 import dagster as dg

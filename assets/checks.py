@@ -1,7 +1,5 @@
 """Asset checks. Blocking: schema, conserved time, consent, alignment. Not blocking: quarantine, yield, CER, DNSMOS."""
 
-from __future__ import annotations
-
 import itertools
 import statistics
 import warnings
@@ -16,6 +14,7 @@ from assets.resources import Workspace
 from pipeline import ledger
 from pipeline.line import WRITER
 from pipeline.tables import TABLES
+from pipeline.text import NORMALIZATION, character_errors
 
 # Checks on single partitions work but are still called a preview.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
@@ -144,8 +143,6 @@ def dnsmos_distribution(context: dg.AssetCheckExecutionContext, workspace: Works
 @dg.asset_check(asset="transcripts", partitions_def=batch_partitions)
 def cer_against_given(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> dg.AssetCheckResult:
     """Character error rate against transcripts that came with the recordings; fails above 20 %."""
-    from pipeline.asr_filters import character_errors
-
     lake = workspace.lake()
     recordings = lake.rows("recordings", context.partition_key, ("recording_id", "source", "status", "metadata"))
     given = {row["recording_id"]: row["metadata"].get("transcript") for row in recordings if row["status"] == "ok"}
@@ -163,7 +160,7 @@ def cer_against_given(context: dg.AssetCheckExecutionContext, workspace: Workspa
     if not characters:
         return dg.AssetCheckResult(passed=True, metadata=facts)
     rate = edits / characters
-    facts |= {"cer": rate, "normalisation": "letters and digits only, NFKC, lower case"}
+    facts |= {"cer": rate, "normalisation": NORMALIZATION}
     return dg.AssetCheckResult(passed=rate <= 0.2, severity=dg.AssetCheckSeverity.WARN, metadata=facts)
 
 

@@ -1,13 +1,11 @@
 """What is made over all batches: linked speakers, the corpus with its splits, and the catalog to query."""
 
-from __future__ import annotations
-
 import dagster as dg
-from pipeline.catalog import build_catalog
-from pipeline.corpus.build import build_corpus, build_speakers
 
 from assets.report import table_schema
 from assets.resources import Workspace
+from pipeline.catalog import build_catalog
+from pipeline.corpus.build import build_corpus, build_speakers
 
 # eager() waits for ever while one batch is missing (it may be broken for good), so that part of it is left out.
 _FOLLOW_WHAT_IS_THERE = (

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
-import psutil
 
 from assets.definitions import build_definitions
 from assets.line import STAGE_OF
@@ -43,7 +42,7 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
         for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
             pid = run.tags.get(_PID_TAG)
-            if pid is not None and not psutil.pid_exists(int(pid)):
+            if pid is not None and not _alive(int(pid)):
                 instance.report_run_failed(run, "its process was killed")
         yield instance
 
@@ -88,6 +87,16 @@ def _run(
         failures = [event for event in result.all_events if event.is_failure and event.message]
         words = "\n".join(_root_cause(event) for event in failures) or "no event says why"
         raise RunFailed(f"run {result.run_id} of {job_name} {partition or ''} failed:\n{words}")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _root_cause(event: dg.DagsterEvent) -> str:

@@ -1,7 +1,5 @@
 """The corpus line as assets, one a stage and table; one partition is one batch. What a stage does is not here."""
 
-from __future__ import annotations
-
 import importlib
 
 import dagster as dg

@@ -84,11 +84,26 @@ class Resources:
 class Stage(Protocol):
     """One step over recordings. Built cheaply from Settings, picklable, model brought up once a worker by `load`."""
 
-    name: str
-    version: str
-    reads: tuple[str, ...]
-    writes: str
-    resources: Resources
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str:
+        """Raised whenever the same input would give another output."""
+        ...
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Tables whose rows `process` is given."""
+        ...
+
+    @property
+    def writes(self) -> str:
+        """The table whose rows `process` returns."""
+        ...
+
+    @property
+    def resources(self) -> Resources: ...
 
     def parameters(self) -> dict[str, Any]:
         """All that shapes the output besides code and input: settings, checkpoint fingerprints; JSON-serializable."""

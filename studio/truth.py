@@ -18,6 +18,7 @@ from typing import Any
 
 from pipeline.lake import Lake
 from pipeline.stage import Row
+from pipeline.text import character_errors
 
 _MATCH_WINDOW_SECONDS = 1.0
 
@@ -60,6 +61,11 @@ class Errors:
     characters: int = 0
     boundary_ms: list[float] = field(default_factory=list)
     speakers: list[tuple[str, str]] = field(default_factory=list)
+
+    def count(self, reference: str, hypothesis: str) -> None:
+        edits, characters = character_errors(reference, hypothesis)
+        self.edits += edits
+        self.characters += characters
 
     @property
     def rate(self) -> float:
@@ -139,18 +145,6 @@ def pairwise_f1(labels: Sequence[tuple[str, str]]) -> float:
     return 2 * right / (found + true) if found + true else math.nan
 
 
-def edit_distance(reference: str, hypothesis: str) -> int:
-    """Levenshtein distance in characters."""
-    from rapidfuzz.distance import Levenshtein
-
-    return Levenshtein.distance(reference, hypothesis)
-
-
-def spoken(text: str) -> str:
-    """The letters and digits of a text, without punctuation and spaces."""
-    return "".join(letter for letter in text if letter.isalnum())
-
-
 def _by_recording(rows: Iterable[Row]) -> defaultdict[str, list[Row]]:
     found: defaultdict[str, list[Row]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row["start"]):
@@ -176,9 +170,8 @@ def _names(rows: Sequence[Row], turns: Sequence[Turn]) -> dict[str, str]:
 
 def _count_segment(row: Row, truth: Truth, speaker: str | None, errors: Errors) -> None:
     said = [item for item in truth.characters if item.speaker == speaker and row["start"] <= item.middle <= row["end"]]
-    reference, hypothesis = "".join(item.char for item in said), row["text_normalized"]
-    errors.edits += edit_distance(reference, hypothesis)
-    errors.characters += len(reference)
+    reference = "".join(item.char for item in said)
+    errors.count(reference, row["text_normalized"])
     aligned = row["characters"]
     matcher = difflib.SequenceMatcher(None, reference, "".join(item["char"] for item in aligned), autojunk=False)
     for start, other, size in matcher.get_matching_blocks():
@@ -189,6 +182,4 @@ def _count_segment(row: Row, truth: Truth, speaker: str | None, errors: Errors) 
 
 
 def _count_all(rows: Sequence[Row], truth: Truth, errors: Errors) -> None:
-    reference = "".join(item.char for item in truth.characters)
-    errors.edits += edit_distance(reference, spoken("".join(row["text"] for row in rows)))
-    errors.characters += len(reference)
+    errors.count("".join(item.char for item in truth.characters), "".join(row["text"] for row in rows))
