@@ -260,7 +260,9 @@ def gate(
     covered = float(lengths.sum())
     if not bounds.min_rate <= len(spans) / covered <= bounds.max_rate:
         return "align_rate"
-    if np.average([span.score for span in spans], weights=lengths) < bounds.min_score:
+    scores = np.array([span.score for span in spans])
+    # By time, a stretched misfit counts for what it covers; by character, squeezed ones count though they cover little.
+    if min(np.average(scores, weights=lengths), scores.mean()) < bounds.min_score:
         return "align_score"
     needed = bounds.min_clip_share * duration if speech is None else bounds.min_coverage * speech
     return "align_coverage" if covered < needed else None

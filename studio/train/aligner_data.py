@@ -47,10 +47,10 @@ def frame_labels(
         if not targets or last <= first:
             continue
         weights = [1.0 if LABELS[label] in _VOWELS else _CONSONANT_WEIGHT for label in targets]
+        if last - first < 2 * len(targets):
+            weights = [1.0] * len(targets)  # no room for shares: every label gets its frame if there are enough
         centres = (np.arange(last - first) + 0.5) / (last - first)
         places = np.searchsorted(np.cumsum(weights) / sum(weights), centres).clip(max=len(targets) - 1)
-        if len(targets) > 1 and last - first >= len(targets):
-            places[0], places[-1] = 0, len(targets) - 1
         inside = slice(max(first, 0), min(last, frames))
         labels[inside] = np.array(targets)[places][inside.start - first : inside.stop - first]
     return labels
