@@ -103,7 +103,7 @@ def _walk(landing: Path, below: str, root: Path, problems: list[Problem]) -> Ite
                 words = "is a link to a folder, which is not followed; its files are taken where they lie"
                 problems.append(Problem(_shown(source), "link_to_folder", words))
                 continue
-        if entry.is_dir():
+        if os.path.isdir(entry.path):
             yield from _walk(landing, source, root, problems)
         else:
             yield source, entry
@@ -221,7 +221,7 @@ def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
             else:
                 yield reader.line_num, dict(row)
     except csv.Error as error:
-        yield reader.line_num, f"is not CSV from here on: {error}"
+        yield reader.reader.line_num, f"is not CSV from here on: {error}"
 
 
 def _json_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
