@@ -91,7 +91,7 @@ class Bank:
         indexes = sorted(path.glob("shard-*.parquet"))
         if not indexes:
             raise FileNotFoundError(f"no complete shard in {path}; build one with studio.bank.build_bank")
-        self.table = pa.concat_tables([pq.read_table(index) for index in indexes])
+        self.table = pa.concat_tables([pq.read_table(index) for index in indexes]).combine_chunks()
         self._audio = [np.load(index.with_suffix(".npy"), mmap_mode="r") for index in indexes]
         self._firsts: list[int] = []
         total = 0
