@@ -29,11 +29,12 @@ _CLAIM_SLACK_S = 0.1
 
 @dataclass(frozen=True)
 class _Measured:
-    """What decoding a whole file tells. `damage` is the share of packets that did not decode, `loudest` in dBFS."""
+    """What decoding a whole file tells. `damaged` packets did not decode, a share of `damage`."""
 
     info: AudioInfo
     audio_sha256: str
     duration: float
+    damaged: int
     damage: float
     peak_dbfs: float
     loudest: float
@@ -125,7 +126,9 @@ class Ingest:
         decoded = f"{measured.duration:.2f} s of {info.duration:.2f} s"
         missing = info.duration - measured.duration if info.duration_exact else 0.0
         if info.cut_off or missing > bounds.decode_error_share * info.duration + _CLAIM_SLACK_S:
-            reason = "decode_error" if measured.damage > bounds.decode_error_share else "truncated"
+            # The packet at which a file is cut off does not decode either.
+            inside = measured.damaged > 1 and measured.damage > bounds.decode_error_share
+            reason = "decode_error" if inside else "truncated"
             raise BadRecording(
                 reason, f"{source}: only {decoded} could be decoded; copy it again from where it is whole"
             )
@@ -222,6 +225,7 @@ def _measure(path: str) -> _Measured:
             info=stream.info,
             audio_sha256=digest.hexdigest(),
             duration=stream.samples / rate,
+            damaged=stream.damaged,
             damage=stream.damaged / max(1, stream.packets),
             peak_dbfs=quality.peak_dbfs(np.array([peak])),
             loudest=loudest,
