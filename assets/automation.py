@@ -11,7 +11,6 @@ from pipeline import batches
 line_job = dg.define_asset_job(
     "line",
     selection=dg.AssetSelection.groups("line"),
-    partitions_def=batch_partitions,
     description="All stages of the corpus line over one batch.",
 )
 corpus_job = dg.define_asset_job(

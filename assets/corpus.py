@@ -7,10 +7,19 @@ from assets.resources import Workspace
 from pipeline.catalog import build_catalog
 from pipeline.corpus.build import build_corpus, build_speakers
 
-# eager() waits for ever while one batch is missing (it may be broken for good), so that part of it is left out.
-_FOLLOW_WHAT_IS_THERE = (
-    dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
-    & dg.AutomationCondition.all_deps_blocking_checks_passed()
+# eager() with all_deps_blocking_checks_passed() would wait for ever on one batch that is missing or has failed a
+# blocking check. This starts on any batch that is sound, whatever the others do.
+_SOUND = dg.AutomationCondition.all_checks_match(
+    dg.AutomationCondition.check_passed() | dg.AutomationCondition.will_be_requested(), blocking_only=True
+)
+_FOLLOW_WHAT_IS_SOUND = (
+    dg.AutomationCondition.any_deps_match(
+        (dg.AutomationCondition.newly_updated() & _SOUND)
+        | _SOUND.newly_true()
+        | dg.AutomationCondition.will_be_requested()
+    ).since_last_handled()
+    & ~dg.AutomationCondition.any_deps_in_progress()
+    & ~dg.AutomationCondition.in_progress()
 )
 
 
@@ -19,7 +28,7 @@ _FOLLOW_WHAT_IS_THERE = (
     group_name="corpus",
     pool="disk",
     kinds={"parquet"},
-    automation_condition=_FOLLOW_WHAT_IS_THERE,
+    automation_condition=_FOLLOW_WHAT_IS_SOUND,
 )
 def speakers(workspace: Workspace) -> dg.MaterializeResult:
     """Local speakers of all recordings, linked into persons whose ids stay when recordings are added."""
@@ -33,7 +42,7 @@ def speakers(workspace: Workspace) -> dg.MaterializeResult:
     group_name="corpus",
     pool="disk",
     kinds={"parquet"},
-    automation_condition=_FOLLOW_WHAT_IS_THERE,
+    automation_condition=_FOLLOW_WHAT_IS_SOUND,
 )
 def corpus(workspace: Workspace) -> dg.MaterializeResult:
     """Segments with linked speaker, without duplicates, split so that no speaker or source is on two sides."""
@@ -42,7 +51,7 @@ def corpus(workspace: Workspace) -> dg.MaterializeResult:
     return dg.MaterializeResult(metadata=report | {"dagster/column_schema": table_schema("corpus")})
 
 
-@dg.asset(deps=[corpus], group_name="corpus", kinds={"duckdb"}, automation_condition=_FOLLOW_WHAT_IS_THERE)
+@dg.asset(deps=[corpus], group_name="corpus", kinds={"duckdb"}, automation_condition=_FOLLOW_WHAT_IS_SOUND)
 def catalog(workspace: Workspace) -> dg.MaterializeResult:
     """DuckDB views over the lake, swapped in whole; readers are never locked out."""
     settings = workspace.settings()

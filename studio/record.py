@@ -1,6 +1,6 @@
 """Writes a landing zone of studio scenes, as a field team would leave it, and beside it the truth about every file.
 
-Times in the truth are those a decoder of the written file sees: what the codec delays is measured and taken into account.
+Times in the truth are those a decoder of the written file sees: a codec's delay is measured and taken into account.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from pipeline.audio import read, to_int16
 from studio.noise import KINDS
 from studio.scenes import Scene, scene
-from studio.speech import Voice
 from studio.voices import cast
 
 COLLECTION = "studio"
@@ -73,7 +72,7 @@ def record(
     voices_shared: int | None = None,
     formats: Sequence[Format] = FORMATS,
 ) -> list[Path]:
-    """Write `recordings` scenes of `minutes` each into `out`/landing and their truth into `out`/truth; returns the files.
+    """Write scenes of `minutes` each into `out`/landing and their truth into `out`/truth; returns the files.
 
     Dialects take turns. `voices_shared` lets all recordings draw their speakers from a pool of that many voices.
     `consents=False` leaves consents.jsonl out. The same arguments give the same bytes.
@@ -130,7 +129,7 @@ def plant_faults(out: Path) -> dict[str, Path]:
     if lossless is None:
         raise ValueError(f"{landing} has no WAV or FLAC recording to copy: record at least one lossless file first")
     samples, rate = read(lossless), _rate(lossless)
-    folder = landing / lossless.parent.parent.name / "faults"
+    folder = landing / lossless.parent.parent.name / "with-faults"
     other = ("flac", "flac") if lossless.suffix == ".wav" else ("wav", "pcm_s16le")
     twin = Format(other[0], other[0], other[1], rate, None, "s16")
     wav = Format("wav", "wav", "pcm_s16le", rate, None, "s16")
@@ -180,7 +179,7 @@ def encode(path: Path, samples: NDArray[np.float32], written_as: Format) -> None
 
 
 def codec_delay(path: Path, samples: NDArray[np.float32], sample_rate: int, reach: float = 0.2) -> float:
-    """Seconds by which the decoded file lags behind what was written, by cross-correlation, up to `reach` either way."""
+    """Seconds by which the decoded file lags behind what was written, by cross-correlation within `reach`."""
     decoded = read(path, 0.0, None, sample_rate)
     length = min(len(samples), len(decoded), 30 * sample_rate)
     size = scipy.fft.next_fast_len(2 * length, real=True)

@@ -1,8 +1,6 @@
-"""A workspace that the line has run over once: three studio recordings of two dialects and the demo's planted faults."""
+"""A workspace that the line has run over once: three studio recordings of two dialects and planted faults."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 import pytest
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from assets.automation import landed_files, nightly
 from assets.definitions import build_definitions
-from assets.partitions import batch_partitions
 from assets.resources import Workspace
 
 STAGES = ("recordings", "speaker_turns", "denoised_turns", "transcripts", "aligned_segments", "scored_segments")
@@ -79,44 +79,67 @@ def test_the_nightly_schedule_asks_once_a_night() -> None:
     assert request.run_key == "2026-11-23"
 
 
-def materialized(instance: dg.DagsterInstance, names: tuple[str, ...], partition: str | None = None) -> None:
+BLOCKING = {name: ["schema", "conserves_time"] for name in STAGES}
+BLOCKING["recordings"] += ["consent_coverage"]
+BLOCKING["aligned_segments"] += ["alignment_gate"]
+
+
+def materialized(instance: dg.DagsterInstance, names: tuple[str, ...], partition: str, passed: bool = True) -> None:
+    """Report each asset as made and its blocking checks as run on what was made."""
     for name in names:
-        instance.report_runless_asset_event(dg.AssetMaterialization(asset_key=name, partition=partition))
+        key = dg.AssetKey(name)
+        instance.report_runless_asset_event(dg.AssetMaterialization(asset_key=key, partition=partition))
+        wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition])
+        (record,) = instance.fetch_materializations(wanted, limit=1).records
+        target = AssetCheckEvaluationTargetMaterializationData(
+            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+        )
+        for check in BLOCKING[name]:
+            evaluation = dg.AssetCheckEvaluation(
+                asset_key=key,
+                check_name=check,
+                passed=passed,
+                metadata={},
+                target_materialization_data=target,
+                severity=dg.AssetCheckSeverity.ERROR,
+                partition=partition,
+            )
+            instance.report_runless_asset_event(evaluation)
 
 
 def test_a_batch_that_failed_does_not_hold_up_the_corpus(workspace: Workspace) -> None:
     definitions = build_definitions(workspace)
     with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("batch", ["b00001", "b00002"])
+        instance.add_dynamic_partitions("batch", ["b00001", "b00002", "b00003"])
+        materialized(instance, ("recordings",), "b00002", passed=False)
         first = dg.evaluate_automation_conditions(definitions, instance)
         materialized(instance, STAGES, "b00001")
         second = dg.evaluate_automation_conditions(definitions, instance, cursor=first.cursor)
-        assert second.get_num_requested(dg.AssetKey("speakers")) == 1
-        assert second.get_num_requested(dg.AssetKey("catalog")) == 1
+        for name in ("speakers", "corpus", "catalog"):
+            assert second.get_num_requested(dg.AssetKey(name)) == 1
+        third = dg.evaluate_automation_conditions(definitions, instance, cursor=second.cursor)
+        assert third.get_num_requested(dg.AssetKey("speakers")) == 0
 
 
-def test_a_stage_follows_its_upstream_but_not_past_a_failed_blocking_check(workspace: Workspace) -> None:
+def test_a_batch_that_fails_its_blocking_checks_does_not_start_the_corpus(workspace: Workspace) -> None:
     definitions = build_definitions(workspace)
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("batch", ["b00001"])
+        first = dg.evaluate_automation_conditions(definitions, instance)
+        materialized(instance, STAGES, "b00001", passed=False)
+        second = dg.evaluate_automation_conditions(definitions, instance, cursor=first.cursor)
+        assert second.get_num_requested(dg.AssetKey("speakers")) == 0
 
-    def requested_after(check_passed: bool) -> set[str]:
-        with dg.DagsterInstance.ephemeral() as instance:
-            instance.add_dynamic_partitions(batch_partitions.name or "", ["b00001"])
-            materialized(instance, STAGES, "b00001")
-            cursor = dg.evaluate_automation_conditions(definitions, instance).cursor
-            materialized(instance, ("recordings",), "b00001")
-            for check in ("schema", "conserves_time", "consent_coverage"):
-                instance.report_runless_asset_event(
-                    dg.AssetCheckEvaluation(
-                        asset_key=dg.AssetKey("recordings"),
-                        check_name=check,
-                        passed=check_passed,
-                        metadata={},
-                        severity=dg.AssetCheckSeverity.ERROR,
-                        partition="b00001",
-                    )
-                )
-            result = dg.evaluate_automation_conditions(definitions, instance, cursor=cursor)
-            return set(result.get_requested_partitions(dg.AssetKey("speaker_turns")))
 
-    assert requested_after(check_passed=True) == {"b00001"}
-    assert requested_after(check_passed=False) == set()
+@pytest.mark.parametrize(("passed", "requested"), [(True, {"b00001"}), (False, set())])
+def test_a_stage_follows_its_upstream_but_not_past_a_failed_blocking_check(
+    workspace: Workspace, passed: bool, requested: set[str]
+) -> None:
+    definitions = build_definitions(workspace)
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("batch", ["b00001"])
+        materialized(instance, STAGES, "b00001")
+        cursor = dg.evaluate_automation_conditions(definitions, instance).cursor
+        materialized(instance, ("recordings",), "b00001", passed)
+        result = dg.evaluate_automation_conditions(definitions, instance, cursor=cursor)
+        assert result.get_requested_partitions(dg.AssetKey("speaker_turns")) == requested
