@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,27 +63,33 @@ class Transcribe:
     def load(self) -> None:
         """Bring the recogniser up on its device. Raises ModelUnavailable."""
         folder = checkpoints.locate(self._settings.checkpoint, _KEY)
-        local = os.path.isabs(folder)
-        if local:
+        if os.path.isabs(folder):
             os.environ["HF_HUB_OFFLINE"] = "1"
-        from faster_whisper import BatchedInferencePipeline, WhisperModel
+        import ctranslate2
+        from faster_whisper import BatchedInferencePipeline
 
-        try:
-            self._model = WhisperModel(
-                folder,
-                device=self._settings.device,
-                compute_type=self._settings.compute_type,
-                cpu_threads=1,
-                local_files_only=local,
-            )
-            # a GPU whose libraries do not fit says so at the first computation only
-            self._model.encode(self._model.feature_extractor(np.zeros(SAMPLE_RATE, np.float32))[..., :-1])
-        except Exception as error:
-            raise ModelUnavailable(
-                f"{_KEY} = {self._settings.checkpoint!r} does not load with device = {self._settings.device!r}, "
-                f"compute_type = {self._settings.compute_type!r}: {error}"
-            ) from error
+        devices = [self._settings.device]
+        if devices == ["auto"]:
+            devices = ["cuda", "cpu"] if ctranslate2.get_cuda_device_count() else ["cpu"]
+        while self._model is None:
+            device = devices.pop(0)
+            try:
+                self._model = self._open(folder, device)
+            except Exception as error:
+                problem = f"{_KEY} = {self._settings.checkpoint!r} does not load on {device}: {error}"
+                if not devices:
+                    raise ModelUnavailable(problem) from error
+                logging.getLogger(__name__).warning("%s; trying %s", problem, devices[0])
         self._batched = BatchedInferencePipeline(self._model)
+
+    def _open(self, folder: str, device: str) -> Any:
+        """The recogniser, tried once: a GPU whose libraries do not fit says so at the first computation only."""
+        from faster_whisper import WhisperModel
+
+        compute_type, local = self._settings.compute_type, os.path.isabs(folder)
+        model = WhisperModel(folder, device=device, compute_type=compute_type, cpu_threads=1, local_files_only=local)
+        model.encode(model.feature_extractor(np.zeros(SAMPLE_RATE, np.float32))[..., :-1])
+        return model
 
     def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
         """One row per chunk, in order; pauses and turns without speech are in the ledger."""
