@@ -62,6 +62,8 @@ def plan(
             if (close_all or file.age(now) >= settings.batches.settle_seconds)
             and (file.source not in known or known[file.source] != (file.bytes, file.mtime_ns))
         ]
+        # In the order in which they were written: of two files with the same audio the first one stays.
+        files.sort(key=lambda file: (file.mtime_ns, file.source))
         made: list[str] = []
         for entries, full in _fill(landing, files, settings.batches.hours * 3600):
             waited = now - min(file.arrived for file, _ in entries)
@@ -73,7 +75,7 @@ def plan(
 
 
 def recordings(landing: Path, workspace: Path, batch: str) -> list[Recording]:
-    """The work items of a batch in order of source, with their metadata.
+    """The work items of a batch, oldest file first, with their metadata.
 
     A file that landed again, changed, belongs to the later batch alone. Raises ValueError for a broken manifest.
     """

@@ -188,12 +188,14 @@ def quarantine_row(recording: Recording, reason: str, message: str) -> Row:
 def resolve_duplicates(rows: Sequence[Row], earlier: Mapping[str, str]) -> list[Row]:
     """Mark, in place, rows whose decoded audio landed before under another name; returns those marked.
 
-    `earlier` maps audio_sha256 to the source that has it in earlier batches. Within `rows` the first source in order
-    of name stays. Only rows that are "ok" count and can be marked.
+    `earlier` maps audio_sha256 to the source that has it in earlier batches. Within `rows` the first one stays. Only
+    rows that are "ok" count and can be marked.
     """
     first = dict(earlier)
     marked = []
-    for row in sorted((row for row in rows if row["status"] == "ok"), key=lambda row: row["source"]):
+    for row in rows:
+        if row["status"] != "ok":
+            continue
         original = first.setdefault(row["audio_sha256"], row["source"])
         if original != row["source"]:
             row |= {

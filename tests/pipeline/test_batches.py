@@ -152,7 +152,7 @@ def test_files_that_no_batch_takes_are_listed_with_the_reason(
     os.mkfifo(settings.landing / "yue/tv/pipe.wav")
     Path(os.fsdecode(os.fsencode(settings.landing) + b"/yue/tv/\xff\xfe.wav")).write_bytes(b"x")
     plan(close_all=True)
-    assert sources(settings, "b00001") == ["yue/tv/good.wav", "yue/tv/inside.wav"]
+    assert sorted(sources(settings, "b00001")) == ["yue/tv/good.wav", "yue/tv/inside.wav"]
     assert reasons(settings) == {
         "a.wav": "misplaced",
         "yue/a.wav": "misplaced",
@@ -169,12 +169,20 @@ def test_files_that_no_batch_takes_are_listed_with_the_reason(
     assert "yue" in unknown.message
 
 
+def test_a_batch_lists_the_oldest_file_first(settings: Settings, plan: Plan, land: Callable[..., Path]) -> None:
+    for name, age in [("a", 10), ("b", 30), ("c", 20), ("d", 20)]:
+        os.utime(land(f"yue/tv/{name}.wav"), ns=(0, 10**18 - age * 10**9))
+    plan(close_all=True)
+    assert sources(settings, "b00001") == ["yue/tv/b.wav", "yue/tv/c.wav", "yue/tv/d.wav"]
+    assert sources(settings, "b00002") == ["yue/tv/a.wav"]
+
+
 def test_odd_names_come_through_the_manifest(settings: Settings, plan: Plan, land: Callable[..., Path]) -> None:
     odd = sorted(["a b", "方言", 'it\'s "q"', "new\nline", "-rf", "🎙", "x" * 240, "\u2028"])
     for name in odd:
         land(f"yue/tv/{name}.wav", 0.1)
     plan(close_all=True)
-    assert sources(settings, "b00001") == sorted(f"yue/tv/{name}.wav" for name in odd)
+    assert sorted(sources(settings, "b00001")) == sorted(f"yue/tv/{name}.wav" for name in odd)
 
 
 @pytest.mark.parametrize(
