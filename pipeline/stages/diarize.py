@@ -38,7 +38,7 @@ class Diarize:
 
     name = "diarize"
     version = "1"
-    reads = ("recordings",)
+    reads: tuple[str, ...] = ()
     writes = "turns"
 
     def __init__(self, settings: Settings) -> None:
