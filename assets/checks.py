@@ -11,7 +11,7 @@ from assets.line import STAGE_OF, line_assets
 from assets.partitions import batch_partitions
 from assets.report import bar_chart, yield_table
 from assets.resources import Workspace
-from pipeline import ledger
+from pipeline import batches, ledger
 from pipeline.line import WRITER
 from pipeline.tables import TABLES
 from pipeline.text import NORMALIZATION, character_errors
@@ -164,6 +164,16 @@ def cer_against_given(context: dg.AssetCheckExecutionContext, workspace: Workspa
     return dg.AssetCheckResult(passed=rate <= 0.2, severity=dg.AssetCheckSeverity.WARN, metadata=facts)
 
 
+@dg.asset_check(asset="consents")
+def landing_zone(workspace: Workspace) -> dg.AssetCheckResult:
+    """Nothing in the landing zone waits for somebody: files that no batch takes, broken metadata or consents."""
+    found = batches.problems(workspace.settings().landing)
+    listed = [f"{problem.source}: {problem.reason}: {problem.message}" for problem in found[:50]]
+    return dg.AssetCheckResult(
+        passed=not found, severity=dg.AssetCheckSeverity.WARN, metadata={"problems": len(found), "listed": listed}
+    )
+
+
 check_factories = (_schema_check, _time_check, _quarantine_check)
 checks = [factory(asset) for asset in line_assets for factory in check_factories]
-checks += [consent_coverage, alignment_gate, yield_by_reason, dnsmos_distribution, cer_against_given]
+checks += [consent_coverage, alignment_gate, yield_by_reason, dnsmos_distribution, cer_against_given, landing_zone]

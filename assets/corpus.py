@@ -5,7 +5,8 @@ import dagster as dg
 from assets.report import table_schema
 from assets.resources import Workspace
 from pipeline.catalog import build_catalog
-from pipeline.corpus.build import build_corpus, build_speakers
+from pipeline.corpus.build import PARTITION, build_corpus, build_speakers
+from pipeline.rights import CONSENTS_FILE, read_consents
 
 # eager() with all_deps_blocking_checks_passed() would wait for ever on one batch that is missing or has failed a
 # blocking check. This starts on any batch that is sound, whatever the others do.
@@ -51,7 +52,16 @@ def corpus(workspace: Workspace) -> dg.MaterializeResult:
     return dg.MaterializeResult(metadata=report | {"dagster/column_schema": table_schema("corpus")})
 
 
-@dg.asset(deps=[corpus], group_name="corpus", kinds={"duckdb"}, automation_condition=_FOLLOW_WHAT_IS_SOUND)
+@dg.asset(group_name="corpus", kinds={"parquet"}, automation_condition=dg.AutomationCondition.on_cron("0 * * * *"))
+def consents(workspace: Workspace) -> dg.MaterializeResult:
+    """Who agreed to which use of which recordings, as landing/consents.jsonl says it."""
+    found, complaints = read_consents(workspace.settings().landing / CONSENTS_FILE)
+    workspace.lake().write("consents", PARTITION, [consent.row() for consent in found])
+    facts = {"dagster/row_count": len(found), "lines_that_cannot_be_read": complaints[:50]}
+    return dg.MaterializeResult(metadata=facts | {"dagster/column_schema": table_schema("consents")})
+
+
+@dg.asset(deps=[corpus, consents], group_name="corpus", kinds={"duckdb"}, automation_condition=_FOLLOW_WHAT_IS_SOUND)
 def catalog(workspace: Workspace) -> dg.MaterializeResult:
     """DuckDB views over the lake, swapped in whole; readers are never locked out."""
     settings = workspace.settings()
@@ -59,4 +69,4 @@ def catalog(workspace: Workspace) -> dg.MaterializeResult:
     return dg.MaterializeResult(metadata={"dagster/uri": str(settings.catalog)})
 
 
-corpus_assets = [speakers, corpus, catalog]
+corpus_assets = [speakers, corpus, consents, catalog]

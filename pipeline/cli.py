@@ -63,6 +63,7 @@ def run(
 ) -> None:
     """Bring everything that has landed up to date: close batches, run the line on each, rebuild corpus and catalog."""
     from assets.launch import RunFailed, run_pending
+    from pipeline import batches
 
     settings = _settings(config, workspace)
     _offline()
@@ -72,7 +73,10 @@ def run(
         names = run_pending(settings, config, retry_quarantined)
     except RunFailed as error:
         raise _Stop(str(error)) from None
-    Console().print(f"{len(names)} batches are up to date in {settings.root}", highlight=False)
+    console = Console()
+    for problem in batches.problems(settings.landing):
+        console.print(f"{problem.source}: {problem.message}", style="yellow", markup=False, highlight=False)
+    console.print(f"{len(names)} batches are up to date in {settings.root}", highlight=False)
 
 
 @app.command()

@@ -283,7 +283,7 @@ def _mark_duplicates(batch: str, lake: Lake, parts: Sequence[Part]) -> tuple[lis
     earlier = {
         row["audio_sha256"]: row["source"]
         for row in lake.rows("recordings", None, columns)
-        if row["batch"] < batch and row["status"] == "ok"
+        if (len(row["batch"]), row["batch"]) < (len(batch), batch) and row["status"] == "ok"
     }
     repeated = {row["source"] for row in ingest.resolve_duplicates(rows, earlier)}
     marked = [
