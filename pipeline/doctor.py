@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import shutil
@@ -60,8 +59,6 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield _package(package)
     for key in ("diarize", "transcribe", "align"):
         yield _checkpoint(key, getattr(settings, key).checkpoint)
-    if settings.engine.compute == "ray" and importlib.util.find_spec("ray") is None:
-        yield Finding("engine.compute", "missing", 'compute = "ray" needs the ray extra: pip install .[ray]')
 
 
 def can_run(findings: list[Finding]) -> bool:

@@ -38,7 +38,6 @@ class Engine(_Section):
     workers: int = Field(default=0, ge=0, description="worker processes of a stage; 0 means one per core")
     attempts: int = Field(default=2, ge=1, le=5, description="tries of a recording whose worker died")
     recording_timeout_s: float = Field(default=7200.0, gt=0, description="a recording that takes longer is quarantined")
-    compute: Literal["local", "ray"] = "local"
 
 
 class Batches(_Section):
