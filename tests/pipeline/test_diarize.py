@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,18 @@ def test_a_recording_that_fits_is_one_chapter():
     [(start, whole)] = chapters.cut(iter([samples[:RATE], samples[RATE:]]), RATE, 3.0, 3.0)
     assert start == 0.0
     assert whole.size == samples.size
+
+
+def test_a_long_recording_is_cut_in_the_memory_of_a_chapter():
+    minutes, block = 30, np.zeros(10 * RATE, np.float32)
+    tracemalloc.start()
+    lengths = [
+        samples.size for _, samples in chapters.cut((block for _ in range(minutes * 6)), RATE, minutes * 60, 120)
+    ]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(lengths) == minutes // 2
+    assert peak < 5 * 120 * RATE * 4
 
 
 def test_speakers_are_joined_across_chapters_by_direction():
