@@ -1,4 +1,4 @@
-"""Scenes: several speakers in turn, with pauses and a set share of overlap, in a room, under noise, with their truth."""
+"""Scenes: speakers in turn, with pauses and a set share of overlap, in a room, under noise, with their truth."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def scene(
 ) -> Scene:
     """A conversation of the cast in one dialect, exactly `seconds` long.
 
-    Each speaker says 1 to 4 sentences at a time. `overlap` is the share of speech time in which two speak at once (0 to
-    0.3), reached by starting before the other has ended; never three at once. `snr` is in dB, over the time with speech.
+    Each speaker says 1 to 4 sentences at a time. `overlap` is the share of speech time in which two speak at once, 0 to
+    0.3, reached by starting before the other has ended; three never do. `snr` is in dB, over the time with speech.
     """
     if not 0.0 <= overlap <= 0.3:
         raise ValueError(f"overlap is the share of speech with two speakers, 0 to 0.3, not {overlap}")

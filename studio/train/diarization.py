@@ -24,6 +24,7 @@ from studio.train.embedding import (
     EmbeddingPlan,
     build_embedding,
     embed_conversations,
+    fold_scale,
     masked_batch,
     train_embedding,
 )
@@ -53,14 +54,15 @@ def export(state: Path, bank: Utterances, out: Path, conversations: int = 400) -
     plan = segmentation_state["plan"]
     network = build_network(plan["hidden"], plan["stride"])
     network.load_state_dict(segmentation_state["average"])
-    embedding = build_embedding()
-    embedding.load_state_dict(embedding_state["network"])
+    trained = build_embedding()
+    trained.load_state_dict(embedding_state["network"])
+    embedding = fold_scale(trained, embedding_state["centre"], embedding_state["spread"])
     _save_model(network, out / "segmentation" / "pytorch_model.bin")
     _save_model(embedding, out / "embedding" / "pytorch_model.bin")
     talkers = Talkers(bank, seed=7)
     batches = [masked_batch(embedding, talkers, 7, range(n, n + 8)) for n in range(0, conversations, 8)]
-    merged = tuple(torch.cat(parts) for parts in zip(*batches, strict=True))
-    estimate_plda(*embed_conversations(embedding, merged), out / "plda")
+    features, masks, identities = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    estimate_plda(*embed_conversations(embedding, (features, masks, identities)), out / "plda")
     write_config(out, CLUSTERING)
 
 

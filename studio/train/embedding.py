@@ -7,6 +7,7 @@ another voice, for variety of voices is what counts.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -36,8 +37,9 @@ from studio.train.state import load_state, save_state
 DIMENSION = 128
 MASK_FRAMES = 250
 SHORTEST_SECONDS = 0.6
+MARGIN_STEPS = 400
 # Long windows so that the lowest mel bands tell harmonics apart: pitch is half of what makes a voice.
-FEATURES = {"n_fft": 1024, "win_length": 800, "hop_length": 400, "n_mels": 64, "f_min": 20.0}
+FEATURES = {"n_fft": 1024, "win_length": 800, "hop_length": 640, "n_mels": 64, "f_min": 20.0}
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class EmbeddingPlan:
 
     steps: int = 1800
     batch: int = 16
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     scale: float = 30.0
     margin: float = 0.2
     seed: int = 1
@@ -55,7 +57,7 @@ class EmbeddingPlan:
 
 
 def build_embedding() -> XVectorMFCC:
-    """An untrained x-vector network over 64 cepstra at 40 frames a second."""
+    """An untrained x-vector network over 64 cepstra at 25 frames a second."""
     mfcc = {"n_mfcc": FEATURES["n_mels"], "log_mels": True, "melkwargs": dict(FEATURES)}
     network = XVectorMFCC(mfcc=mfcc, dimension=DIMENSION)
     network.specifications = Specifications(
@@ -65,12 +67,22 @@ def build_embedding() -> XVectorMFCC:
 
 
 def masked_embeddings(network: XVectorMFCC, features: Tensor, masks: Tensor) -> Tensor:
-    """Embeddings float32 (B, speakers, 128) of features (B, 64, frames) under masks (B, speakers, mask frames)."""
+    """Embeddings float32 (B, speakers, 128) of features (B, 64, frames) under masks (B, speakers, mask frames).
+
+    Pools as pyannote's StatsPool does, for all speakers at once and with a gradient where nothing varies.
+    """
     with torch.autocast("cpu", torch.bfloat16, enabled=network.training):
         hidden = features
         for layer in network.tdnns:
             hidden = layer(hidden)
-    return network.embedding(network.stats_pool(hidden.float(), weights=masks))
+    hidden = hidden.float()
+    weights = F.interpolate(masks, hidden.shape[-1], mode="nearest")
+    weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-6)
+    mean = weights @ hidden.transpose(1, 2)
+    square = weights @ hidden.square().transpose(1, 2)
+    spare = (1 - weights.square().sum(-1, keepdim=True)).clamp(min=1e-3)
+    deviation = ((square - mean.square()) / spare).clamp(min=1e-5).sqrt()
+    return network.embedding(torch.cat([mean, deviation], -1))
 
 
 def speaker_masks(made: Chunk, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -121,11 +133,26 @@ def masked_batch(network: XVectorMFCC, talkers: Talkers, seed: int, numbers: ran
     return network.mfcc(waveforms).bfloat16(), torch.from_numpy(masks), torch.from_numpy(identities)
 
 
-def angular_margin_loss(embeddings: Tensor, weights: Tensor, names: Tensor, plan: EmbeddingPlan) -> Tensor:
+def fold_scale(network: XVectorMFCC, centre: Tensor, spread: Tensor) -> XVectorMFCC:
+    """The network for plain cepstra, from one trained on (cepstra - centre) / spread, both (64,): the same function."""
+    folded = build_embedding()
+    folded.load_state_dict(network.state_dict())
+    first = folded.tdnns[0]
+    assert isinstance(first, torch.nn.Conv1d)
+    assert first.bias is not None
+    with torch.no_grad():
+        first.weight /= spread[None, :, None]
+        first.bias -= (first.weight * centre[None, :, None]).sum((1, 2))
+    return folded.eval()
+
+
+def angular_margin_loss(
+    embeddings: Tensor, weights: Tensor, names: Tensor, plan: EmbeddingPlan, margin: float
+) -> Tensor:
     """Cross-entropy of scaled cosines (N, classes), the true class's angle made larger by the margin."""
     cosine = F.linear(F.normalize(embeddings), F.normalize(weights)).clamp(-1 + 1e-6, 1 - 1e-6)
     true = F.one_hot(names, len(weights)).bool()
-    harder = torch.cos(torch.acos(cosine) + plan.margin)
+    harder = torch.cos(torch.acos(cosine) + margin)
     return F.cross_entropy(plan.scale * torch.where(true, harder, cosine), names)
 
 
@@ -137,24 +164,24 @@ def train_embedding(
     say: Callable[[str], None] = print,
     stop_after: int | None = None,
 ) -> XVectorMFCC:
-    """Train, or go on from `state` (a file), and return the network in eval mode."""
+    """Train, or go on from `state` (a file), and return the network in eval mode, ready for plain cepstra."""
     torch.manual_seed(plan.seed)
     network = build_embedding()
     classes = len(SPEEDS) * len(_voices(open_bank()))
     weights = torch.nn.Parameter(torch.randn(classes, DIMENSION) * 0.1)
     learned = [*network.tdnns.parameters(), *network.embedding.parameters(), weights]
     optimizer = torch.optim.AdamW(learned, lr=plan.learning_rate, weight_decay=1e-4)
-    step, spent = 0, 0.0
+    step, spent, scale = 0, 0.0, None
     if (kept := load_state(state)) is not None:
-        network.load_state_dict(kept["network"])
         if len(kept["weights"]) != classes:
             raise ValueError(
                 f"{state} was trained on {len(kept['weights'])} voices and speeds, this bank has {classes}: "
                 "give the bank it was trained on, or another state folder"
             )
+        network.load_state_dict(kept["network"])
         weights.data.copy_(kept["weights"])
         optimizer.load_state_dict(kept["optimizer"])
-        step, spent = kept["step"], kept["seconds"]
+        step, spent, scale = kept["step"], kept["seconds"], (kept["centre"], kept["spread"])
         say(f"embedding: going on from step {step}")
     check = None
     if held_out is not None:
@@ -172,29 +199,41 @@ def train_embedding(
     for features, masks, identities in loader:
         if step >= last:
             break
+        if scale is None:
+            scale = (features.float().mean((0, 2)), features.float().std((0, 2)))
         for group in optimizer.param_groups:
-            warm = min(1.0, (step + 1) / 100)
-            group["lr"] = plan.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * step / plan.steps)))
+            group["lr"] = rate_at(step, plan)
         named = identities >= 0
-        embeddings = masked_embeddings(network, features, masks.where(named[..., None], torch.ones(())))
-        loss = angular_margin_loss(embeddings[named], weights, identities[named], plan)
+        scaled = (features - scale[0][:, None]) / scale[1][:, None]
+        embeddings = masked_embeddings(network, scaled, masks.where(named[..., None], torch.ones(())))
+        margin = plan.margin * min(1.0, step / MARGIN_STEPS)
+        loss = angular_margin_loss(embeddings[named], weights, identities[named], plan, margin)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(learned, 5.0)
+        torch.nn.utils.clip_grad_norm_(learned, 5.0, error_if_nonfinite=True)
         optimizer.step()
         step += 1
-        smoothed = loss.item() if smoothed == 0.0 else 0.98 * smoothed + 0.02 * loss.item()
+        smoothed = loss.item() if smoothed == 0.0 else 0.96 * smoothed + 0.04 * loss.item()
         now = time.monotonic()
         if step % 50 == 0:
             say(f"embedding: step {step}/{plan.steps} loss {smoothed:.3f} {spent + now - began:.0f} s")
         if check is not None and (step % plan.validate_every == 0 or step == last):
-            say(f"embedding: step {step} held-out equal error rate {_equal_error_rate(network, check):.4f}")
+            rate = equal_error_rate(*embed_conversations(fold_scale(network, *scale), check))
+            say(f"embedding: step {step} held-out equal error rate {rate:.4f}")
         if now - saved > plan.save_seconds or step == last:
             states = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
-            more = {"weights": weights.data, "step": step, "seconds": spent + now - began, "plan": asdict(plan)}
-            save_state(state, states | more)
+            more = {"weights": weights.data, "centre": scale[0], "spread": scale[1], "plan": asdict(plan)}
+            save_state(state, states | more | {"step": step, "seconds": spent + now - began})
             saved = now
-    return network.eval()
+    if scale is None:
+        raise ValueError(f"{state} says step {step} of {plan.steps}, so nothing was left to train on")
+    return fold_scale(network, *scale)
+
+
+def rate_at(step: int, plan: EmbeddingPlan) -> float:
+    """Learning rate: linear warm-up over 100 steps, then a cosine down to a hundredth."""
+    warm = min(1.0, (step + 1) / 100)
+    return plan.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / plan.steps))))
 
 
 @torch.no_grad()
@@ -221,12 +260,6 @@ def equal_error_rate(embeddings: NDArray, names: NDArray) -> float:
     accepted = 1.0 - np.cumsum(~same[order]) / max((~same).sum(), 1)
     place = int(np.argmin(np.abs(missed - accepted)))
     return float((missed[place] + accepted[place]) / 2)
-
-
-def _equal_error_rate(network: XVectorMFCC, check: tuple[Tensor, Tensor, Tensor]) -> float:
-    rate = equal_error_rate(*embed_conversations(network, check))
-    network.train()
-    return rate
 
 
 def _voices(bank: Utterances) -> set[str]:

@@ -1,6 +1,6 @@
 """Estimates the two files that pyannote's VBx clustering works in: a normalising transform and a PLDA model.
 
-Two-covariance PLDA (Brümmer and de Villiers 2010, section 2): between-speaker and within-speaker covariance from labelled
+Two-covariance PLDA (Brümmer and de Villiers 2010, section 2): covariance between and within speakers, from labelled
 embeddings, diagonalised together.
 """
 

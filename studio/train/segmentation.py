@@ -7,6 +7,7 @@ conversation is learned from several times. A lean loop with a resumable state s
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -168,7 +169,7 @@ def conversations(network: PyanNet, talkers: Talkers, seed: int, numbers: range)
 def rate_at(step: int, plan: SegmentationPlan) -> float:
     """Learning rate: linear warm-up over 200 steps, then a cosine down to a hundredth."""
     warm = min(1.0, (step + 1) / 200)
-    return plan.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * min(1.0, step / plan.steps))))
+    return plan.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / plan.steps))))
 
 
 def train_segmentation(
