@@ -1,0 +1,1 @@
+"""The speech model: VoxCPM2 in plain PyTorch, its reference audio, and the labels of what it speaks."""
