@@ -85,7 +85,7 @@ def bar_chart(values: Mapping[str, float], unit: str) -> dg.MetadataValue:
     """A thumbnail of a few bars as inline PNG, some kilobytes: the event log stores it."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.2, 0.4 + 0.28 * len(values)), dpi=72)
+    figure = Figure(figsize=(4.2, 0.8 + 0.28 * len(values)), dpi=72)
     axes = figure.subplots()
     axes.barh(list(values), list(values.values()), color=["#2a7f62"] + ["#c0603a"] * (len(values) - 1))
     axes.invert_yaxis()

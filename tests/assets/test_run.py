@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -106,7 +107,7 @@ def test_a_second_run_does_nothing_again_and_one_file_more_is_done_once(finished
     original = settings.landing / source
     longer = original.with_name("one-more.wav")
     cut_to_wav(original, longer, seconds=9.0)
-    name_in_metadata(original, longer)
+    consent_to(longer, settings)
     assert run_pending(settings, None) == ["b00001", "b00002"]
     assert {facts["recomputed"] for facts in latest(settings, "b00001").values()} == {0}
     assert {stage: facts["recomputed"] for stage, facts in latest(settings, "b00002").items()} == dict.fromkeys(
@@ -162,9 +163,7 @@ def cut_to_wav(source: Path, target: Path, seconds: float) -> None:
     soundfile.write(target, read(source, 0.0, seconds, 16000), 16000)
 
 
-def name_in_metadata(original: Path, added: Path) -> None:
-    """Give the added file the metadata line of the original, so that the same consent covers it."""
-    table = original.parent / "metadata.csv"
-    lines = table.read_text(encoding="utf-8").splitlines()
-    line = next(line for line in lines if line.startswith(original.name))
-    table.write_text("\n".join([*lines, line.replace(original.name, added.name)]) + "\n", encoding="utf-8")
+def consent_to(file: Path, settings: Settings) -> None:
+    consent = {"consent_id": file.stem, "recordings": [str(file.relative_to(settings.landing))], "scopes": ["asr"]}
+    with (settings.landing / "consents.jsonl").open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(consent) + "\n")
