@@ -165,7 +165,7 @@ class Whisper(nn.Module):
                 nn.init.normal_(parameter, std=shape.width**-0.5 if "tokens" in name else 0.02)
 
     def forward(self, mel: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Token logits (B, L, V), logits of every second frame (B, T // 4, C), attention (B, align_heads, L, T // 2)."""
+        """Token logits (B, L, V), of frames (B, T // 4, C), attention (B, align_heads, L, T // 2)."""
         memory = self.encoder(mel)
         logits, weights = self.decoder(tokens, memory)
         return logits, self.frame_classifier(memory[:, ::2]), weights[:, : self.shape.align_heads]

@@ -24,8 +24,8 @@ from studio.train.whisper_tokens import Tokens
 IGNORE = -100
 LONGEST = 29.5
 BATCH_SECONDS = 52.0
-CLEAN_UNTIL, NOISY_FROM = 0.35, 0.55
-SHORT_UNTIL, LONG_FROM = 0.35, 0.7
+CLEAN_UNTIL, NOISY_FROM = 0.48, 0.68
+SHORT_UNTIL, LONG_FROM = 0.45, 0.75
 PADDED_FROM, PADDED_SHARE, PADDED_WINDOWS = 0.75, 0.5, 4
 
 Samples = NDArray[np.float32]
@@ -112,10 +112,11 @@ class Windows:
             length = max(length, float(rng.uniform(2.5, LONGEST)))
         count = PADDED_WINDOWS if padded else round(min(max(BATCH_SECONDS / length, 3), 32))
         strength = 0.25 + 0.75 * min(max((progress - CLEAN_UNTIL) / (NOISY_FROM - CLEAN_UNTIL), 0.0), 1.0)
-        windows = [
-            self.window(rng, float(length * rng.uniform(0.3 if padded else 0.8, 1.0)), strength) for _ in range(count)
-        ]
-        frames = WINDOW_FRAMES if padded else min(max(w.mel.shape[1] for w in windows) + int(rng.integers(0, 60)), 3000)
+        least = 0.3 if padded else 0.5
+        windows = [self.window(rng, float(length * rng.uniform(least, 1.0)), strength) for _ in range(count)]
+        spare = int(rng.integers(0, 300) if rng.random() < 0.6 else 0)  # or silence would never follow the last word
+        longest_mel = max(window.mel.shape[1] for window in windows)
+        frames = WINDOW_FRAMES if padded else min(longest_mel + spare, WINDOW_FRAMES)
         return collate(windows, frames + frames % 2)
 
     def window(self, rng: np.random.Generator, seconds: float, strength: float) -> Window:
@@ -142,7 +143,7 @@ class Windows:
             gap = int(min(rng.exponential(0.35), 3.0) * SAMPLE_RATE)
             pieces += [speech.samples, np.zeros(gap, np.float32)]
             position += len(speech.samples) + gap
-            if total - position < SAMPLE_RATE:
+            if total - position < SAMPLE_RATE or rng.random() < 0.15:
                 break
             pool = peers if len(peers) > 1 and rng.random() < 0.85 else self.utterances.dialects[dialect]
             index = int(pool[int(rng.integers(len(pool)))])
