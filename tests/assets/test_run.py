@@ -96,6 +96,20 @@ def test_planted_faults_end_where_they_should(finished: Settings) -> None:
     assert {source for source, state in status.items() if state == "quarantined"} == set(reasons)
 
 
+def test_the_demo_sums_up_what_became_of_the_recordings(finished: Settings) -> None:
+    summary = json.loads((finished.root / "summary.json").read_text(encoding="utf-8"))
+    assert summary["recordings"] == 12
+    assert summary["ledger_balanced"] is True
+    assert {end["reason"] for end in summary["quarantined"]} == {"truncated", "silence", "duplicate", "no_consent"}
+    assert len(summary["quarantined"]) == 4
+    assert summary["segments"] > 0
+    assert summary["cer"] < 0.25
+    assert summary["der"] < 0.35
+    assert summary["align_median_ms"] < 30
+    assert summary["times_real_time"] > 0
+    assert "synthesized" in summary["note"].lower()
+
+
 def test_a_second_run_does_nothing_again_and_one_file_more_is_done_once(finished: Settings, tmp_path: Path) -> None:
     settings = copy_of(finished, tmp_path)
     before = contents(settings)
