@@ -59,6 +59,8 @@ class Dnsmos:
         clip = np.clip(samples, -1.0, 1.0).astype(np.float32)
         while clip.size < WINDOW:
             clip = np.concatenate([clip, clip])
+        if self._windows == "cover" and samples.size < WINDOW:
+            clip = clip[:WINDOW]
         windows = [clip[None, at : at + WINDOW] for at in self._starts(clip.size)]
         raw = np.array([self._session.run(None, {self._input: window})[0][0] for window in windows])
         sig, bak, ovrl = (

@@ -1,0 +1,193 @@
+"""Segments of 3 to 30 s out of aligned transcripts, each with its sound, its scores and its grade."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import audio, dnsmos, quality
+from pipeline.corpus import dedup, tiers
+from pipeline.dnsmos import Dnsmos
+from pipeline.segment_audio import read_segments
+from pipeline.segmentation import Limits, Segment, join_texts, segment
+from pipeline.settings import Settings
+from pipeline.stage import LedgerEntry, Recording, Resources, Row, StageResult
+from pipeline.tables import span_id
+
+HIGHEST_RATE = 48_000
+
+
+class Score:
+    """Cuts, listens and grades. Only what breaks a hard rule is dropped; a low score is a tier.
+
+    DNSMOS looks at as few windows as cover a segment: within 0.1 of the published way at a third of its cost.
+    """
+
+    name = "score"
+    version = "1"
+    reads = ("recordings", "turns", "denoised", "transcripts", "alignments")
+    writes = "segments"
+    resources = Resources(cpus=1.0, memory_gb=1.5)
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings.score
+        self._dnsmos: Dnsmos | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """The settings; DNSMOS comes with a pinned wheel."""
+        return self._settings.model_dump()
+
+    def load(self) -> None:
+        """Open DNSMOS. Raises ModelUnavailable."""
+        self._dnsmos = Dnsmos(windows="cover")
+
+    def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
+        """One row per segment, in order of start; dropped ones have no sound and no scores of it."""
+        aligned = [row for row in rows["alignments"] if row["decision"] == "keep"]
+        segments = self._segments(recording, aligned, rows)
+        shares = [_overlap_share(found, rows["turns"]) for found in segments]
+        reasons = self._drop_reasons(segments, shares)
+        rate = min(recording.sample_rate, HIGHEST_RATE)
+        kept = [found for found, reason in zip(segments, reasons, strict=True) if reason is None]
+        sounds = read_segments(recording, [(found.start, found.end) for found in kept], rows["denoised"], rate)
+        applied = {row["turn_id"] for row in rows["denoised"] if row["applied"]}
+        transcripts = {row["transcript_id"]: row for row in rows["transcripts"]}
+        about = _about(recording, rows["recordings"])
+        result = StageResult()
+        passed, dropped = 0.0, defaultdict[str, float](float)
+        for found, share, reason in zip(segments, shares, reasons, strict=True):
+            own = [(aligned[index], seconds) for index, seconds in found.covered]
+            row = about | _facts(found, own, transcripts)
+            row |= {
+                "segment_id": span_id(recording.recording_id, found.start, found.end),
+                "overlap_share": share,
+                "denoised": own[0][0]["turn_id"] in applied,
+                "decision": "drop" if reason else "keep",
+                "drop_reason": reason,
+            }
+            if reason is None:
+                row |= self._heard(next(sounds), rate, row["segment_id"])
+                passed += found.covered_seconds
+            else:
+                dropped[reason] += found.covered_seconds
+            result.rows.append(row)
+        if passed:
+            result.ledger.append(LedgerEntry("passed", passed))
+        result.ledger += [LedgerEntry("dropped", seconds, reason) for reason, seconds in sorted(dropped.items())]
+        return result
+
+    def _segments(
+        self, recording: Recording, aligned: Sequence[Row], rows: Mapping[str, Sequence[Row]]
+    ) -> list[Segment]:
+        applied = {row["turn_id"]: bool(row["applied"]) for row in rows["denoised"]}
+        known = {row["transcript_id"] for row in aligned}
+        silent = [(row["start"], row["end"]) for row in rows["transcripts"] if row["transcript_id"] not in known]
+        limits = Limits(
+            min_seconds=self._settings.min_seconds,
+            max_seconds=self._settings.max_seconds,
+            target_seconds=self._settings.target_seconds,
+            join_gap_seconds=self._settings.join_gap_seconds,
+            margin_seconds=self._settings.margin_seconds,
+        )
+        return segment(
+            aligned,
+            rows["turns"],
+            limits,
+            recording.duration,
+            silent,
+            # a segment does not change its background in the middle
+            lambda one, two: applied.get(one["turn_id"], False) == applied.get(two["turn_id"], False),
+        )
+
+    def _drop_reasons(self, segments: Sequence[Segment], overlap_shares: Sequence[float]) -> list[str | None]:
+        everything = (-np.inf, np.inf)
+        sound = [
+            found.duration / len(found.characters)
+            for found in segments
+            if tiers.drop_reason(self._settings, found.duration, len(found.characters), 0.0, everything) is None
+        ]
+        usual = tiers.pace_bounds(sound)
+        return [
+            tiers.drop_reason(self._settings, found.duration, len(found.characters), share, usual)
+            for found, share in zip(segments, overlap_shares, strict=True)
+        ]
+
+    def _heard(self, samples: NDArray[np.float32], rate: int, segment_id: str) -> Row:
+        """What the sound of a kept segment says, (T,) at `rate` Hz, and the sound itself."""
+        assert self._dnsmos is not None, "load() comes before process()"
+        mos = self._dnsmos.score(audio.resample(samples, rate, dnsmos.SAMPLE_RATE))
+        return {
+            "dnsmos_ovrl": mos.ovrl,
+            "dnsmos_sig": mos.sig,
+            "dnsmos_bak": mos.bak,
+            "snr_db": quality.snr_db(samples, rate),
+            "bandwidth_hz": quality.bandwidth_hz(samples, rate),
+            "loudness_lufs": quality.loudness_lufs(samples, rate),
+            "tier": tiers.tier(self._settings.policy, mos.ovrl),
+            "audio": {"bytes": audio.encode_flac(samples, rate), "path": f"{segment_id}.flac"},
+            "audio_sha256": dedup.sound_hash(audio.to_int16(samples), rate),
+            "sample_rate": rate,
+        }
+
+
+def _about(recording: Recording, recordings: Sequence[Row]) -> Row:
+    row = next((row for row in recordings if row["recording_id"] == recording.recording_id), None) or {}
+    return {
+        "recording_id": recording.recording_id,
+        "dialect": recording.dialect,
+        "collection": recording.collection,
+        "consent_id": row.get("consent_id"),
+        "metadata": list(dict(row.get("metadata") or {}).items()),
+    }
+
+
+def _facts(found: Segment, own: Sequence[tuple[Row, float]], transcripts: Mapping[str, Row]) -> Row:
+    """What text and times say; `own` are the alignments of a segment with the seconds of each that it covers."""
+    names = [character["char"] for character in found.characters]
+    sources = [
+        (transcripts[row["transcript_id"]], seconds) for row, seconds in own if row["transcript_id"] in transcripts
+    ]
+    scores = [character["score"] for character in found.characters]
+    return {
+        "turn_id": own[0][0]["turn_id"],
+        "local_speaker": found.local_speaker,
+        "start": found.start,
+        "end": found.end,
+        "duration": found.duration,
+        "covered_seconds": found.covered_seconds,
+        "text": found.text,
+        "text_normalized": join_texts(names).lower(),
+        "romanization": " ".join(found.readings),
+        "characters": found.characters,
+        "language_probability": _mean(sources, "language_probability"),
+        "asr_avg_logprob": _mean(sources, "asr_avg_logprob"),
+        "asr_no_speech_prob": _highest(sources, "asr_no_speech_prob"),
+        "asr_compression_ratio": _highest(sources, "asr_compression_ratio"),
+        "align_score": float(np.mean(scores)) if scores else None,
+        "speaking_rate": len(names) / found.duration if found.duration > 0 else None,
+    }
+
+
+def _mean(sources: Sequence[tuple[Row, float]], column: str) -> float | None:
+    """Mean by the seconds covered; None where no transcript has a value."""
+    known = [(row[column], seconds) for row, seconds in sources if row[column] is not None]
+    total = sum(seconds for _, seconds in known)
+    return sum(value * seconds for value, seconds in known) / total if total > 0 else None
+
+
+def _highest(sources: Sequence[tuple[Row, float]], column: str) -> float | None:
+    return max((row[column] for row, _ in sources if row[column] is not None), default=None)
+
+
+def _overlap_share(found: Segment, turns: Sequence[Row]) -> float:
+    """Share of the segment in which somebody else speaks, from the shares of the turns it reaches over."""
+    overlapped = 0.0
+    for turn in turns:
+        if turn["local_speaker"] == found.local_speaker and turn["overlap_share"]:
+            common = min(turn["end"], found.end) - max(turn["start"], found.start)
+            overlapped += turn["overlap_share"] * max(0.0, common)
+    return overlapped / found.duration if found.duration > 0 else 0.0
