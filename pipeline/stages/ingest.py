@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from pipeline import quality, rights
-from pipeline.audio import AudioInfo, AudioStream, to_int16
+from pipeline.audio import to_int16
 from pipeline.containers import mislabelled
+from pipeline.decoding import AudioInfo, AudioStream
 from pipeline.settings import Settings
 from pipeline.stage import BadRecording, LedgerEntry, Recording, Resources, Row, StageResult
 
@@ -61,6 +62,8 @@ class Ingest:
         return self._bounds.model_dump() | {"scope": SCOPE}
 
     def load(self) -> None:
+        # The first meter imports scipy.signal, which takes seconds.
+        quality.LoudnessMeter(16000)
         self._current_consents()
 
     def content_key(self, recording: Recording) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline import audio
+from pipeline.decoding import AudioStream
 from pipeline.stage import BadRecording
 
 Make = Callable[..., np.ndarray]
@@ -185,7 +186,7 @@ def test_a_cut_file_is_held_against_what_it_promised(
     codec = {".wav": "pcm_s16le", ".aiff": "pcm_s16be", ".flac": "flac", ".mp3": "libmp3lame", ".mkv": "aac"}
     path = encode(tmp_path / name, murmur(6.0, 16000), 16000, codec[Path(name).suffix])
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with audio.AudioStream(path) as stream:
+    with AudioStream(path) as stream:
         decoded = sum(len(chunk) for chunk in stream) / stream.info.sample_rate
     assert stream.info.duration_exact
     assert stream.info.duration == pytest.approx(6.0, abs=0.1)
@@ -200,7 +201,7 @@ def test_damage_in_the_middle_is_counted_and_decoding_goes_on(
     middle = len(data) // 2
     data[middle : middle + 3000] = np.random.default_rng(0).bytes(3000)
     path.write_bytes(data)
-    with audio.AudioStream(path) as stream:
+    with AudioStream(path) as stream:
         decoded = sum(len(chunk) for chunk in stream) / stream.info.sample_rate
     assert stream.damaged > 0
     assert 4.0 < decoded < 6.0
