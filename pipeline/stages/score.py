@@ -13,10 +13,11 @@ from pipeline import audio, dnsmos, quality
 from pipeline.corpus import dedup, tiers
 from pipeline.dnsmos import Dnsmos
 from pipeline.segment_audio import read_segments
-from pipeline.segmentation import Limits, Segment, join_texts, segment
+from pipeline.segmentation import Limits, Segment, segment
 from pipeline.settings import Settings
 from pipeline.stage import LedgerEntry, Recording, Resources, Row, StageResult
 from pipeline.tables import span_id
+from pipeline.text_pieces import join_texts
 
 HIGHEST_RATE = 48_000
 
