@@ -1,0 +1,117 @@
+"""When each character is heard: the kept transcripts romanised and aligned on their turn's sound, bad fits refused."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import alignment, checkpoints
+from pipeline.alignment import Aligner, AlignmentError, CharacterSpan, GateBounds
+from pipeline.romanize import Token, romanize
+from pipeline.settings import Settings
+from pipeline.stage import LedgerEntry, ModelUnavailable, Recording, Resources, Row, StageResult
+from pipeline.turn_audio import read_turns
+
+UNREAD = "?"
+"""Stands in `romanization` for a character whose reading is not known, so that readings and characters stay in step."""
+
+_KEY = "[align] checkpoint"
+
+
+class Align:
+    """Character times of each kept transcript; what the gate refuses stays in the table as dropped, with the reason."""
+
+    name = "align"
+    version = "1"
+    reads = ("transcripts", "denoised")
+    writes = "alignments"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings.align
+        self._bounds = GateBounds(
+            min_score=self._settings.min_score,
+            max_rate=self._settings.max_characters_per_second,
+            min_coverage=self._settings.min_coverage,
+            longest_character=self._settings.max_character_seconds,
+        )
+        self._aligner: Aligner | None = None
+        gpus = 1.0 if self._settings.device.startswith("cuda") else 0.0
+        self.resources = Resources(cpus=1.0, gpus=gpus, memory_gb=1.5)
+
+    def parameters(self) -> dict[str, Any]:
+        """What shapes the alignments: the settings but for the device, and the checkpoint's content."""
+        return self._settings.model_dump(exclude={"device", "checkpoint"}) | {
+            "checkpoint": checkpoints.fingerprint(self._settings.checkpoint)
+        }
+
+    def load(self) -> None:
+        """Bring the aligner up on its device. Raises ModelUnavailable."""
+        name = checkpoints.locate(self._settings.checkpoint, _KEY)
+        import torch
+
+        device = self._settings.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            self._aligner = alignment.load_aligner(name, device)
+        except Exception as error:
+            raise ModelUnavailable(f"{_KEY} = {self._settings.checkpoint!r} does not load: {error}") from error
+
+    def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
+        """One row per kept transcript, in order of start."""
+        kept = [row for row in rows["transcripts"] if row["decision"] == "keep"]
+        result = StageResult()
+        passed, dropped = 0.0, defaultdict[str, float](float)
+        for transcript, samples in read_turns(recording, kept, rows["denoised"], alignment.SAMPLE_RATE):
+            row = self._aligned(transcript, samples, recording.dialect)
+            result.rows.append(row)
+            seconds = transcript["end"] - transcript["start"]
+            if row["decision"] == "keep":
+                passed += seconds
+            else:
+                dropped[row["drop_reason"]] += seconds
+        if passed:
+            result.ledger.append(LedgerEntry("passed", passed))
+        result.ledger += [LedgerEntry("dropped", seconds, reason) for reason, seconds in sorted(dropped.items())]
+        return result
+
+    def _aligned(self, transcript: Row, samples: NDArray[np.float32], dialect: str) -> Row:
+        """The row of one transcript; `samples` (T,) at 16 kHz are what is heard from its start to its end."""
+        tokens = romanize(transcript["text"], dialect)
+        try:
+            spans, reason = self._lay(tokens, samples)
+        except AlignmentError:
+            spans, reason = [], "align_impossible"
+        begin, end = transcript["start"], transcript["end"]
+        return {
+            "transcript_id": transcript["transcript_id"],
+            "turn_id": transcript["turn_id"],
+            "recording_id": transcript["recording_id"],
+            "start": begin,
+            "end": end,
+            "text": transcript["text"],
+            "romanization": " ".join(token.reading or UNREAD for token in tokens),
+            "characters": [
+                {"char": span.char, "start": begin + span.start, "end": min(begin + span.end, end), "score": span.score}
+                for span in spans
+            ],
+            "align_score": float(np.mean([span.score for span in spans])) if spans else None,
+            "decision": "drop" if reason else "keep",
+            "drop_reason": reason,
+        }
+
+    def _lay(self, tokens: Sequence[Token], samples: NDArray[np.float32]) -> tuple[list[CharacterSpan], str | None]:
+        """Spans in seconds of `samples` and the gate's reason to refuse them. Raises AlignmentError."""
+        assert self._aligner is not None, "load() comes before process()"
+        if not tokens:
+            return [], alignment.gate([], 0.0)
+        duration = len(samples) / alignment.SAMPLE_RATE
+        log_probs, frame_seconds = self._aligner.emissions(samples)
+        spans = alignment.align_emissions(self._aligner, log_probs, frame_seconds, tokens, duration)
+        # Only a model that labels every frame says where speech is; else the whole stretch has to be accounted for.
+        speech = alignment.speech_seconds(log_probs, frame_seconds) if self._aligner.bridge == 0 else None
+        return spans, alignment.gate(spans, duration, speech, self._bounds)
