@@ -17,7 +17,6 @@ from typing import Any
 
 import av
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from pipeline.audio import read, to_int16
@@ -182,10 +181,10 @@ def codec_delay(path: Path, samples: NDArray[np.float32], sample_rate: int, reac
     """Seconds by which the decoded file lags behind what was written, by cross-correlation within `reach`."""
     decoded = read(path, 0.0, None, sample_rate)
     length = min(len(samples), len(decoded), 30 * sample_rate)
-    size = scipy.fft.next_fast_len(2 * length, real=True)
-    there = scipy.fft.rfft(decoded[:length].astype(np.float64), size)
-    here = scipy.fft.rfft(samples[:length].astype(np.float64), size)
-    match = scipy.fft.irfft(there * np.conj(here), size)
+    size = 1 << (2 * length - 1).bit_length()
+    there = np.fft.rfft(decoded[:length].astype(np.float64), size)
+    here = np.fft.rfft(samples[:length].astype(np.float64), size)
+    match = np.fft.irfft(there * np.conj(here), size)
     most = int(reach * sample_rate)
     lags = np.concatenate([np.arange(most + 1), np.arange(-most, 0)])
     return float(lags[int(np.argmax(match[lags]))]) / sample_rate

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 # Found on scenes of training voices by benchmarks of the pipeline, see the card.
 CLUSTERING: dict[str, Any] = {
     "name": "AgglomerativeClustering",
-    "params": {"method": "centroid", "min_cluster_size": 3, "threshold": 0.7},
+    "params": {"method": "centroid", "min_cluster_size": 4, "threshold": 0.7},
 }
 SEGMENTATION_STEP = 0.2
 

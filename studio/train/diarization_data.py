@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import scipy.fft
 import soxr
 from numpy.typing import NDArray
 
@@ -26,7 +25,7 @@ SLOTS = 3
 SPEEDS = (1.0, 0.9, 1.1)
 MERGE_GAP = 0.25
 
-_FFT = scipy.fft.next_fast_len(LENGTH + int(0.6 * SAMPLE_RATE), real=True)
+_FFT = 172_800  # 2^8 * 3^3 * 5^2: a fast size with room for the longest reverberation
 
 
 class Utterances(Protocol):
@@ -79,11 +78,14 @@ class Talkers:
         self.pitch = np.array([known.get(voice, np.nan) for voice in self.voices])
         rng = np.random.default_rng([seed, 1])
         self.responses = [
-            [scipy.fft.rfft(impulse_response(room, SAMPLE_RATE, rng), _FFT) for _ in range(SLOTS)]
+            [np.fft.rfft(impulse_response(room, SAMPLE_RATE, rng), _FFT) for _ in range(SLOTS)]
             for room in (random_room(rng) for _ in range(rooms))
         ]
         length = int(noise_seconds * SAMPLE_RATE)
-        some = [self.samples[int(i)].astype(np.float32) / 32768 for i in rng.integers(len(self.samples), size=60)]
+        some = [
+            self.samples[int(i)].astype(np.float32) / np.float32(32768)
+            for i in rng.integers(len(self.samples), size=60)
+        ]
         self.noises = {kind: noise(kind, length, SAMPLE_RATE, rng, some) for kind in KINDS}
 
     @property
@@ -186,9 +188,9 @@ def _render(
     spectrum = np.zeros(_FFT // 2 + 1, np.complex64)
     for slot, track in enumerate(tracks):
         gain = 10.0 ** (rng.normal(0.0, 3.0) / 20.0)
-        heard = scipy.fft.rfft(track * np.float32(gain), _FFT)
+        heard = np.fft.rfft(track * np.float32(gain), _FFT)
         spectrum += heard if dry else heard * responses[slot]
-    speech = scipy.fft.irfft(spectrum * _channel(rng), _FFT)[:LENGTH]
+    speech = np.fft.irfft(spectrum * _channel(rng), _FFT)[:LENGTH]
     kind = KINDS[int(rng.integers(len(KINDS)))]
     offset = int(rng.integers(len(talkers.noises[kind]) - LENGTH))
     level = level_for_snr(speech, active, rng.uniform(5.0, 35.0)) if active.any() else 0.01

@@ -1,7 +1,7 @@
 """Measures a diarization checkpoint on recorded studio scenes: error rate, linking across recordings, speed.
 
-    python -m studio.train.diarization_scores checkpoints/diarization-micro SCENES [SCENES ...]
-    python -m studio.train.diarization_scores checkpoints/diarization-micro SCENES --tune
+python -m studio.train.diarization_scores checkpoints/diarization-micro SCENES [SCENES ...]
+python -m studio.train.diarization_scores checkpoints/diarization-micro SCENES --tune
 """
 
 from __future__ import annotations
@@ -74,12 +74,15 @@ def diarize(pipeline: SpeakerDiarization, scenes: Sequence[Recorded]) -> dict[st
     for one, output in zip(scenes, outputs, strict=True):
         rates.append(float(metric(one.truth, output.speaker_diarization)))  # pyright: ignore[reportArgumentType]
         counts.append((len(output.speaker_diarization.labels()), len(one.truth.labels())))
-    total = metric["total"]
+    total, missed, false_alarm, confusion = (
+        float(metric[part])  # pyright: ignore[reportArgumentType]
+        for part in ("total", "missed detection", "false alarm", "confusion")
+    )
     return {
         "der": float(abs(metric)),
-        "missed": metric["missed detection"] / total,
-        "false_alarm": metric["false alarm"] / total,
-        "confusion": metric["confusion"] / total,
+        "missed": missed / total,
+        "false_alarm": false_alarm / total,
+        "confusion": confusion / total,
         "der_by_scene": rates,
         "speakers_found_and_real": counts,
         "times_real_time": sum(one.seconds for one in scenes) / spent,
@@ -88,18 +91,20 @@ def diarize(pipeline: SpeakerDiarization, scenes: Sequence[Recorded]) -> dict[st
 
 
 def local_speakers(outputs: Iterable[Any], scenes: Sequence[Recorded]) -> tuple[NDArray, list[str]]:
-    """One embedding (N, D) per speaker found in each recording, and who that really is: the voice it shares most with."""
+    """One embedding (N, D) per speaker found in each recording, and the voice it shares most time with."""
     vectors, names = [], []
     for output, one in zip(outputs, scenes, strict=True):
         found = output.speaker_diarization
         for vector, label in zip(output.speaker_embeddings, found.labels(), strict=True):
-            shared = {
-                name: one.truth.label_timeline(name).crop(found.label_timeline(label)).duration()
-                for name in one.truth.labels()
-            }
+            own = found.subset([label])
+            shared = {name: _shared_seconds(one.truth.subset([name]), own) for name in one.truth.labels()}
             vectors.append(vector)
             names.append(max(shared, key=lambda name: shared[name]))
     return np.array(vectors), names
+
+
+def _shared_seconds(first: Annotation, second: Annotation) -> float:
+    return sum((one & other).duration for (one, _), (other, _) in first.co_iter(second))
 
 
 def linking_f1(vectors: NDArray, names: Sequence[str], threshold: float) -> float:

@@ -88,7 +88,7 @@ def masked_embeddings(network: XVectorMFCC, features: Tensor, masks: Tensor) -> 
 def speaker_masks(made: Chunk, rng: np.random.Generator) -> NDArray[np.float32]:
     """Where each speaker speaks alone: float32 (speakers, mask frames), sometimes cut to a second or two."""
     width = LENGTH / MASK_FRAMES
-    spoken = activity(made, width * (np.arange(MASK_FRAMES) + 0.5), width)
+    spoken = activity(made, width * (np.arange(MASK_FRAMES, dtype=np.float64) + 0.5), width)
     alone = spoken & (spoken.sum(-1, keepdims=True) == 1)
     masks = np.zeros((SLOTS, MASK_FRAMES), np.float32)
     for slot in range(SLOTS):

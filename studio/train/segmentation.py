@@ -93,7 +93,8 @@ def learned_scores(network: PyanNet, features: Tensor) -> Tensor:
         norm = sincnet.norm1d[0]
         hidden = F.leaky_relu(features * norm.weight.bfloat16()[:, None] + norm.bias.bfloat16()[:, None])
         for layer in (1, 2):
-            hidden = F.leaky_relu(sincnet.norm1d[layer](sincnet.pool1d[layer](sincnet.conv1d[layer](hidden))))
+            convolved = sincnet.pool1d[layer](sincnet.conv1d[layer](hidden))
+            hidden = F.leaky_relu(sincnet.norm1d[layer](convolved))
     outputs = _recur(network.lstm, hidden.transpose(1, 2).contiguous())
     for linear in network.linear:
         outputs = F.leaky_relu(linear(outputs))
