@@ -5,28 +5,21 @@ It holds no data, so it is never out of date and never locked: views read the fi
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
 import duckdb
 import pyarrow as pa
 
 from pipeline.lake import Lake
+from pipeline.query_result import CatalogError, Result, as_text, render
 from pipeline.tables import TABLES
 
-FORMATS = ("table", "json", "csv")
+__all__ = ["CatalogError", "Result", "as_text", "build_catalog", "query", "render"]
+
 _FROM_CORPUS = ("speaker_id", "split", "decision", "drop_reason")
 _ABOUT = "catalog_info"
 
@@ -100,19 +93,6 @@ _SUMMARIES: dict[str, tuple[str, str, dict[str, str]]] = {
 }
 
 
-class CatalogError(Exception):
-    """The catalog cannot answer; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """Rows of a query in order, with the columns' names and DuckDB types."""
-
-    columns: tuple[str, ...]
-    types: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
-
-
 def build_catalog(lake: Lake, file: Path) -> None:
     """Write a catalog of `lake` to a temporary file beside `file`, then put it in its place in one step."""
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -148,32 +128,6 @@ def query(file: Path, sql: str) -> Result:
             return Result(columns, tuple(str(column[1]) for column in described), cursor.fetchall())
         except duckdb.Error as error:
             raise CatalogError(_explain(connection, file, error)) from None
-
-
-def render(result: Result, format: str = "table") -> None:
-    """Print a result as `table`, `json` (a list of objects) or `csv`. Raises CatalogError for another format."""
-    if format == "table":
-        _print_table(result)
-    else:
-        sys.stdout.write(as_text(result, format))
-
-
-def as_text(result: Result, format: str) -> str:
-    """A result as `json` (a list of objects, one a line) or `csv`; bytes are shown by their number."""
-    rows = [[_plain(value) for value in row] for row in result.rows]
-    if format == "json":
-        lines = [json.dumps(dict(zip(result.columns, row, strict=True)), ensure_ascii=False) for row in rows]
-        return "[" + ",\n ".join(lines) + "]\n"
-    if format == "csv":
-        sheet = io.StringIO()
-        writer = csv.writer(sheet, lineterminator="\n")
-        writer.writerow(result.columns)
-        for row in rows:
-            writer.writerow(
-                json.dumps(cell, ensure_ascii=False) if isinstance(cell, list | dict) else cell for cell in row
-            )
-        return sheet.getvalue()
-    raise CatalogError(f"unknown format {format!r}; choose one of {', '.join(FORMATS)}")
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
@@ -292,52 +246,3 @@ def _explain(connection: duckdb.DuckDBPyConnection, file: Path, error: duckdb.Er
     if isinstance(error, duckdb.IOException):
         return f"{error}\nIf the lake was moved or emptied, run `fangyan run`: it builds {file} anew"
     return str(error)
-
-
-def _print_table(result: Result) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table()
-    numeric = ("INT", "FLOAT", "DOUBLE", "DECIMAL")
-    for name, kind in zip(result.columns, result.types, strict=True):
-        table.add_column(name, justify="right" if any(word in kind for word in numeric) and "[" not in kind else "left")
-    for row in result.rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    console = Console()
-    console.print(table)
-    console.print(f"{len(result.rows)} row{'' if len(result.rows) == 1 else 's'}")
-
-
-def _cell(value: Any) -> str:
-    value = _plain(value)
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1000 else f"{value:.1f}"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
-
-
-def _plain(value: Any) -> Any:
-    """A DuckDB value as JSON knows it."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return value if math.isfinite(value) else None
-        case bytes() | bytearray() | memoryview():
-            return f"<{len(value)} bytes>"
-        case dict():
-            return {str(key): _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case datetime() | date() | time():
-            return value.isoformat()
-        case timedelta():
-            return value.total_seconds()
-        case Decimal():
-            return float(value)
-        case UUID():
-            return str(value)
-    return str(value)

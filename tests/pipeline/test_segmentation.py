@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from pipeline.segmentation import Limits, Segment, join_texts, segment, text_pieces
+from pipeline.segmentation import Limits, Segment, segment
+from pipeline.text_pieces import join_texts, text_pieces
 
 LIMITS = Limits()
 _MARKS = "。，！？、"
