@@ -162,6 +162,7 @@ SEGMENTS = _schema(
     _START,
     _END,
     _field("duration", pa.float64(), "end - start", "s"),
+    _field("covered_seconds", pa.float64(), "Input that this segment accounts for in the ledger", "s"),
     _field("text", pa.string(), "Text with punctuation"),
     _field("text_normalized", pa.string(), "Spoken characters only, NFKC, no punctuation, lower case"),
     _field("romanization", pa.string(), "Readings, one per character, separated by spaces"),
@@ -188,6 +189,7 @@ SEGMENTS = _schema(
     _field("metadata", METADATA, "Free columns that came with the file"),
     _field("audio", AUDIO, "Mono FLAC; null for dropped segments"),
     _field("sample_rate", pa.int32(), "Sample rate of `audio`", "Hz"),
+    _field("audio_sha256", pa.string(), "SHA-256 of the samples of `audio` and their rate"),
     _PROVENANCE,
     audio=True,
 )
