@@ -181,7 +181,7 @@ def test_the_denoised_turn_is_heard_where_there_is_one(tmp_path: Path, stage: Tr
     [deaf] = stage.process(recording, {"turns": [turn], "denoised": []}).rows
     [row] = stage.process(recording, {"turns": [turn], "denoised": [denoised]}).rows
     assert deaf["drop_reason"] == "no_speech_found"
-    assert jiwer.cer("".join(utterance.sentence.characters), "".join(tokens(row["text"]))) < 0.3
+    assert jiwer.cer("".join(utterance.sentence.characters), "".join(tokens(row["text"]))) < 0.4
 
 
 def test_pauses_noise_and_snippets_are_dropped_by_name(tmp_path: Path, stage: Transcribe):
