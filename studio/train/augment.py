@@ -66,7 +66,7 @@ def change_speed(samples: Samples, factor: float) -> Samples:
 def band_limit(samples: Samples, low_hz: float, high_hz: float) -> Samples:
     """Fourth-order band pass, as of a telephone or a low-rate codec."""
     sections = signal.butter(4, (low_hz, high_hz), "bandpass", fs=SAMPLE_RATE, output="sos")
-    return signal.sosfilt(sections, samples).astype(np.float32)
+    return np.asarray(signal.sosfilt(sections, samples), np.float32)
 
 
 def degrade(samples: Samples, rng: np.random.Generator, pool: NoisePool, strength: float = 1.0) -> Samples:

@@ -40,11 +40,13 @@ class Muon(torch.optim.Optimizer):
             for (rows, columns), parameters in alike.items():
                 directions = []
                 for parameter in parameters:
+                    gradient = parameter.grad
+                    assert gradient is not None
                     state = self.state[parameter]
                     if "momentum" not in state:
                         state["momentum"] = torch.zeros_like(parameter)
-                    state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-                    directions.append(parameter.grad.lerp(state["momentum"], group["momentum"]))
+                    state["momentum"].lerp_(gradient, 1 - group["momentum"])
+                    directions.append(gradient.lerp(state["momentum"], group["momentum"]))
                 stacked = torch.stack(directions)
                 updates = orthogonalize(stacked.mT).mT if rows > columns else orthogonalize(stacked)
                 scale = group["lr"] * max(1.0, rows / columns) ** 0.5

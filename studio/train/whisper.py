@@ -39,16 +39,16 @@ SCORE_EVERY_SECONDS = 360.0
 
 
 class _Steps(Dataset[Batch]):
-    """The batch of every step, made in another process; `progress` is what the trainer last wrote."""
+    """The batch of every step, made in another process; `clock` is the progress by time that the trainer last wrote."""
 
-    def __init__(self, windows: Windows, progress: Any) -> None:
-        self.windows, self.progress = windows, progress
+    def __init__(self, windows: Windows, steps: int, clock: Any) -> None:
+        self.windows, self.steps, self.clock = windows, steps, clock
 
     def __getitem__(self, step: int) -> Batch:
         torch.set_num_threads(1)
         if step % 100 == 0:
             self.windows.refresh()
-        return self.windows.batch(step, self.progress.value)
+        return self.windows.batch(step, max(step / self.steps, self.clock.value))
 
 
 def losses(net: Whisper, batch: Batch, syllables: PartTable) -> dict[str, Tensor]:
@@ -96,8 +96,12 @@ class Trainer:
     @property
     def progress(self) -> float:
         """How far the training is, 0 to 1: by steps, and by minutes where a limit is set."""
-        by_steps = self.step / self.steps
-        return min(max(by_steps, self.elapsed / 60 / self.minutes if self.minutes else 0.0), 1.0)
+        return min(max(self.step / self.steps, self.clock), 1.0)
+
+    @property
+    def clock(self) -> float:
+        """Share of the minutes that is used up, 0 where there is no limit."""
+        return self.elapsed / 60 / self.minutes if self.minutes else 0.0
 
     def update(self, batch: Batch) -> dict[str, float]:
         """One step of the optimizer; returns the losses."""
@@ -117,8 +121,8 @@ class Trainer:
         self.step += 1
         keep = min(AVERAGE, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            averaged = [p for p in self.average.parameters() if p.requires_grad]
-            torch._foreach_lerp_(averaged, [p for p in self.net.parameters() if p.requires_grad], 1.0 - keep)
+            for mine, theirs in zip(self.average.parameters(), self.net.parameters(), strict=True):
+                mine.lerp_(theirs, 1.0 - keep)
         return {name: float(value.detach()) for name, value in parts.items()}
 
     def state(self) -> dict[str, Any]:
@@ -194,10 +198,10 @@ def train(
 
 def _run(trainer: Trainer, windows: Windows, folder: Path, console: Console) -> Iterator[str | None]:
     """Train to the end, saving now and then; yields lines for the log, and None when it is time to score."""
-    progress = multiprocessing.Value("d", trainer.progress)
+    clock = multiprocessing.Value("d", trainer.clock)
     order = range(trainer.step, trainer.steps)
     batches = DataLoader(
-        _Steps(windows, progress),
+        _Steps(windows, trainer.steps, clock),
         batch_size=None,
         sampler=order,
         num_workers=1,
@@ -219,7 +223,7 @@ def _run(trainer: Trainer, windows: Windows, folder: Path, console: Console) -> 
                 sums[name] = sums.get(name, 0.0) + value
             now = time.monotonic()
             trainer.elapsed = before + now - began
-            progress.value = trainer.progress if trainer.minutes else 0.0
+            clock.value = trainer.clock
             bar.update(task, completed=trainer.progress)
             if trainer.step % REPORT_EVERY_STEPS == 0:
                 means = " ".join(f"{name} {value / REPORT_EVERY_STEPS:.3f}" for name, value in sums.items())

@@ -73,7 +73,7 @@ class Tokens:
         encoded: list[tuple[int, int]] = []
         index = 0
         for sign in row["text"]:
-            sign = _WRITTEN_AS.get(sign, sign)
+            sign = _WRITTEN_AS.get(sign) or sign
             if sign in PUNCTUATION:
                 encoded.append((self.ids[sign], -1))
             elif index < len(spoken) and sign == spoken[index]:
