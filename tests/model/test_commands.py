@@ -1,0 +1,55 @@
+"""`speak` writes a labelled file, `label show` reads it back and tells when it was changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import typer
+from tiny_checkpoint import CHECKPOINT, FIXTURE
+from typer.testing import CliRunner
+
+from model import commands, labels
+from pipeline import audio
+
+app = typer.Typer()
+commands.include(app)
+
+
+def run(*words: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "500"})
+    return result.exit_code, result.output
+
+
+def test_speech_is_written_labelled_and_shown(tmp_path: Path) -> None:
+    path = tmp_path / "x.wav"
+    spoken = ("--checkpoint", CHECKPOINT, "--max-patches", 3, "--steps", 4, "--dialect", "cmn-sichuan")
+    code, said = run("speak", "今天天气很好。", "--out", path, "--reference", FIXTURE / "ref.wav", *spoken)
+    assert code == 0, said
+    assert "reference, 3 patches, 4 steps" in said
+    assert "5 s or more carry a voice better" in said
+    samples, rate = audio.decode_bytes(path.read_bytes())
+    assert (len(samples), rate) == (3 * 7680, 48000)
+    assert np.abs(samples).max() > 0
+    code, said = run("label", "show", path)
+    assert code == 0, said
+    assert said.startswith("intact")
+    assert '"ContentProducer": "Fangyan"' in said
+
+
+def test_a_stripped_file_is_shown_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "x.flac"
+    labels.write(path, np.zeros(4800, np.float32), 48000)
+    path.write_bytes(labels.strip(path.read_bytes()))
+    code, said = run("label", "show", path)
+    assert code == 1
+    assert said.startswith("missing")
+
+
+def test_mistakes_are_told_in_a_line(tmp_path: Path) -> None:
+    code, said = run("speak", "好", "--out", tmp_path / "x.mp3")
+    assert (code, "wav" in said) == (1, True)
+    code, said = run("speak", "好", "--out", tmp_path / "x.wav", "--checkpoint", tmp_path / "none")
+    assert (code, "no such folder" in said) == (1, True)
+    code, said = run("speak", "好", "--out", tmp_path / "x.wav", "--checkpoint", CHECKPOINT, "--dialect", "tianjin")
+    assert (code, "cmn-tianjin" in said) == (1, True)
