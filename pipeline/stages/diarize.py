@@ -90,9 +90,9 @@ class Diarize:
             said += [Turn(start + turn.start, start + turn.end, names[turn.speaker]) for turn in everyone]
             exclusive += [Turn(start + turn.start, start + turn.end, names[turn.speaker]) for turn in one_at_a_time]
         turns = merged(bounded(exclusive, recording.duration))
-        kept = [turn for turn in turns if turn.end - turn.start >= self._settings.min_turn_seconds]
+        kept = without_snippets(turns, self._settings.min_turn_seconds)
         embeddings = join.embeddings()
-        result = StageResult(ledger=_ledger(recording.duration, turns, kept))
+        result = StageResult(ledger=ledger(recording.duration, turns, kept))
         shares = overlap_shares(kept, said)
         result.rows = [
             {
@@ -148,6 +148,11 @@ def merged(turns: Sequence[Turn]) -> list[Turn]:
     return joined
 
 
+def without_snippets(turns: Sequence[Turn], shortest: float) -> list[Turn]:
+    """Turns of `shortest` seconds or more; a speaker interrupted by nothing but a snippet keeps the turn."""
+    return merged([turn for turn in turns if turn.end - turn.start >= shortest])
+
+
 def overlap_shares(turns: Sequence[Turn], said: Sequence[Turn]) -> list[float]:
     """For each turn, the share of it in which somebody else of `said` speaks too. Both in order of start."""
     shares: list[float] = []
@@ -165,13 +170,19 @@ def overlap_shares(turns: Sequence[Turn], said: Sequence[Turn]) -> list[float]:
     return shares
 
 
-def _ledger(duration: float, turns: Sequence[Turn], kept: Sequence[Turn]) -> list[LedgerEntry]:
-    spoken = sum(turn.end - turn.start for turn in turns)
+def ledger(duration: float, turns: Sequence[Turn], kept: Sequence[Turn]) -> list[LedgerEntry]:
+    """Where a recording's seconds went; snippets inside a kept turn passed with it."""
     passed = sum(turn.end - turn.start for turn in kept)
+    starts = np.array([turn.start for turn in kept])
+    short = 0.0
+    for turn in turns:
+        place = int(np.searchsorted(starts, turn.start, side="right")) - 1
+        if place < 0 or turn.start >= kept[place].end:
+            short += turn.end - turn.start
     entries = [
         LedgerEntry("passed", passed),
-        LedgerEntry("dropped", spoken - passed, "turn_too_short"),
-        LedgerEntry("dropped", duration - spoken, "non_speech"),
+        LedgerEntry("dropped", short, "turn_too_short"),
+        LedgerEntry("dropped", duration - passed - short, "non_speech"),
     ]
     return [entry for entry in entries if entry.seconds > 0]
 
