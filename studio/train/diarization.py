@@ -37,12 +37,12 @@ log = logging.getLogger(__name__)
 # Found on scenes of training voices by benchmarks of the pipeline, see the card.
 CLUSTERING: dict[str, Any] = {
     "name": "AgglomerativeClustering",
-    "params": {"method": "centroid", "min_cluster_size": 4, "threshold": 0.7},
+    "params": {"method": "centroid", "min_cluster_size": 4, "threshold": 0.65},
 }
 SEGMENTATION_STEP = 0.2
 
 
-def export(state: Path, bank: Utterances, out: Path, conversations: int = 400) -> None:
+def export(state: Path, bank: Utterances, out: Path, conversations: int = 300) -> None:
     """Write the folder that `pyannote.audio.Pipeline.from_pretrained` loads, from the training states in `state`.
 
     The PLDA is estimated from embeddings of `conversations` mixed from `bank`, the bank that was trained on.

@@ -23,6 +23,8 @@ SECONDS = 10.0
 LENGTH = int(SECONDS * SAMPLE_RATE)
 SLOTS = 3
 SPEEDS = (1.0, 0.9, 1.1)
+# Mostly quick exchanges: only where a speaker comes back within a chunk is there a voice to recognise again.
+SENTENCES_IN_A_TURN = (0.6, 0.2, 0.1, 0.1)
 MERGE_GAP = 0.25
 
 _FFT = 172_800  # 2^8 * 3^3 * 5^2: a fast size with room for the longest reverberation
@@ -121,7 +123,7 @@ class Talkers:
 def chunk(talkers: Talkers, seed: int, index: int) -> Chunk:
     """The `index`-th conversation of `seed`: 1 to 3 speakers in turn, at most two at once, in a room, with noise."""
     rng = np.random.default_rng([seed, 2, index])
-    count = min(int(rng.choice([1, 2, 3], p=[0.2, 0.4, 0.4])), len(talkers.voices))
+    count = min(int(rng.choice([1, 2, 3], p=[0.15, 0.4, 0.45])), len(talkers.voices))
     cast, speeds = talkers.cast(count, rng)
     count = len(cast)
     tracks = np.zeros((count, LENGTH), np.float32)
@@ -131,7 +133,7 @@ def chunk(talkers: Talkers, seed: int, index: int) -> Chunk:
     slot = int(rng.integers(count))
     while cursor < LENGTH:
         spoken = 0
-        for _ in range(int(rng.integers(1, 5))):
+        for _ in range(int(rng.choice(4, p=SENTENCES_IN_A_TURN)) + 1):
             samples, heard = talkers.utterance(cast[slot], SPEEDS[speeds[slot]], rng)
             _place(tracks[slot], samples, cursor)
             stretches += [(slot, cursor + start, cursor + end) for start, end in heard]

@@ -126,14 +126,13 @@ def tune(folder: Path, scenes: Sequence[Recorded]) -> list[tuple[float, dict[str
         "AgglomerativeClustering": [
             {"method": method, "min_cluster_size": size, "threshold": threshold}
             for method in ("centroid", "average")
-            for size in (2, 4, 6)
-            for threshold in np.round(np.arange(0.4, 1.11, 0.1), 2).tolist()
+            for size in (2, 4, 8)
+            for threshold in np.round(np.arange(0.4, 1.01, 0.1), 2).tolist()
         ],
         "VBxClustering": [
             {"threshold": threshold, "Fa": fa, "Fb": fb}
-            for threshold in (0.6, 0.8, 1.0)
-            for fa in (0.03, 0.07, 0.2)
-            for fb in (0.8, 3.0, 8.0)
+            for threshold in (0.6, 0.8)
+            for fa, fb in itertools.product((0.07, 0.2, 0.5), (0.8, 3.0, 8.0))
         ],
     }
     for name, grid in grids.items():
