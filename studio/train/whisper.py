@@ -54,18 +54,26 @@ class _Steps(Dataset[Batch]):
 def losses(net: Whisper, batch: Batch, syllables: PartTable) -> dict[str, Tensor]:
     """Mean cross-entropies of text and frames, and minus the log of the attention that falls on the right frames."""
     with torch.autocast("cpu", torch.bfloat16):
-        logits, frames, attention = net(batch.mel, batch.tokens)
+        logits, frames, attention = net(batch.mel, batch.tokens, batch.shift, batch.token_shift)
     text = F.cross_entropy(logits.float().flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE)
     labels = syllables.of(batch.labels[:, ::2], IGNORE).flatten(0, 1)  # (B * T // 4, 3)
     frame = text * 0
     for place, part in enumerate(frames.float().flatten(0, 1).split(syllables.sizes, dim=1)):
         frame = frame + F.cross_entropy(part, labels[:, place], ignore_index=IGNORE)
-    aligned = batch.spans[..., 1] > 0
-    positions = torch.arange(attention.shape[-1])
-    inside = (positions >= batch.spans[..., :1]) & (positions < batch.spans[..., 1:])  # (B, L, S)
-    mass = (attention * inside[:, None]).float().sum(-1)  # (B, align_heads, L)
-    align = -(mass + 1e-3).log().transpose(1, 2)[aligned].mean() if bool(aligned.any()) else mass.sum() * 0
+    # The last layer looks at the character to come, the first one at the character just said: without the latter, the
+    # place is lost in windows of more than ten seconds.
+    said = F.pad(batch.spans[:, :-1], (0, 0, 1, 0), value=-1)
+    align = _off_span(attention[-1], batch.spans) + 0.5 * _off_span(attention[0], said)
     return {"text": text, "frame": frame, "align": align}
+
+
+def _off_span(attention: Tensor, spans: Tensor) -> Tensor:
+    """Minus the log of the attention (B, H, L, S) that falls inside the spans (B, L, 2), mean over those there are."""
+    aligned = spans[..., 1] > 0
+    positions = torch.arange(attention.shape[-1])
+    inside = (positions >= spans[..., :1]) & (positions < spans[..., 1:])  # (B, L, S)
+    mass = (attention * inside[:, None]).float().sum(-1)  # (B, H, L)
+    return -(mass + 1e-3).log().transpose(1, 2)[aligned].mean() if bool(aligned.any()) else mass.sum() * 0
 
 
 class Trainer:

@@ -13,10 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+PROMPT = 4
+
 
 @dataclass(frozen=True)
 class WhisperShape:
-    """Sizes of the network. `align_heads` is how many heads of the last decoder layer are taught to follow the speech.
+    """Sizes of the network. `align_heads` is how many heads of a decoder layer are taught to follow the speech.
 
     Dropout is in the decoder alone: the encoder sees a new recording condition every time anyway.
     """
@@ -121,10 +123,10 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(shape.width, shape.encoder_heads) for _ in range(shape.encoder_layers))
         self.layer_norm = nn.LayerNorm(shape.width)
 
-    def forward(self, mel: Tensor) -> Tensor:
-        """(B, 80, T) to (B, T // 2, D); T even, at most 3000."""
+    def forward(self, mel: Tensor, shift: int = 0) -> Tensor:
+        """(B, 80, T) to (B, T // 2, D); T even, at most 3000. `shift` frames of 20 ms are taken to have gone before."""
         x = F.gelu(self.conv2(F.gelu(self.conv1(mel)))).transpose(1, 2)
-        x = x + self.embed_positions.weight[: x.shape[1]]
+        x = x + self.embed_positions.weight[shift : shift + x.shape[1]]
         for layer in self.layers:
             x = layer(x)
         return self.layer_norm(x)
@@ -142,13 +144,19 @@ class Decoder(nn.Module):
         )
         self.layer_norm = nn.LayerNorm(shape.width)
 
-    def forward(self, tokens: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, L) ids to logits (B, L, V) and the last layer's cross-attention (B, H, L, S)."""
-        x = self.embed_tokens(tokens) + self.embed_positions.weight[: tokens.shape[1]]
-        weights = x
+    def forward(self, tokens: Tensor, memory: Tensor, shift: int = 0) -> tuple[Tensor, list[Tensor]]:
+        """(B, L) ids to logits (B, L, V) and every layer's cross-attention (B, H, L, S).
+
+        After the prompt, `shift` tokens are taken to have gone before.
+        """
+        positions = torch.arange(tokens.shape[1])
+        positions[PROMPT:] += shift
+        x = self.embed_tokens(tokens) + self.embed_positions(positions)
+        attention: list[Tensor] = []
         for layer in self.layers:
             x, weights = layer(x, memory)
-        return F.linear(self.layer_norm(x), self.embed_tokens.weight), weights
+            attention.append(weights)
+        return F.linear(self.layer_norm(x), self.embed_tokens.weight), attention
 
 
 class Whisper(nn.Module):
@@ -164,11 +172,17 @@ class Whisper(nn.Module):
             if "embed_tokens" in name or "decoder.embed_positions" in name:
                 nn.init.normal_(parameter, std=shape.width**-0.5 if "tokens" in name else 0.02)
 
-    def forward(self, mel: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Token logits (B, L, V), of frames (B, T // 4, C), attention (B, align_heads, L, T // 2)."""
-        memory = self.encoder(mel)
-        logits, weights = self.decoder(tokens, memory)
-        return logits, self.frame_classifier(memory[:, ::2]), weights[:, : self.shape.align_heads]
+    def forward(
+        self, mel: Tensor, tokens: Tensor, shift: int = 0, token_shift: int = 0
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Token logits (B, L, V), of frames (B, T // 4, C), each layer's attention (B, align_heads, L, T // 2)."""
+        memory = self.encoder(mel, shift)
+        logits, attention = self.decoder(tokens, memory, token_shift)
+        return (
+            logits,
+            self.frame_classifier(memory[:, ::2]),
+            [weights[:, : self.shape.align_heads] for weights in attention],
+        )
 
     @torch.inference_mode()
     def greedy(self, memory: Tensor, prompt: list[int], end: int, limit: int) -> list[list[int]]:

@@ -24,9 +24,11 @@ from studio.train.whisper_tokens import Tokens
 IGNORE = -100
 LONGEST = 29.5
 BATCH_SECONDS = 52.0
-CLEAN_UNTIL, NOISY_FROM = 0.48, 0.68
-SHORT_UNTIL, LONG_FROM = 0.45, 0.75
-PADDED_FROM, PADDED_SHARE, PADDED_WINDOWS = 0.75, 0.5, 4
+CLEAN_UNTIL, NOISY_FROM = 0.35, 0.55
+SHORT_UNTIL, LONG_FROM = 0.35, 0.55
+PADDED_FROM, PADDED_SHARE, PADDED_WINDOWS = 0.78, 0.2, 4
+SHIFTED_SHARE, TIMED_SHARE = 0.7, 0.12
+TARGET_POSITIONS = 448
 
 Samples = NDArray[np.float32]
 
@@ -53,13 +55,18 @@ class Window:
 
 @dataclass
 class Batch:
-    """Windows padded together; spans are encoder frames (50 a second), -1 where nothing is aligned."""
+    """Windows padded together; spans are encoder frames (50 a second), -1 where nothing is aligned.
+
+    `shift` frames and `token_shift` tokens are imagined before the window, so that short windows teach late positions.
+    """
 
     mel: Tensor  # (B, 80, T)
     tokens: Tensor  # (B, L)
     targets: Tensor  # (B, L), IGNORE where no loss is taken
     spans: Tensor  # (B, L, 2)
     labels: Tensor  # (B, T // 2)
+    shift: int = 0
+    token_shift: int = 0
 
 
 class Utterances:
@@ -106,20 +113,30 @@ class Windows:
         rng = np.random.default_rng([self.seed, step])
         grown = min(max((progress - SHORT_UNTIL) / (LONG_FROM - SHORT_UNTIL), 0.0), 1.0)
         longest = 6.0 + grown * (LONGEST - 6.0)
-        length = float(rng.uniform(2.5, longest if rng.random() < 0.6 else min(longest, 9.0)))
+        long = rng.random() < 0.45
+        length = float(rng.uniform(max(2.5, longest / 3), longest) if long else rng.uniform(2.5, min(longest, 9.0)))
         padded = progress > PADDED_FROM and rng.random() < PADDED_SHARE
         if padded:
             length = max(length, float(rng.uniform(2.5, LONGEST)))
         count = PADDED_WINDOWS if padded else round(min(max(BATCH_SECONDS / length, 3), 32))
         strength = 0.25 + 0.75 * min(max((progress - CLEAN_UNTIL) / (NOISY_FROM - CLEAN_UNTIL), 0.0), 1.0)
         least = 0.3 if padded else 0.5
-        windows = [self.window(rng, float(length * rng.uniform(least, 1.0)), strength) for _ in range(count)]
+        shifted = not padded and progress > SHORT_UNTIL and rng.random() < SHIFTED_SHARE
+        seconds = [float(length * rng.uniform(least, 1.0)) for _ in range(count)]
+        windows = [self.window(rng, each, strength, 0.0 if shifted else TIMED_SHARE) for each in seconds]
         spare = int(rng.integers(0, 300) if rng.random() < 0.6 else 0)  # or silence would never follow the last word
         longest_mel = max(window.mel.shape[1] for window in windows)
         frames = WINDOW_FRAMES if padded else min(longest_mel + spare, WINDOW_FRAMES)
-        return collate(windows, frames + frames % 2)
+        batch = collate(windows, frames + frames % 2)
+        if shifted:
+            batch.shift = int(rng.integers(0, WINDOW_FRAMES // 2 - batch.labels.shape[1] + 1))
+            rate = (
+                np.mean([len(window.tokens) / window.mel.shape[1] for window in windows]) * 2 * rng.uniform(0.75, 1.1)
+            )
+            batch.token_shift = min(int(batch.shift * rate), TARGET_POSITIONS - batch.tokens.shape[1])
+        return batch
 
-    def window(self, rng: np.random.Generator, seconds: float, strength: float) -> Window:
+    def window(self, rng: np.random.Generator, seconds: float, strength: float, timed_share: float = 0.0) -> Window:
         """About `seconds` under one recording condition, of one speaker or, now and then, of several."""
         draw = rng.random()
         if draw < 0.04:
@@ -154,7 +171,8 @@ class Windows:
         mel = log_mel(samples)
         if rng.random() < 0.5 * strength:
             mel = _mask(mel, rng)
-        return self._target(rng, mel, dialect, parts, len(samples) / SAMPLE_RATE)
+        timed = rng.random() < timed_share
+        return self._target(rng, mel, dialect, parts, len(samples) / SAMPLE_RATE, timed)
 
     def empty(self, rng: np.random.Generator, seconds: float) -> Window:
         """Noise or near-silence alone: the no-speech token is expected first and then nothing."""
@@ -209,11 +227,16 @@ class Windows:
         return Speech(samples, tokens, syllables)
 
     def _target(
-        self, rng: np.random.Generator, mel: Tensor, dialect: str, parts: list[tuple[float, Speech]], seconds: float
+        self,
+        rng: np.random.Generator,
+        mel: Tensor,
+        dialect: str,
+        parts: list[tuple[float, Speech]],
+        seconds: float,
+        timed: bool,
     ) -> Window:
         ids = self.tokens
         language = ids.language(dialect)
-        timed = rng.random() < 0.12
         tokens, targets = [ids.start, language, ids.transcribe], [language, IGNORE, IGNORE]
         spans: list[tuple[int, int]] = [(-1, -1)] * 3
         if not timed:
