@@ -58,7 +58,7 @@ class Usage:
 @dataclass
 class _Worker:
     process: Any
-    pipe: Connection
+    pipe: Any
     loaded: bool = False
     work: Recording | None = None
     started: float = 0.0

@@ -28,7 +28,7 @@ class Sentence:
 class Voice:
     """A synthetic speaker: an espeak-ng variant shifted in pitch, formants and rate.
 
-    `pitch` is espeak's 0..99 base pitch, `pitch_range` its 0..99 span, `rate` words per minute before the formant shift,
+    `pitch` is espeak's 0..99 base pitch, `pitch_range` its 0..99 span, `rate` words a minute before the formant shift,
     `formant_shift` the factor by which the spectrum is stretched (1.0 keeps it; children above, large people below).
     """
 

@@ -43,7 +43,7 @@ class Transcribe:
     """Text, word times and confidence of each chunk of speech; dropped chunks stay as rows with their reason.
 
     The recogniser hears the original, never the denoised turn: it learned from noisy speech, and what RNNoise takes off
-    the consonants costs it more than the noise does (whisper-micro at 15 dB: 7 % of characters wrong, denoised 38 %).
+    the consonants costs it more than noise does (whisper-micro at 15 dB: 7 % of characters wrong, denoised 38 %).
     """
 
     name = "transcribe"

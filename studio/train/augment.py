@@ -54,7 +54,7 @@ def speech_level(samples: Samples) -> float:
 
 def add_noise(samples: Samples, background: Samples, snr_db: float) -> Samples:
     """Speech plus background (unit RMS) at `snr_db`, the speech level taken over its active frames."""
-    return samples + background * np.float32(speech_level(samples) * 10 ** (-snr_db / 20))
+    return (samples + background * (speech_level(samples) * 10 ** (-snr_db / 20))).astype(np.float32)
 
 
 def change_speed(samples: Samples, factor: float) -> Samples:
@@ -78,7 +78,7 @@ def degrade(samples: Samples, rng: np.random.Generator, pool: NoisePool, strengt
         room = Room(float(rng.uniform(0.1, 0.7)), float(rng.uniform(0.0, 15.0)))
         samples = signal.oaconvolve(samples, impulse_response(room, SAMPLE_RATE, rng))[: len(samples)]
     if rng.random() < 0.75 * strength:
-        samples = add_noise(samples, pool.slice(rng, len(samples)), float(rng.triangular(2.0, 12.0, 35.0)))
+        samples = add_noise(samples, pool.slice(rng, len(samples)), float(rng.triangular(2.0, 10.0, 30.0)))
         if rng.random() < 0.2:
             samples = add_noise(samples, pool.slice(rng, len(samples)), rng.uniform(15.0, 35.0))
     if rng.random() < 0.15 * strength:

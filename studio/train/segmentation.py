@@ -88,7 +88,7 @@ def frozen_features(network: PyanNet, waveforms: Tensor) -> Tensor:
 
 def learned_scores(network: PyanNet, features: Tensor) -> Tensor:
     """The rest of the network on `frozen_features`: log-probabilities float32 (B, frames, powerset classes)."""
-    sincnet = network.sincnet
+    sincnet: Any = network.sincnet
     with torch.autocast("cpu", torch.bfloat16):
         norm = sincnet.norm1d[0]
         hidden = F.leaky_relu(features * norm.weight.bfloat16()[:, None] + norm.bias.bfloat16()[:, None])
@@ -101,7 +101,7 @@ def learned_scores(network: PyanNet, features: Tensor) -> Tensor:
     return F.log_softmax(network.classifier(outputs), dim=-1)
 
 
-def _recur(lstm: torch.nn.LSTM, inputs: Tensor) -> Tensor:
+def _recur(lstm: Any, inputs: Tensor) -> Tensor:
     """The LSTM in bfloat16 with float32 weights kept for the optimizer: half the time, and autocast would not do it."""
     directions = 2 * lstm.num_layers
     start = torch.zeros(directions, len(inputs), lstm.hidden_size, dtype=torch.bfloat16)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -23,7 +23,7 @@ class Echo:
     version: str = "1"
     reads: tuple[str, ...] = ()
     writes: str = "turns"
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
 
     def parameters(self) -> dict[str, Any]:
         return {}
