@@ -9,12 +9,12 @@ from assets.resources import Workspace
 from pipeline import batches
 
 line_job = dg.define_asset_job(
-    "line",
+    "line_job",
     selection=dg.AssetSelection.groups("line"),
     description="All stages of the corpus line over one batch.",
 )
 corpus_job = dg.define_asset_job(
-    "corpus",
+    "corpus_job",
     selection=dg.AssetSelection.groups("corpus"),
     description="Speakers, corpus and catalog over all batches.",
 )

@@ -59,9 +59,9 @@ def run_pending(settings: Settings, config: Path | None, retry_quarantined: bool
         instance.add_dynamic_partitions(batch_partitions.name or "batch", names)
         definitions = build_definitions(workspace)
         for name in names:
-            _run(definitions, instance, "line", name, retry_quarantined)
+            _run(definitions, instance, "line_job", name, retry_quarantined)
         if names:
-            _run(definitions, instance, "corpus")
+            _run(definitions, instance, "corpus_job")
     return names
 
 
