@@ -207,3 +207,7 @@ def _offline() -> None:
     """No telemetry, and no look at the hub for the checkpoints that lie in the project."""
     os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "0")
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+
+
+if __name__ == "__main__":
+    app()
