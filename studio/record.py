@@ -88,23 +88,15 @@ def record(
         # One step aside each time round the dialects, so that a dialect is not always in the same container.
         written_as = formats[(number + number // len(dialects)) % len(formats)]
         voices = tuple(draw.sample(pool, speakers)) if pool else cast(speakers, draw, held_out)
-        made = scene(
-            dialect,
-            voices,
-            minutes * 60,
-            overlap,
-            snr,
-            draw.choice(KINDS),
-            written_as.sample_rate,
-            draw.randrange(2**31),
-            held_out,
-        )
+        kind, scene_seed = draw.choice(KINDS), draw.randrange(2**31)
+        rate = written_as.sample_rate
+        made = scene(dialect, voices, minutes * 60, overlap, snr, kind, rate, scene_seed, held_out)
         folder = out / "landing" / dialect / COLLECTION
         path = folder / f"{dialect}-{number:03d}.{written_as.extension}"
         encode(path, made.samples, written_as)
         source = path.relative_to(out / "landing").as_posix()
         delay = codec_delay(path, made.samples, made.sample_rate)
-        _write_truth(out / "truth", source, dialect, snr, made, delay)
+        _write_truth(out / "truth", source, {"dialect": dialect, "noise": kind, "snr": snr}, made, delay)
         consent_id = f"studio-{dialect}-{number:03d}" if consents else ""
         if consents:
             agreed.append(_consent(out / "landing", consent_id, [source], f"voices {', '.join(made.speakers)}"))
@@ -190,7 +182,7 @@ def codec_delay(path: Path, samples: NDArray[np.float32], sample_rate: int, reac
     return float(lags[int(np.argmax(match[lags]))]) / sample_rate
 
 
-def _write_truth(folder: Path, source: str, dialect: str, snr: float, made: Scene, delay: float) -> None:
+def _write_truth(folder: Path, source: str, conditions: dict[str, Any], made: Scene, delay: float) -> None:
     """`<name>.json` and `<name>.rttm`, all times shifted by the codec's delay."""
     folder.mkdir(parents=True, exist_ok=True)
     name = Path(source).stem
@@ -199,11 +191,10 @@ def _write_truth(folder: Path, source: str, dialect: str, snr: float, made: Scen
     facts = {
         "source": source,
         "recording": f"landing/{source}",
-        "dialect": dialect,
+        **conditions,
         "sample_rate": made.sample_rate,
         "duration": len(made.samples) / made.sample_rate,
         "codec_delay": delay,
-        "snr": snr,
         "overlap": round(made.overlap, 4),
         "speakers": list(made.speakers),
         "transcript": made.transcript,

@@ -63,7 +63,7 @@ def speech_stretches(starts: Sequence[float], ends: Sequence[float]) -> list[tup
 class Talkers:
     """All utterances of a bank in memory as int16, by voice, with room and noise pools for mixing."""
 
-    def __init__(self, bank: Utterances, seed: int, rooms: int = 24, noise_seconds: float = 40.0) -> None:
+    def __init__(self, bank: Utterances, seed: int, rooms: int = 24, noises: int = 12) -> None:
         self.samples: list[NDArray[np.int16]] = []
         self.stretches: list[list[tuple[float, float]]] = []
         by_voice: dict[str, list[int]] = defaultdict(list)
@@ -83,12 +83,14 @@ class Talkers:
             [np.fft.rfft(impulse_response(room, SAMPLE_RATE, rng), _FFT) for _ in range(SLOTS)]
             for room in (random_room(rng) for _ in range(rooms))
         ]
-        length = int(noise_seconds * SAMPLE_RATE)
         some = [
             self.samples[int(i)].astype(np.float32) / np.float32(32768)
             for i in rng.integers(len(self.samples), size=60)
         ]
-        self.noises = {kind: noise(kind, length, SAMPLE_RATE, rng, some) for kind in KINDS}
+        # Many short ones: a network that knows one hum or one crowd by heart takes another for a voice.
+        self.noises = {
+            kind: [noise(kind, LENGTH + SAMPLE_RATE, SAMPLE_RATE, rng, some) for _ in range(noises)] for kind in KINDS
+        }
 
     @property
     def identities(self) -> int:
@@ -194,9 +196,10 @@ def _render(
         spectrum += heard if dry else heard * responses[slot]
     speech = np.fft.irfft(spectrum * _channel(rng), _FFT)[:LENGTH]
     kind = KINDS[int(rng.integers(len(KINDS)))]
-    offset = int(rng.integers(len(talkers.noises[kind]) - LENGTH))
+    background = talkers.noises[kind][int(rng.integers(len(talkers.noises[kind])))]
+    offset = int(rng.integers(len(background) - LENGTH))
     level = level_for_snr(speech, active, rng.uniform(5.0, 35.0)) if active.any() else 0.01
-    mixed = speech + np.float32(level) * talkers.noises[kind][offset : offset + LENGTH]
+    mixed = speech + np.float32(level) * background[offset : offset + LENGTH]
     peak = float(np.abs(mixed).max()) + 1e-9
     return (mixed * (rng.uniform(0.05, 0.95) / peak)).astype(np.float32)
 
