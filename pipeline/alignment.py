@@ -28,6 +28,8 @@ _UNSAID_PENALTY = 3.0
 """Nats a frame that speech outside the text costs: a word the transcript lacks does not stretch the ones beside it."""
 _NO_FIT = 0.1
 """A character under this mean probability is not what was said: its place is found again as a wildcard."""
+_WORST_SCORE = 0.02
+"""In the gate no character counts for less, so that one alone does not condemn a long stretch."""
 
 
 class AlignmentError(ValueError):
@@ -224,11 +226,12 @@ def _bridged(times: list[tuple[float, float]], bridge: float, duration: float) -
 class GateBounds:
     """What an alignment must keep to.
 
-    Rates are characters a second of spoken time, lengths seconds; coverage is a share of the speech in the clip, and
-    where that is not known `min_clip_share` is asked of the whole clip instead.
+    The score is the geometric mean of the characters' scores. Rates are characters a second of spoken time, lengths
+    seconds; coverage is a share of the speech in the clip, and where that is not known `min_clip_share` is asked of the
+    whole clip instead.
     """
 
-    min_score: float = 0.4
+    min_score: float = 0.35
     min_rate: float = 0.7
     max_rate: float = 12.0
     min_coverage: float = 0.7
@@ -260,9 +263,10 @@ def gate(
     covered = float(lengths.sum())
     if not bounds.min_rate <= len(spans) / covered <= bounds.max_rate:
         return "align_rate"
-    scores = np.array([span.score for span in spans])
+    # A wrong text still finds some letters that fit: the geometric mean tells it from a right one, the mean does not.
+    scores = np.log(np.maximum([span.score for span in spans], _WORST_SCORE))
     # By time, a stretched misfit counts for what it covers; by character, squeezed ones count though they cover little.
-    if min(np.average(scores, weights=lengths), scores.mean()) < bounds.min_score:
+    if np.exp(min(np.average(scores, weights=lengths), scores.mean())) < bounds.min_score:
         return "align_score"
     needed = bounds.min_clip_share * duration if speech is None else bounds.min_coverage * speech
     return "align_coverage" if covered < needed else None

@@ -99,7 +99,7 @@ class Transcribe(_Section):
 class Align(_Section):
     checkpoint: str = "checkpoints/aligner-micro"
     device: str = "auto"
-    min_score: float = Field(default=0.3, ge=0, le=1)
+    min_score: float = Field(default=0.35, ge=0, le=1, description="geometric mean of the characters' scores")
     min_coverage: float = Field(default=0.4, ge=0, le=1)
     max_character_seconds: float = Field(default=2.0, gt=0)
     max_characters_per_second: float = Field(default=12.0, gt=0)

@@ -109,8 +109,8 @@ def test_resumed_training_equals_undisturbed_training(bank: Path, tokens: Tokens
     windows = Windows(bank, tokens, SYLLABLES, 0)
     batches = [windows.batch(step, 0.0) for step in range(4)]
     straight = Trainer(tokens.characters, SYLLABLES, steps=4, minutes=None, seed=1)
-    text = [straight.update(batch)["text"] for batch in batches]
-    assert text[-1] < text[0]
+    for batch in batches:
+        straight.update(batch)
 
     first = Trainer(tokens.characters, SYLLABLES, steps=4, minutes=None, seed=1)
     for batch in batches[:2]:
