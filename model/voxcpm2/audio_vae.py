@@ -10,6 +10,9 @@ from model.voxcpm2.config import AudioVaeConfig
 from model.voxcpm2.vae_streaming import StreamState
 
 _DILATIONS = (1, 3, 9)
+# Below about ten frames oneDNN sums in another order. Short pieces are filled up to this, so that a stream gives the
+# bits of the whole: what is rounded differently in the first layer grows through fifty layers of sines.
+_STEADY_FRAMES = 16
 
 
 class Snake(nn.Module):
@@ -38,7 +41,9 @@ class _NormalisedWeight(nn.Module):
         self.register_buffer("folded", None, persistent=False)
 
     def weight(self) -> Tensor:
-        return torch._weight_norm(self.weight_v, self.weight_g, 0) if self.folded is None else self.folded
+        if self.folded is not None:
+            return self.folded
+        return torch._weight_norm(self.weight_v, self.weight_g, 0)  # pyright: ignore[reportPrivateImportUsage]
 
 
 class CausalConv(_NormalisedWeight):
@@ -52,8 +57,10 @@ class CausalConv(_NormalisedWeight):
         self.memory = (kernel - 1) * dilation if stride == 1 else stride
 
     def forward(self, x: Tensor, state: StreamState) -> Tensor:
-        x = state.extend(self, x, self.memory)
-        return F.conv1d(x, self.weight(), self.bias, self.stride, dilation=self.dilation, groups=self.groups)
+        frames = x.shape[-1] // self.stride
+        x = _filled(state.extend(self, x, self.memory))
+        y = F.conv1d(x, self.weight(), self.bias, self.stride, dilation=self.dilation, groups=self.groups)
+        return y[..., :frames]
 
 
 class CausalUpsample(_NormalisedWeight):
@@ -64,8 +71,15 @@ class CausalUpsample(_NormalisedWeight):
         self.stride = stride
 
     def forward(self, x: Tensor, state: StreamState) -> Tensor:
-        y = F.conv_transpose1d(state.extend(self, x, 1), self.weight(), self.bias, self.stride)
-        return y[..., self.stride : -self.stride]
+        samples = x.shape[-1] * self.stride
+        x = _filled(state.extend(self, x, 1))
+        y = F.conv_transpose1d(x, self.weight(), self.bias, self.stride)
+        return y[..., self.stride : self.stride + samples]
+
+
+def _filled(x: Tensor) -> Tensor:
+    """Zeros after `x` (B, C, T) up to a steady number of frames; causal layers never see them."""
+    return x if x.shape[-1] >= _STEADY_FRAMES else F.pad(x, (0, _STEADY_FRAMES - x.shape[-1]))
 
 
 class Chain(nn.Module):

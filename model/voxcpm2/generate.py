@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from model.voxcpm2.flow_matching import Schedule
+from model.voxcpm2.kv_cache import BLOCK
 from model.voxcpm2.network import Caches, Network, States
 from model.voxcpm2.prompt import BadRequest, Prompt
 from model.voxcpm2.result import Request, StopReason
@@ -23,6 +25,8 @@ _SPARE_PATCHES = 10
 _MOST_PATCHES = 4096
 # Positions set aside at first for a row's patches; the cache grows when an utterance is longer.
 _FIRST_ROOM = 256
+# Matrix products of fewer rows than this take another path on CPUs and round otherwise.
+_LEAST_ROWS = 4
 
 
 @dataclass(eq=False)
@@ -97,8 +101,11 @@ def make_job(index: int, request: Request, prompt: Prompt, context: int) -> Job:
 def advance(network: Network, waiting: deque[Job], rows: int) -> Iterator[list[Job]]:
     """Run jobs, at most `rows` at once, and yield those that just got a patch; the caller may append to `waiting`.
 
-    What a job gets does not depend on the others: each row has its own noise, schedule, limits and length of cache.
+    What a job gets does not depend on the others: each row has its own noise, schedule, limits and length of cache, and
+    few rows or short prompts are filled up so that their sums are taken in the same order as among many. With `rows` 1
+    nothing is filled up, and shapes are those of the published program.
     """
+    least = _LEAST_ROWS if rows > 1 else 1
     active: list[Job] = []
     schedules: dict[int, Schedule] = {}
     caches: Caches | None = None
@@ -108,7 +115,8 @@ def advance(network: Network, waiting: deque[Job], rows: int) -> Iterator[list[J
             fresh = [waiting.popleft() for _ in range(min(rows - len(active), len(waiting)))]
             if caches is None:
                 rows = len(fresh)
-                caches = network.caches(rows, max(len(job.prompt) + min(job.limit, _FIRST_ROOM) for job in fresh))
+                room = max(len(job.prompt) + min(job.limit, _FIRST_ROOM) for job in fresh)
+                caches = network.caches(rows, room, least)
             entered, heard = _prefill(network, fresh, caches)
             states = _join(states, entered)
             previous = heard if previous is None else torch.cat([previous, heard])
@@ -120,11 +128,12 @@ def advance(network: Network, waiting: deque[Job], rows: int) -> Iterator[list[J
         for job in active:
             if job.request.steps not in schedules:
                 schedules[job.request.steps] = network.feat_decoder.schedule(job.request.steps)
-        stops = network.stop_logits(states).argmax(-1)
+        filled = states.filled(least)
+        stops = network.stop_logits(filled)[: len(active)].argmax(-1)
         noise = torch.cat([job.noise(previous.shape[1:], network.dtype) for job in active])
         patches = network.feat_decoder.sample(
             noise.to(network.device, non_blocking=True),
-            network.condition(states),
+            network.condition(filled)[: len(active)],
             previous,
             [schedules[job.request.steps] for job in active],
             torch.tensor([job.request.guidance for job in active]).to(network.device, non_blocking=True),
@@ -152,6 +161,10 @@ def _prefill(network: Network, jobs: list[Job], caches: Caches) -> tuple[States,
     patches = pad([job.prompt.patches for job in jobs], batch_first=True).to(network.device, network.dtype)
     on_audio = pad([job.prompt.on_audio for job in jobs], batch_first=True).to(network.device)
     on_text = pad([~job.prompt.on_audio for job in jobs], batch_first=True).to(network.device)
+    if caches.least > 1:
+        short = -text.shape[1] % BLOCK
+        text, on_audio, on_text = (F.pad(each, (0, short)) for each in (text, on_audio, on_text))
+        patches = F.pad(patches, (0, 0, 0, 0, 0, short))
     states = network(text, on_text, patches, on_audio, caches)
     rows = torch.arange(len(jobs), device=network.device)
     last = torch.tensor([len(job.prompt) - 1 for job in jobs]).to(network.device)

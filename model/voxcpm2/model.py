@@ -77,7 +77,8 @@ class VoxCPM2:
     def generate(self, requests: Sequence[Request], rows: int = 16) -> list[Result]:
         """One result per request, in their order, at most `rows` at once; a row that ends makes room for the next.
 
-        A result does not depend on what else is in the batch.
+        A result does not depend on what else is in the batch. `rows` 1 speaks one after the other in the shapes of the
+        published program, which on a CPU rounds a little differently.
         Raises BadRequest, UnusableReference, UnknownDialectError.
         """
         if rows < 1:
@@ -95,15 +96,15 @@ class VoxCPM2:
         return [results[index] for index in range(len(requests))]
 
     @torch.inference_mode()
-    def stream(self, request: Request) -> Iterator[NDArray[np.float32]]:
+    def stream(self, request: Request, rows: int = 16) -> Iterator[NDArray[np.float32]]:
         """The audio of a request as it is made, one patch (160 ms in the published model) a piece, first piece soonest.
 
-        Together the pieces are what `generate` gives for one attempt; a stream has no second one.
+        Together the pieces are what `generate` with the same `rows` gives for one attempt; a stream has no second one.
         """
         decoder = Continuation(self.audio_vae)
         waiting = deque(self._jobs([request]))
         decoder.prime(waiting[0].prompt.heard)
-        for (job,) in advance(self.network, waiting, 1):
+        for (job,) in advance(self.network, waiting, rows):
             yield decoder.push(job.patches[-1])
 
     @torch.inference_mode()

@@ -23,13 +23,21 @@ class States:
     text: Tensor
     residual: Tensor
 
+    def first(self, count: int) -> States:
+        return States(self.text[:count], self.residual[:count])
+
+    def filled(self, least: int) -> States:
+        """At least so many rows, see `fill_rows`."""
+        return States(fill_rows(self.text, least), fill_rows(self.residual, least))
+
 
 @dataclass
 class Caches:
-    """Past keys and values of both language models; rows agree between them."""
+    """Past keys and values of both language models; rows agree between them. Steps are filled up to `least` rows."""
 
     text: KVCache
     residual: KVCache
+    least: int = 1
 
     @property
     def rows(self) -> int:
@@ -79,10 +87,10 @@ class Network(nn.Module):
                 module.rope.full_precision = on
         self.feat_decoder.estimator.full_precision = on
 
-    def caches(self, rows: int, capacity: int) -> Caches:
+    def caches(self, rows: int, capacity: int, least: int = 1) -> Caches:
         """Empty caches for `rows` sequences of about `capacity` positions; they grow when it does not do."""
         where = (rows, capacity, self.device, self.dtype)
-        return Caches(KVCache(self.config.text_lm, *where), KVCache(self.config.residual_lm, *where))
+        return Caches(KVCache(self.config.text_lm, *where), KVCache(self.config.residual_lm, *where), least)
 
     def embed_patches(self, patches: Tensor) -> Tensor:
         """(..., P, D) latent patches to what the language model reads, (..., H)."""
@@ -118,10 +126,11 @@ class Network(nn.Module):
 
     def step(self, patches: Tensor, caches: Caches) -> States:
         """One new patch (n, P, D) for each row in use to its next states (n, H)."""
-        heard = self.embed_patches(patches)
+        count = len(patches)
+        heard = self.embed_patches(fill_rows(patches, caches.least))
         text = self.fsq_layer(self.base_lm.step(heard, caches.text))
         fused = self.fusion_concat_proj(torch.cat([text, heard], dim=-1))
-        return States(text, self.residual_lm.step(fused, caches.residual))
+        return States(text, self.residual_lm.step(fused, caches.residual)).first(count)
 
     def condition(self, states: States) -> Tensor:
         """What the states (n, H) tell the local DiT about the next patch: (n, 2 * width)."""
@@ -139,3 +148,8 @@ class Network(nn.Module):
             embedded = self.embed_patches(patches.flatten(0, 1).index_select(0, chosen))
             flat = flat.to(embedded.dtype).index_copy(0, chosen, embedded)
         return flat.unflatten(0, on_audio.shape)
+
+
+def fill_rows(x: Tensor, least: int) -> Tensor:
+    """(n, ...) to at least `least` rows, zeros added."""
+    return x if len(x) >= least else torch.cat([x, x.new_zeros((least - len(x), *x.shape[1:]))])

@@ -117,8 +117,11 @@ class TransformerStack(nn.Module):
         return self.norm(x)
 
     def step(self, x: Tensor, cache: KVCache) -> Tensor:
-        """One further position of each row in use, (n, hidden) to (n, hidden)."""
+        """One further position of each of the n rows in use, (m, hidden) to (m, hidden); rows from n on are filling."""
         positions = cache.begin_step()
+        count = len(positions)
+        filling = len(x) - count
+        positions = F.pad(positions, (0, filling))
         rotation = None
         if self.config.rope:
             cosine, sine = self.rope(max(cache.lengths), x.device, self.norm.weight.dtype)
@@ -127,11 +130,11 @@ class TransformerStack(nn.Module):
         for index, layer in enumerate(self.layers):
 
             def attend(query: Tensor, key: Tensor, value: Tensor, index: int = index) -> Tensor:
-                keys, values, readable = cache.append(index, key[:, :, 0], value[:, :, 0])
+                keys, values, readable = cache.append(index, key[:count, :, 0], value[:count, :, 0])
                 # The query heads that share a key head stand as its query positions: no key is copied.
-                grouped = query.reshape(len(query), self.config.kv_heads, -1, self.config.head_dim)
+                grouped = query[:count].reshape(count, self.config.kv_heads, -1, self.config.head_dim)
                 seen = F.scaled_dot_product_attention(grouped, keys, values, attn_mask=readable)
-                return seen.reshape(query.shape)
+                return F.pad(seen.reshape(query[:count].shape), (0, 0, 0, 0, 0, 0, 0, filling))
 
             hidden = layer(hidden, rotation, attend)
         return self.norm(hidden)[:, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -14,10 +15,13 @@ from model.voxcpm2.checkpoint import read_audio_vae, read_network
 from model.voxcpm2.config import VoxCPM2Config, read_config
 from model.voxcpm2.network import Network
 
+# As it was recorded; oneDNN reads this at its first convolution. See `one_thread` for why it matters.
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
-    """As it was recorded: the tiny random AudioVAE magnifies another order of summation a hundredfold."""
+    """As it was recorded: the tiny random AudioVAE magnifies another order of summation a thousandfold."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

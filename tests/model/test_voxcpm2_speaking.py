@@ -14,6 +14,7 @@ from model.references import UnusableReference, WeakReference, load_reference
 from model.voxcpm2 import Request, VoxCPM2
 from model.voxcpm2.prompt import BadRequest, Mode
 from model.voxcpm2.result import StopReason
+from model.voxcpm2.stream import Continuation
 from pipeline import audio
 from pipeline.dialects import UnknownDialectError
 
@@ -45,9 +46,14 @@ def spoken_ids(model: VoxCPM2, ids: list[int]) -> str:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_audio_of_every_mode_is_the_recorded(
+def test_free_running_speech_of_every_mode_is_the_recorded(
     model: VoxCPM2, recorded: Recorded, voices: dict[str, torch.Tensor], mode: str
 ) -> None:
+    """Latents fed back five times; and the audio of the recorded latents, to which the decoder adds nothing.
+
+    The audio of our own latents is not compared: the random decoder of the fixture makes a thousand times as much of a
+    difference in the last bit, which no two kinds of processor share.
+    """
     request = request_of(model, mode, recorded, voices)
     prompt = model.prompt(request)
     assert prompt.mode is Mode(mode)
@@ -56,7 +62,9 @@ def test_audio_of_every_mode_is_the_recorded(
     assert relative(prompt.patches[None], recorded[f"{mode}/in_feat"]) <= 1e-5
     (result,) = model.generate([request])
     assert relative(result.latents, recorded[f"{mode}/gen_feat"]) <= 1e-4
-    assert relative(torch.from_numpy(result.audio)[None], recorded[f"{mode}/wav"]) <= 1e-4
+    heard = recorded[f"{mode}/in_feat"][0, -4:] if len(prompt.heard) else prompt.heard
+    whole = Continuation(model.audio_vae).whole(heard, recorded[f"{mode}/gen_feat"])
+    assert relative(torch.from_numpy(whole)[None], recorded[f"{mode}/wav"]) <= 1e-4
     assert (result.patches, result.seconds, result.stop_reason) == (5, 0.8, StopReason.MAX_PATCHES)
 
 
@@ -109,7 +117,7 @@ def test_a_result_does_not_depend_on_its_batch(model: VoxCPM2, voices: dict[str,
     for request, result in zip(requests, together, strict=True):
         alone = model.generate([request])[0]
         assert (result.patches, result.seed, result.stop_reason) == (alone.patches, request.seed, alone.stop_reason)
-        assert np.abs(result.audio - alone.audio).max() <= 1e-4
+        assert np.abs(result.audio - alone.audio).max() <= 1e-4, request
         assert (result.steps, result.guidance, result.text) == (request.steps, request.guidance, request.text)
 
 
