@@ -203,6 +203,26 @@ def train_aligner(
     train(spoken, unseen, out, minutes=minutes, threads=threads, state=bank / "aligner-state")
 
 
+@train_app.command("diarization")
+def train_diarization(
+    bank: BankFolder = Path("workspace/bank"),
+    out: Annotated[Path, typer.Option(help="checkpoint folder")] = Path("checkpoints/diarization-micro"),
+) -> None:
+    """Rebuild diarization-micro: segmentation, embedding, PLDA; a killed training goes on where it was."""
+    from functools import partial
+
+    from studio.bank import Bank
+    from studio.train.diarization import export
+    from studio.train.embedding import EmbeddingPlan, train_embedding
+    from studio.train.segmentation import SegmentationPlan, train_segmentation
+
+    state, unseen, spoken = bank / "diarization-state", Bank(bank / "held_out"), partial(Bank, bank / "train")
+    log = Console(stderr=True).print
+    train_segmentation(spoken, state / "segmentation.pt", SegmentationPlan(), unseen, log)
+    train_embedding(spoken, state / "embedding.pt", EmbeddingPlan(), unseen, log)
+    export(state, spoken(), out)
+
+
 def _offline() -> None:
     """No telemetry, and no look at the hub for the checkpoints that lie in the project."""
     os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "0")
