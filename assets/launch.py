@@ -44,6 +44,8 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
             pid = run.tags.get(_PID_TAG)
             if pid is not None and not _alive(int(pid)):
                 instance.report_run_failed(run, "its process was killed")
+                # Else the dead run would keep its place in a pool and every later run would wait for it.
+                instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         yield instance
 
 
