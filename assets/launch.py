@@ -44,8 +44,7 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
             pid = run.tags.get(_PID_TAG)
             if pid is not None and not _alive(int(pid)):
                 instance.report_run_failed(run, "its process was killed")
-                # Else the dead run would keep its place in a pool and every later run would wait for it.
-                instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        _free_slots_of_ended_runs(instance)
         yield instance
 
 
@@ -89,6 +88,17 @@ def _run(
         failures = [event for event in result.all_events if event.is_failure and event.message]
         words = "\n".join(_root_cause(event) for event in failures) or "no event says why"
         raise RunFailed(f"run {result.run_id} of {job_name} {partition or ''} failed:\n{words}")
+
+
+def _free_slots_of_ended_runs(instance: dg.DagsterInstance) -> None:
+    """A run that was killed keeps its place in a pool, and every later run would wait for it without end."""
+    storage = instance.event_log_storage
+    for pool in storage.get_concurrency_keys():
+        info = storage.get_concurrency_info(pool)
+        for run_id in {*info.active_run_ids, *info.pending_run_ids, *info.assigned_run_ids}:
+            run = instance.get_run_by_id(run_id)
+            if run is None or run.is_finished:
+                storage.free_concurrency_slots_for_run(run_id)
 
 
 def _alive(pid: int) -> bool:
