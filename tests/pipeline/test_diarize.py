@@ -164,7 +164,7 @@ def _conversation(seconds: float, snr_db: float = 25.0, seed: int = 4) -> tuple[
 
 def _error_rate(result: StageResult, spans: list[Span]) -> float:
     """Diarization error rate without a collar."""
-    from pyannote.core import Annotation, Segment
+    from pyannote.core import Annotation, Segment, Timeline
     from pyannote.metrics.diarization import DiarizationErrorRate
 
     truth, found = Annotation(), Annotation()
@@ -172,7 +172,8 @@ def _error_rate(result: StageResult, spans: list[Span]) -> float:
         truth[Segment(start, end)] = speaker
     for row in result.rows:
         found[Segment(row["start"], row["end"])] = row["local_speaker"]
-    rate = DiarizationErrorRate(collar=0.0)(truth, found)
+    everything = Timeline([Segment(0.0, max(span[1] for span in spans) + 1.0)])
+    rate = DiarizationErrorRate(collar=0.0)(truth, found, uem=everything)
     assert isinstance(rate, float)
     return rate
 
