@@ -88,7 +88,7 @@ class Transcribe(_Section):
     min_seconds: float = Field(
         default=0.3, ge=0.1, description="shorter windows are dropped; 0.1 s would kill the process"
     )
-    max_seconds: float = Field(default=30.0, gt=1, le=30)
+    max_seconds: float = Field(default=6.0, gt=1, le=30, description="longest stretch heard at once")
     min_avg_logprob: float = -1.0
     max_no_speech_prob: float = Field(default=0.6, ge=0, le=1)
     max_compression_ratio: float = Field(default=2.4, gt=0)
