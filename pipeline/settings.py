@@ -120,7 +120,7 @@ class Score(_Section):
 
 
 class Speakers(_Section):
-    threshold: float = Field(default=0.6, ge=-1, le=1, description="cosine similarity from which two are one speaker")
+    threshold: float = Field(default=0.55, ge=-1, le=1, description="cosine similarity from which two are one speaker")
 
 
 class Dedup(_Section):
