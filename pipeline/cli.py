@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from model import commands
 from pipeline.settings import Settings, SettingsError, load_settings
 
 app = typer.Typer(help="Dialect speech: recordings to a corpus.", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -20,6 +21,7 @@ studio_app = typer.Typer(help="Synthesized speech with known truth; embedded che
 train_app = typer.Typer(help="Rebuild an embedded checkpoint from nothing.", no_args_is_help=True)
 app.add_typer(studio_app, name="studio")
 studio_app.add_typer(train_app, name="train")
+commands.include(app)
 
 Config = Annotated[Path | None, typer.Option(help="configuration file; default: $FANGYAN_CONFIG or fangyan.toml")]
 WorkspaceFolder = Annotated[Path | None, typer.Option(help="workspace folder; default: the one in the configuration")]
