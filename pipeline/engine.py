@@ -86,7 +86,7 @@ class LocalEngine:
         workers: list[_Worker] = []
         count = min(self.workers, len(queue))
         try:
-            with _threads_for(count):
+            with _one_thread():
                 workers.extend(_start(stage) for _ in range(count))
             while queue or any(worker.work for worker in workers):
                 self._hand_out(workers, queue, attempts, upstream)
@@ -95,7 +95,7 @@ class LocalEngine:
                     if worker.work is None and not worker.process.is_alive():
                         workers.remove(worker)
                         if queue:
-                            with _threads_for(count):
+                            with _one_thread():
                                 workers.append(_start(stage))
                     if done is not None:
                         yield done
@@ -187,11 +187,13 @@ class LocalEngine:
 
 
 @contextmanager
-def _threads_for(workers: int) -> Iterator[None]:
-    """Give each of `workers` processes its share of the cores; libraries read these variables when they load."""
+def _one_thread() -> Iterator[None]:
+    """Let each process started inside compute on one thread; libraries read these variables when they load.
+
+    Sums depend on the number of threads in their last bits, and rows must not depend on how many workers there are.
+    """
     before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    share = max(1, (os.cpu_count() or 1) // max(1, workers))
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(share)))
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
     try:
         yield
     finally:
