@@ -23,11 +23,14 @@ _KEY = "[align] checkpoint"
 
 
 class Align:
-    """Character times of each kept transcript; what the gate refuses stays in the table as dropped, with the reason."""
+    """Character times of each kept transcript; what the gate refuses stays in the table as dropped, with the reason.
+
+    The original is heard, not the denoised turn: RNNoise softens the onsets that boundaries are found by.
+    """
 
     name = "align"
-    version = "1"
-    reads = ("transcripts", "denoised")
+    version = "2"
+    reads = ("transcripts",)
     writes = "alignments"
 
     def __init__(self, settings: Settings) -> None:
@@ -66,7 +69,7 @@ class Align:
         kept = [row for row in rows["transcripts"] if row["decision"] == "keep"]
         result = StageResult()
         passed, dropped = 0.0, defaultdict[str, float](float)
-        for transcript, samples in read_turns(recording, kept, rows["denoised"], alignment.SAMPLE_RATE):
+        for transcript, samples in read_turns(recording, kept, (), alignment.SAMPLE_RATE):
             row = self._aligned(transcript, samples, recording.dialect)
             result.rows.append(row)
             seconds = transcript["end"] - transcript["start"]

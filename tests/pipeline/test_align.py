@@ -5,12 +5,11 @@ from __future__ import annotations
 import pickle
 import random
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline import audio, ledger
+from pipeline import ledger
 from pipeline.lake import to_table
 from pipeline.settings import Align as AlignSettings
 from pipeline.settings import Settings
@@ -87,7 +86,7 @@ def test_a_missing_checkpoint_stops_the_stage_and_names_the_key() -> None:
 
 
 def test_characters_are_found_where_they_are_spoken_in_the_recording(stage: Align, scene: Scene) -> None:
-    result = stage.process(scene.recording, {"transcripts": scene.transcripts, "denoised": []})
+    result = stage.process(scene.recording, {"transcripts": scene.transcripts})
     to_table("alignments", [row | {"batch": "b1", "provenance": "p"} for row in result.rows])
     errors = []
     for row, truth in zip(result.rows, scene.truth, strict=True):
@@ -115,7 +114,7 @@ def test_wrong_text_is_refused_with_a_reason_and_stays_in_the_table(scene: Scene
         third | {"text": fourth["text"] * 30},
         fourth | {"decision": "drop", "drop_reason": "loop"},
     ]
-    result = stage.process(scene.recording, {"transcripts": rows, "denoised": []})
+    result = stage.process(scene.recording, {"transcripts": rows})
     assert len(result.rows) == 3
     assert [row["decision"] for row in result.rows] == ["drop"] * 3
     assert result.rows[0]["drop_reason"] in {"align_score", "align_coverage", "align_long_character", "align_rate"}
@@ -126,26 +125,6 @@ def test_wrong_text_is_refused_with_a_reason_and_stays_in_the_table(scene: Scene
     assert ledger.imbalance(result.ledger, sum(row["end"] - row["start"] for row in rows[:3])) < 1e-6
 
 
-def test_the_denoised_turn_is_what_is_listened_to(stage: Align, scene: Scene, tmp_path: Path, encode) -> None:
-    """The file holds nothing but noise where the turn is; only its denoised sound can be aligned."""
-    first = scene.transcripts[0]
-    begin, end = round(first["start"] * RATE), round(first["end"] * RATE)
-    buried = scene.samples.copy()
-    buried[begin:end] = noise("white", end - begin, RATE, np.random.default_rng(0)) * 0.1
-    path = encode(tmp_path / "buried.wav", buried, RATE)
-    recording = Recording("x/b.wav", str(path), "b1", scene.recording.dialect, "x", "rec", len(buried) / RATE, RATE)
-    denoised = {
-        "turn_id": first["turn_id"],
-        "start": first["start"],
-        "end": first["end"],
-        "applied": True,
-        "audio": {"bytes": audio.encode_flac(scene.samples[begin:end], RATE), "path": "t.flac"},
-    }
-    (kept,) = stage.process(recording, {"transcripts": [first], "denoised": [denoised]}).rows
-    (refused,) = stage.process(recording, {"transcripts": [first], "denoised": []}).rows
-    assert (kept["decision"], refused["decision"]) == ("keep", "drop")
-
-
 def test_a_recording_without_transcripts_is_no_work(stage: Align, scene: Scene) -> None:
-    result = stage.process(scene.recording, {"transcripts": [], "denoised": []})
+    result = stage.process(scene.recording, {"transcripts": []})
     assert (result.rows, result.ledger) == ([], [])
