@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import multiprocessing as mp
 import os
-import resource
 import threading
 import time
 import traceback
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 from pipeline.stage import BadRecording, ModelUnavailable, Recording, Row, Stage, StageResult
@@ -242,8 +242,17 @@ def _process(stage: Stage, recording: Recording, rows: Rows) -> tuple[Any, ...]:
     except Exception as error:
         words = f"{recording.source}: {type(error).__name__}: {error}"
         kind, outcome = "failure", ("unexpected_error", words, traceback.format_exc())
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return kind, outcome, time.monotonic() - started, memory
+    return kind, outcome, time.monotonic() - started, _peak_memory_mb()
+
+
+def _peak_memory_mb() -> float:
+    """Of this process since it began; getrusage would count the parent's memory in. 0 where /proc does not tell."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return 0.0
+    kilobytes = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")), "0")
+    return int(kilobytes) / 1024
 
 
 def _end_with_parent() -> None:
