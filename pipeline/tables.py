@@ -254,6 +254,83 @@ CONSENTS = _schema(
     _field("revoked", pa.string(), "Day of withdrawal, ISO 8601; null while it stands"),
 )
 
+TRAINING_SET = _schema(
+    "What a dialect's model learns from: segments that policy and consent allow, and a reference clip for each",
+    _field("segment_id", pa.string(), "The segment", nullable=False),
+    _RECORDING_ID,
+    _field("dialect", pa.string(), "Dialect code of the registry", nullable=False),
+    _field("speaker_id", pa.string(), "Speaker linked across recordings"),
+    _field("consent_id", pa.string(), "The consent that allows tts_training"),
+    _field("split", pa.string(), "train or dev", nullable=False),
+    _field("text", pa.string(), "Text with punctuation", nullable=False),
+    _field("seconds", pa.float64(), "Length of the clip, trailing silence trimmed", "s", nullable=False),
+    _field("reference_segment_id", pa.string(), "Another segment of the same speaker, as voice reference"),
+    _field("reference_recording_id", pa.string(), "Recording of the reference"),
+    _field("audio_sha256", pa.string(), "SHA-256 of the clip's samples and their rate"),
+    _field("audio", AUDIO, "Mono FLAC, trailing silence trimmed"),
+    _field("sample_rate", pa.int32(), "Sample rate of `audio`", "Hz"),
+    audio=True,
+)
+
+VALIDATION_SET = _schema(
+    "Synthesized utterances that show what a model learned. AI-generated, every one labelled so",
+    _field("utterance_id", pa.string(), "Prompt and purpose; the same for every model that speaks it", nullable=False),
+    _field("model_id", pa.string(), "Who spoke it", nullable=False),
+    _field("side", pa.string(), "base, fine_tuned or the name of another system", nullable=False),
+    _field("dialect", pa.string(), "Dialect code of the registry", nullable=False),
+    _field("prompt_id", pa.string(), "Id of the prompt"),
+    _field("category", pa.string(), "Category of the prompt"),
+    _field("purpose", pa.string(), "quality, long, noise or speed: which metrics it is for", nullable=False),
+    _field("text", pa.string(), "What was to be said", nullable=False),
+    _field("readings", pa.string(), "Readings, one per character, separated by spaces; null where unknown"),
+    _field("reference_segment_id", pa.string(), "Segment whose voice was copied"),
+    _field("reference_recording_id", pa.string(), "Recording of that segment"),
+    _field("reference_condition", pa.string(), "clean, or noise level and denoising of the reference"),
+    _field("seed", pa.int64(), "Seed of the attempt that was kept"),
+    _field("attempts", pa.int32(), "Attempts it took"),
+    _field("steps", pa.int32(), "Solver steps"),
+    _field("guidance", pa.float32(), "Classifier-free guidance"),
+    _field("stop_reason", pa.string(), "stopped, max_patches or context; failed where nothing came"),
+    _field("error", pa.string(), "Why nothing came"),
+    _field("seconds", pa.float64(), "Length of the audio", "s"),
+    _field("real_time_factor", pa.float64(), "Wall seconds per second of audio"),
+    _field("conditions", pa.string(), "Device, precision, batch and threads"),
+    _field("label", pa.string(), "The AIGC label of GB 45438-2025 as written into the audio"),
+    _field("audio", AUDIO, "Mono FLAC with the label inside"),
+    _field("sample_rate", pa.int32(), "Sample rate of `audio`", "Hz"),
+    audio=True,
+)
+
+EVALUATION = _schema(
+    "One measurement of one utterance",
+    _field("utterance_id", pa.string(), "The utterance", nullable=False),
+    _field("model_id", pa.string(), "Who spoke it", nullable=False),
+    _field("side", pa.string(), "base, fine_tuned or the name of another system", nullable=False),
+    _field("dialect", pa.string(), "Dialect code of the registry", nullable=False),
+    _field("reference_recording_id", pa.string(), "Recording whose voice was copied"),
+    _field("metric", pa.string(), "Name of the metric", nullable=False),
+    _field("value", pa.float64(), "Its value; null where it could not be measured"),
+    _field("numerator", pa.float64(), "For rates: errors"),
+    _field("denominator", pa.float64(), "For rates: what they are divided by"),
+    _field("condition", pa.string(), "Window, noise level or step count where the metric has one"),
+    _field("detail", pa.string(), "What was heard, or why it was not measured"),
+)
+
+EVALUATION_SUMMARY = _schema(
+    "A metric over all utterances of a model, with a 95 % bootstrap interval",
+    _field("dialect", pa.string(), "Dialect code of the registry", nullable=False),
+    _field("model_id", pa.string(), "Who spoke", nullable=False),
+    _field("side", pa.string(), "base, fine_tuned, difference (fine-tuned minus base, paired) or another system"),
+    _field("metric", pa.string(), "Name of the metric", nullable=False),
+    _field("condition", pa.string(), "Window, noise level or step count where the metric has one"),
+    _field("value", pa.float64(), "Estimate"),
+    _field("low", pa.float64(), "Lower end of the 95 % interval"),
+    _field("high", pa.float64(), "Upper end of the 95 % interval"),
+    _field("n", pa.int64(), "Utterances"),
+    _field("verdict", pa.string(), "For a difference: better, worse or undecided"),
+    _field("conditions", pa.string(), "Recogniser, embedding, normalisation, hardware and decoding settings"),
+)
+
 TABLES: dict[str, pa.Schema] = {
     "recordings": RECORDINGS,
     "turns": TURNS,
@@ -266,6 +343,10 @@ TABLES: dict[str, pa.Schema] = {
     "ledger": LEDGER,
     "quarantine": QUARANTINE,
     "consents": CONSENTS,
+    "training_set": TRAINING_SET,
+    "validation_set": VALIDATION_SET,
+    "evaluation": EVALUATION,
+    "evaluation_summary": EVALUATION_SUMMARY,
 }
 
 
