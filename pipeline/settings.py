@@ -134,6 +134,41 @@ class Splits(_Section):
     seed: int = 7
 
 
+class Train(_Section):
+    """What a dialect's voice learns from, and how unless a run says otherwise."""
+
+    checkpoint: str = "checkpoints/voxcpm2-micro"
+    tiers: tuple[str, ...] = Field(default=("keep", "premium", "standard"), description="tiers of either policy")
+    min_seconds: float = Field(default=1.0, gt=0, description="shorter clips are left out")
+    max_seconds: float = Field(default=20.0, gt=0, description="longer clips are left out")
+    speaker_hours: float = Field(default=2.0, gt=0, description="no speaker gives more, the best clips first")
+    trailing_silence_s: float = Field(default=0.3, ge=0, description="silence kept after the last sound")
+    min_total_seconds: float = Field(default=60.0, ge=0, description="with less, no voice is trained")
+    device: str = "auto"
+
+
+class Validation(_Section):
+    """What base and fine-tuned voice are asked to say."""
+
+    prompts: int = Field(default=24, ge=1, description="texts spoken for quality; 100 or more in production")
+    long_prompts: int = Field(default=2, ge=0, description="texts of over a minute, for drift")
+    noise_prompts: int = Field(default=2, ge=0, description="texts spoken with each noise level of the reference")
+    speed_prompts: int = Field(default=2, ge=0, description="texts spoken with each number of steps and guidance")
+    references: int = Field(default=3, ge=1, description="speakers of the dialect whose voices are copied")
+    steps: int = Field(default=10, ge=2)
+    guidance: float = Field(default=2.0, ge=0)
+    rows: int = Field(default=8, ge=1, description="utterances spoken at once")
+    seed: int = 0
+    systems: Path = Field(default=Path("systems.toml"), description="other systems; relative to the project")
+
+
+class Evaluation(_Section):
+    guarded: tuple[str, ...] = Field(
+        default=("cer", "similarity", "dnsmos", "tone_distance", "stop_rate"),
+        description="metrics in which a fine-tuned voice may not be worse than its base",
+    )
+
+
 class Settings(_Section):
     """The whole configuration. `workspace` holds landing, lake, catalog and Dagster's storage unless paths differ."""
 
@@ -150,6 +185,9 @@ class Settings(_Section):
     speakers: Speakers = Speakers()
     dedup: Dedup = Dedup()
     splits: Splits = Splits()
+    train: Train = Train()
+    validation: Validation = Validation()
+    evaluation: Evaluation = Evaluation()
 
     @property
     def root(self) -> Path:
