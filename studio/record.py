@@ -70,11 +70,14 @@ def record(
     consents: bool = True,
     voices_shared: int | None = None,
     formats: Sequence[Format] = FORMATS,
+    collection: str = COLLECTION,
+    first: int = 0,
 ) -> list[Path]:
     """Write scenes of `minutes` each into `out`/landing and their truth into `out`/truth; returns the files.
 
     Dialects take turns. `voices_shared` lets all recordings draw their speakers from a pool of that many voices.
-    `consents=False` leaves consents.jsonl out. The same arguments give the same bytes.
+    `consents=False` leaves consents.jsonl out. Files are numbered from `first`; with a collection of its own it keeps
+    the files of several calls apart. The same arguments give the same bytes.
     """
     if not 1 <= speakers <= (voices_shared or speakers):
         raise ValueError(f"{speakers} speakers cannot be drawn from a pool of {voices_shared} voices")
@@ -91,13 +94,13 @@ def record(
         kind, scene_seed = draw.choice(KINDS), draw.randrange(2**31)
         rate = written_as.sample_rate
         made = scene(dialect, voices, minutes * 60, overlap, snr, kind, rate, scene_seed, held_out)
-        folder = out / "landing" / dialect / COLLECTION
-        path = folder / f"{dialect}-{number:03d}.{written_as.extension}"
+        folder = out / "landing" / dialect / collection
+        path = folder / f"{dialect}-{first + number:03d}.{written_as.extension}"
         encode(path, made.samples, written_as)
         source = path.relative_to(out / "landing").as_posix()
         delay = codec_delay(path, made.samples, made.sample_rate)
         _write_truth(out / "truth", source, {"dialect": dialect, "noise": kind, "snr": snr}, made, delay)
-        consent_id = f"studio-{dialect}-{number:03d}" if consents else ""
+        consent_id = f"{collection}-{dialect}-{first + number:03d}" if consents else ""
         if consents:
             agreed.append(_consent(out / "landing", consent_id, [source], f"voices {', '.join(made.speakers)}"))
         rows[folder].append(_metadata(path, dialect, made, consent_id))
