@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,15 +11,14 @@ from numpy.typing import NDArray
 
 from pipeline import asr_filters, checkpoints, dialects, vad
 from pipeline.asr_filters import Recognition
+from pipeline.recognizer import Recognizer
 from pipeline.settings import Settings
-from pipeline.stage import BadRecording, LedgerEntry, ModelUnavailable, Recording, Resources, Row, StageResult
+from pipeline.stage import BadRecording, LedgerEntry, Recording, Resources, Row, StageResult
 from pipeline.tables import span_id
 from pipeline.turn_audio import read_turns
 
 SAMPLE_RATE = vad.SAMPLE_RATE
 
-_KEY = "[transcribe] checkpoint"
-_OLDER_CODES = {"yue": "zh"}
 _LANGUAGE_SECONDS = 5.0
 
 
@@ -53,8 +50,7 @@ class Transcribe:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.transcribe
-        self._model: Any = None
-        self._batched: Any = None
+        self._recognizer: Recognizer | None = None
         gpus = 1.0 if self._settings.device.startswith("cuda") else 0.0
         self.resources = Resources(cpus=1.0, gpus=gpus, memory_gb=2.0)
 
@@ -66,34 +62,7 @@ class Transcribe:
 
     def load(self) -> None:
         """Bring the recogniser up on its device. Raises ModelUnavailable."""
-        folder = checkpoints.locate(self._settings.checkpoint, _KEY)
-        if os.path.isabs(folder):
-            os.environ["HF_HUB_OFFLINE"] = "1"
-        import ctranslate2
-        from faster_whisper import BatchedInferencePipeline
-
-        devices = [self._settings.device]
-        if devices == ["auto"]:
-            devices = ["cuda", "cpu"] if ctranslate2.get_cuda_device_count() else ["cpu"]
-        while self._model is None:
-            device = devices.pop(0)
-            try:
-                self._model = self._open(folder, device)
-            except Exception as error:
-                problem = f"{_KEY} = {self._settings.checkpoint!r} does not load on {device}: {error}"
-                if not devices:
-                    raise ModelUnavailable(problem) from error
-                logging.getLogger(__name__).warning("%s; trying %s", problem, devices[0])
-        self._batched = BatchedInferencePipeline(self._model)
-
-    def _open(self, folder: str, device: str) -> Any:
-        """The recogniser, tried once: a GPU whose libraries do not fit says so at the first computation only."""
-        from faster_whisper import WhisperModel
-
-        compute_type, local = self._settings.compute_type, os.path.isabs(folder)
-        model = WhisperModel(folder, device=device, compute_type=compute_type, cpu_threads=1, local_files_only=local)
-        model.encode(model.feature_extractor(np.zeros(SAMPLE_RATE, np.float32))[..., :-1])
-        return model
+        self._recognizer = Recognizer(self._settings)
 
     def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
         """One row per chunk, in order; pauses and turns without speech are in the ledger."""
@@ -115,7 +84,9 @@ class Transcribe:
                 waiting = []
         if waiting:
             found += self._heard(recording, waiting, language)
-        probabilities = {speaker: self._probability(chunk, language) for speaker, chunk in longest.items()}
+        probabilities = {
+            speaker: self._loaded().probability(chunk.samples, language) for speaker, chunk in longest.items()
+        }
         speakers = {turn["turn_id"]: turn["local_speaker"] for turn in rows["turns"]}
         for row in found:
             row["language_probability"] = probabilities.get(speakers[row["turn_id"]])
@@ -141,32 +112,11 @@ class Transcribe:
                     yield chunk, "too_short" if chunk.seconds < self._settings.min_seconds else None
 
     def _heard(self, recording: Recording, chunks: Sequence[Chunk], language: str) -> list[Row]:
-        """Recognise one batch. Chunks begin at whole seconds, so that a segment's `seek` tells its chunk."""
-        begins: list[int] = []
-        length = 0
-        for chunk in chunks:
-            begins.append(length)
-            length += -(-chunk.samples.size // SAMPLE_RATE)
-        together = np.zeros(length * SAMPLE_RATE, np.float32)
-        clips: list[dict[str, float]] = []
-        for begin, chunk in zip(begins, chunks, strict=True):
-            together[begin * SAMPLE_RATE : begin * SAMPLE_RATE + chunk.samples.size] = chunk.samples
-            clips.append({"start": float(begin), "end": begin + (chunk.samples.size + 0.5) / SAMPLE_RATE})
-        segments, _ = self._batched.transcribe(
-            together,
-            language=language,
-            beam_size=self._settings.beam_size,
-            batch_size=len(chunks),
-            word_timestamps=True,
-            vad_filter=False,
-            clip_timestamps=clips,
-        )
-        by_begin: dict[int, list[Any]] = {begin: [] for begin in begins}
-        for segment in segments:
-            by_begin[segment.seek // self._model.frames_per_second].append(segment)
+        """Recognise one batch."""
+        heard = self._loaded().hear([chunk.samples for chunk in chunks], language, words=True)
         return [
-            self._judged(_row(recording, chunk, language), chunk, begin, by_begin[begin])
-            for begin, chunk in zip(begins, chunks, strict=True)
+            self._judged(_row(recording, chunk, language), chunk, found.begin, found.segments)
+            for chunk, found in zip(chunks, heard, strict=True)
         ]
 
     def _judged(self, row: Row, chunk: Chunk, begin: int, segments: Sequence[Any]) -> Row:
@@ -195,22 +145,13 @@ class Transcribe:
     def _language(self, recording: Recording) -> str:
         """The recogniser's code for this recording's dialect."""
         try:
-            wanted = dialects.get(recording.dialect).whisper_language
+            return self._loaded().language(recording.dialect)
         except dialects.UnknownDialectError as error:
             raise BadRecording("unknown_dialect", f"{recording.source}: {error}") from None
-        if not self._model.model.is_multilingual:
-            return "en"
-        for code in (wanted, _OLDER_CODES.get(wanted, wanted)):
-            if self._model.hf_tokenizer.token_to_id(f"<|{code}|>") is not None:
-                return code
-        raise ModelUnavailable(f"{_KEY} = {self._settings.checkpoint!r} does not know the language {wanted!r}")
 
-    def _probability(self, chunk: Chunk, language: str) -> float | None:
-        """How probable the recogniser finds the language it was told, from the first seconds of a chunk."""
-        if not self._model.model.is_multilingual:
-            return None
-        _, _, every = self._model.detect_language(chunk.samples)
-        return dict(every).get(language)
+    def _loaded(self) -> Recognizer:
+        assert self._recognizer is not None, "load() comes before process()"
+        return self._recognizer
 
 
 def _words(words: Sequence[Any], chunk: Chunk, begin: int) -> list[dict[str, Any]]:
