@@ -147,6 +147,25 @@ class Train(_Section):
     device: str = "auto"
 
 
+class FineTune(_Section):
+    """How a voice is trained; the keys are those of model/finetune/config.py, which knows more of them."""
+
+    kind: Literal["lora", "full"] = "lora"
+    steps: int = Field(default=1000, ge=1)
+    learning_rate: float | None = Field(default=None, gt=0, description="None: 1e-4 for LoRA, 1e-5 in full")
+    warmup: int = Field(default=100, ge=0)
+    rank: int = Field(default=32, ge=1)
+    alpha: float = Field(default=32, gt=0)
+    enable_proj: bool = False
+    batch_samples: int = Field(default=2, ge=1)
+    accumulate: int = Field(default=8, ge=1)
+    reference_share: float = Field(default=0.4, ge=0, le=1)
+    eval_every: int = Field(default=100, ge=1)
+    save_every: int = Field(default=100, ge=1)
+    patience: int = Field(default=5, ge=0)
+    seed: int = 42
+
+
 class Validation(_Section):
     """What base and fine-tuned voice are asked to say."""
 
@@ -186,6 +205,7 @@ class Settings(_Section):
     dedup: Dedup = Dedup()
     splits: Splits = Splits()
     train: Train = Train()
+    fine_tune: FineTune = FineTune()
     validation: Validation = Validation()
     evaluation: Evaluation = Evaluation()
 
