@@ -32,7 +32,7 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What reading the whole log found. `broken` names the first entry that is wrong; `notes` are no reason to worry."""
+    """What reading the whole log found. `broken` names the first wrong entry; `notes` are no reason to worry."""
 
     entries: int
     last_hash: str

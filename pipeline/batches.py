@@ -1,6 +1,6 @@
 """Batches of landed files: which files are new, which batch each belongs to, and the work items of a batch.
 
-A batch is a manifest `<workspace>/batches/b00001.jsonl`, one line a file, written once and never changed.
+A batch is a manifest `<workspace>/batches/b00001.jsonl`, one line a file, written once; only a takedown changes it.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,10 @@ _NAME = re.compile(r"b\d{5,}")
 
 @dataclass(frozen=True)
 class _Entry:
-    """A line of a manifest; `duration` in seconds as the container claims, 0 if unknown."""
+    """A line of a manifest; `duration` in seconds as the container claims, 0 if unknown.
+
+    The file of a `withdrawn` one is gone, but some of its speakers' rows stand.
+    """
 
     source: str
     bytes: int
@@ -35,6 +38,7 @@ class _Entry:
     duration: float
     dialect: str
     collection: str
+    withdrawn: bool = False
 
 
 def names(workspace: Path) -> list[str]:
@@ -77,7 +81,8 @@ def plan(
 def recordings(landing: Path, workspace: Path, batch: str) -> list[Recording]:
     """The work items of a batch, oldest file first, with their metadata.
 
-    A file that landed again, changed, belongs to the later batch alone. Raises ValueError for a broken manifest.
+    A file that landed again, changed, belongs to the later batch alone, but what stands of a withdrawn one stays where
+    it is. Raises ValueError for a broken manifest.
     """
     entries = _read(workspace, batch)
     every = names(workspace)
@@ -96,8 +101,27 @@ def recordings(landing: Path, workspace: Path, batch: str) -> list[Recording]:
             mtime_ns=entry.mtime_ns,
         )
         for entry in entries
-        if entry.source not in later
+        if entry.withdrawn or entry.source not in later
     ]
+
+
+def withdrawn(workspace: Path, batch: str) -> set[str]:
+    """Sources of a batch whose files a takedown removed while rows of their other speakers stand."""
+    return {entry.source for entry in _read(workspace, batch) if entry.withdrawn}
+
+
+def withdraw(workspace: Path, whole: Collection[str], in_part: Collection[str]) -> None:
+    """Take sources out of all manifests, or mark them as withdrawn in part; either counts as new if it lands again."""
+    with _locked(workspace):
+        for name in names(workspace):
+            before = _read(workspace, name)
+            after = [
+                replace(entry, withdrawn=entry.withdrawn or entry.source in in_part)
+                for entry in before
+                if entry.source not in whole
+            ]
+            if after != list(before):
+                _replace(workspace, name, after)
 
 
 def problems(landing: Path) -> list[Problem]:
@@ -134,7 +158,10 @@ def _duration(path: str, size: int, mtime_ns: int) -> float:
 def _latest(workspace: Path) -> dict[str, tuple[int, int]]:
     """Size and modification time of each source in the last batch that holds it."""
     return {
-        entry.source: (entry.bytes, entry.mtime_ns) for name in names(workspace) for entry in _read(workspace, name)
+        entry.source: (entry.bytes, entry.mtime_ns)
+        for name in names(workspace)
+        for entry in _read(workspace, name)
+        if not entry.withdrawn
     }
 
 
@@ -162,6 +189,11 @@ def _parse(path: Path, size: int, mtime_ns: int) -> tuple[_Entry, ...]:
 def _write(workspace: Path, entries: list[_Entry]) -> str:
     existing = names(workspace)
     name = f"b{int(existing[-1][1:]) + 1 if existing else 1:05d}"
+    _replace(workspace, name, entries)
+    return name
+
+
+def _replace(workspace: Path, name: str, entries: list[_Entry]) -> None:
     final = workspace / _FOLDER / f"{name}.jsonl"
     temporary = final.with_name(f".{name}.tmp")
     with temporary.open("w", encoding="ascii") as file:
@@ -169,7 +201,6 @@ def _write(workspace: Path, entries: list[_Entry]) -> str:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(final)
-    return name
 
 
 @contextmanager

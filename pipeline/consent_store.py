@@ -31,7 +31,8 @@ class ConsentError(Exception):
 def add(settings: Settings, values: dict[str, Any], evidence: Path | None = None) -> Consent:
     """Add a consent; its evidence is copied to landing/consents unless it lies below landing, and hashed.
 
-    Raises ConsentError for values that do not fit, an id that is taken and evidence that cannot be read, audit.AuditBroken.
+    Raises ConsentError for values that do not fit, an id that is taken and evidence that cannot be read, and
+    audit.AuditBroken.
     """
     try:
         consent = Consent.model_validate({key: value for key, value in values.items() if value is not None})

@@ -8,13 +8,14 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import partial
 from itertools import chain
 from typing import Any
 
 import pyarrow.compute as pc
 
-from pipeline import batches, ledger
+from pipeline import batches, ledger, rights
 from pipeline.engine import Done, Failure, LocalEngine
 from pipeline.lake import Lake, Part, Parts, to_rows, to_table
 from pipeline.settings import Settings
@@ -107,6 +108,9 @@ def run_stage(
     started = time.monotonic()
     lake = Lake(settings.lake)
     tasks = _tasks(stage, batch, settings, lake)
+    before = _provenances(lake, batch, stage.name)
+    for source in _withdrawn_in_part(batch, settings, lake) & tasks.keys() & before.keys():
+        tasks[source] = replace(tasks[source], provenance=before[source])
     parts = Parts(lake, stage.name, batch, stage.writes)
     done = _standing(stage, batch, lake, tasks, retry_quarantined)
     report = Report(stage.name, batch, recordings=len(tasks))
@@ -171,6 +175,25 @@ def _tasks(stage: Stage, batch: str, settings: Settings, lake: Lake) -> dict[str
         )
         tasks[source] = _Task(recording, passed[source], _provenance(stage, content))
     return tasks
+
+
+def _withdrawn_in_part(batch: str, settings: Settings, lake: Lake) -> set[str]:
+    """Sources whose file was withdrawn with one of its speakers: what the others left stands while its consent does.
+
+    It cannot be computed again. One whose consent ended is given to its stage, which no longer finds the file.
+    """
+    sources = batches.withdrawn(settings.root, batch)
+    if not sources or not settings.ingest.require_consent:
+        return sources
+    consents = {one.consent_id: one for one in rights.read_consents(settings.landing / rights.CONSENTS_FILE)[0]}
+    rows = lake.rows("recordings", batch, ("source", "consent_id"))
+    covering = {row["source"]: consents.get(row["consent_id"]) for row in rows}
+    today = date.today()
+    return {
+        source
+        for source in sources
+        if (consent := covering.get(source)) and consent.refusal(ingest.SCOPE, today) is None
+    }
 
 
 def _upstream(stage: Stage, lake: Lake, recording: Recording) -> dict[str, list[Row]]:

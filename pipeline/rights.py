@@ -154,7 +154,7 @@ def allow_cloning(
     metadata: Mapping[str, str] | None = None,
     on: date | None = None,
 ) -> str:
-    """On what ground a voice may be copied: a consent with scope voice_cloning, or a name that says it is its own voice.
+    """On what ground a voice may be copied: a consent with scope voice_cloning, or a name that claims it as its own.
 
     `source` is the reference's path below landing, None if it lies elsewhere: then nothing ties it to the consent but
     the word of the one who names it. Raises CloningRefused.

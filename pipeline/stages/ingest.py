@@ -21,6 +21,7 @@ from pipeline.containers import mislabelled
 from pipeline.decoding import AudioInfo, AudioStream
 from pipeline.settings import Settings
 from pipeline.stage import BadRecording, LedgerEntry, Recording, Resources, Row, StageResult
+from pipeline.tombstones import Withdrawn
 
 SCOPE = "asr"
 _ID_LENGTH = 16
@@ -56,6 +57,7 @@ class Ingest:
     def __init__(self, settings: Settings) -> None:
         self._bounds = settings.ingest
         self._landing = settings.landing
+        self._withdrawn = Withdrawn(settings.lake)
         self._consents: tuple[tuple[int, int] | None, list[rights.Consent]] | None = None
 
     def parameters(self) -> dict[str, Any]:
@@ -79,14 +81,18 @@ class Ingest:
         self._check_unchanged(recording)
         self._check_usable(recording, measured)
         covering, why = self._covering(recording)
-        allowed = covering is not None or not self._bounds.require_consent
+        gone = self._withdrawn.why(file_sha256, measured.audio_sha256)
+        status = "ok" if covering is not None or not self._bounds.require_consent else "no_consent"
+        if gone:
+            status, why, covering = "withdrawn", gone, None
+        allowed = status == "ok"
         notes = [mislabelled(recording.source, measured.info.container), _missing_words(measured)]
         row: Row = {
             "source": recording.source,
             "recording_id": measured.audio_sha256[:_ID_LENGTH],
             "dialect": recording.dialect,
             "collection": recording.collection,
-            "status": "ok" if allowed else "no_consent",
+            "status": status,
             "status_detail": "; ".join(note for note in (*notes, None if allowed else why) if note) or None,
             "duplicate_of": None,
             "file_sha256": file_sha256,
@@ -104,7 +110,7 @@ class Ingest:
             "consent_id": covering,
             "metadata": dict(recording.metadata),
         }
-        entry = LedgerEntry("passed" if allowed else "dropped", measured.duration, "" if allowed else "no_consent")
+        entry = LedgerEntry("passed" if allowed else "dropped", measured.duration, "" if allowed else status)
         return StageResult([row], [entry])
 
     def _check_unchanged(self, recording: Recording) -> None:
