@@ -1,0 +1,67 @@
+"""How well the pipeline's recogniser understands: character error rate of unspaced scripts, else word error rate."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+import jiwer
+
+from model.evaluation.hearing import Listener
+from model.evaluation.utterance import Measurement, NotMeasured, Utterance
+from pipeline import dialects
+from pipeline.text import NORMALIZATION, normalized
+
+UNSPACED = frozenset({"hanzi", "kana", "burmese", "khmer", "lao", "thai"})
+"""Scripts of the registry that are written without spaces between words."""
+
+
+class Intelligibility:
+    """cer and cer_raw, or wer and wer_raw, by jiwer. Weighted by the text's length: a mean is errors over characters.
+
+    Numbers count as written: let texts spell them out as they are said.
+    """
+
+    name = "intelligibility"
+    gives = ("cer", "cer_raw", "wer", "wer_raw")
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self.conditions: Mapping[str, Any] = {**listener.conditions, "normalization": NORMALIZATION, "errors": "jiwer"}
+
+    def measure(self, utterance: Utterance) -> Measurement:
+        heard = self._listener.text(utterance)
+        unit = "cer" if unspaced(utterance.dialect) else "wer"
+        other = "wer" if unit == "cer" else "cer"
+        values: dict[str, float] = {}
+        weights: dict[str, float] = {}
+        texts = {
+            unit: (_normalized(utterance.text, unit), _normalized(heard, unit)),
+            f"{unit}_raw": (utterance.text.strip(), heard),
+        }
+        for name, (expected, found) in texts.items():
+            if not expected:
+                raise NotMeasured("the text has nothing to say")
+            values[name], weights[name] = error_rate(expected, found, unit)
+        why = f"texts of {utterance.dialect} are compared by {'characters' if unit == 'cer' else 'words'}"
+        return Measurement(values, weights, {"heard": heard}, {other: why, f"{other}_raw": why})
+
+
+def error_rate(expected: str, heard: str, unit: str) -> tuple[float, float]:
+    """(errors over units, units of `expected`), `unit` "cer" for characters or "wer" for words."""
+    made = jiwer.process_characters(expected, heard) if unit == "cer" else jiwer.process_words(expected, heard)
+    units = made.hits + made.substitutions + made.deletions
+    return (made.substitutions + made.deletions + made.insertions) / units, float(units)
+
+
+def unspaced(dialect: str) -> bool:
+    """Whether texts of the dialect are compared by characters. Raises UnknownDialectError."""
+    return dialects.get(dialect).script in UNSPACED
+
+
+def _normalized(text: str, unit: str) -> str:
+    if unit == "cer":
+        return normalized(text)
+    words = (normalized(word) for word in unicodedata.normalize("NFKC", text).split())
+    return " ".join(word for word in words if word)
