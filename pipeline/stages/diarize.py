@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import audio, chapters, checkpoints
+from pipeline.diarization_checkpoint import SAMPLE_RATE, load_pipeline, quiet
 from pipeline.settings import Settings
-from pipeline.stage import LedgerEntry, ModelUnavailable, Recording, Resources, Row, StageResult
+from pipeline.stage import LedgerEntry, Recording, Resources, Row, StageResult
 from pipeline.tables import span_id
 
-SAMPLE_RATE = 16_000
 MERGE_GAP_SECONDS = 0.3
 """A speaker who goes on after a shorter gap, with nobody between, is still in the same turn."""
-
-_KEY = "[diarize] checkpoint"
 
 
 @dataclass(frozen=True)
@@ -55,26 +50,7 @@ class Diarize:
 
     def load(self) -> None:
         """Bring the pipeline up on its device. Raises ModelUnavailable."""
-        folder = checkpoints.locate(self._settings.checkpoint, _KEY)
-        os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
-        if os.path.isabs(folder):
-            os.environ["HF_HUB_OFFLINE"] = "1"
-        with _quiet():
-            import torch
-            from pyannote.audio import Pipeline
-
-            try:
-                pipeline = Pipeline.from_pretrained(folder)
-            except Exception as error:
-                raise ModelUnavailable(f"{_KEY} = {self._settings.checkpoint!r} does not load: {error}") from error
-            if pipeline is None:
-                raise ModelUnavailable(
-                    f"{_KEY} = {self._settings.checkpoint!r}: not a pipeline, or its terms are not accepted on the hub"
-                )
-            device = self._settings.device
-            if device == "auto":
-                device = "cuda" if torch.cuda.is_available() else "cpu"
-            self._pipeline = pipeline.to(torch.device(device))
+        self._pipeline = load_pipeline(self._settings.checkpoint, self._settings.device)
 
     def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
         """One row per turn, in order. Speech too short for a turn and everything else is in the ledger."""
@@ -116,7 +92,7 @@ class Diarize:
 
         if not np.any(samples):
             return [], [], {}
-        with _quiet(), torch.inference_mode():
+        with quiet(), torch.inference_mode():
             output = self._pipeline({"waveform": torch.from_numpy(samples)[None], "sample_rate": SAMPLE_RATE})
         everyone, one_at_a_time = _turns(output.speaker_diarization), _turns(output.exclusive_speaker_diarization)
         labels = list(output.speaker_diarization.labels())
@@ -209,11 +185,3 @@ def _embeddings(labels: Sequence[Any], rows: Any) -> dict[str, NDArray[np.float3
 
 def _floor_ms(seconds: float) -> float:
     return int(seconds * 1000) / 1000
-
-
-@contextmanager
-def _quiet() -> Any:
-    """pyannote warns at import of a decoder that is never used here, and of statistics over single frames."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
