@@ -1,5 +1,10 @@
-"""Partition definitions. A batch is some hours of audio that landed together; its manifest lies in the workspace."""
+"""Partition definitions. A batch is some hours of audio that landed together; a dialect is a code of the registry."""
 
 import dagster as dg
 
+from pipeline import dialects
+
 batch_partitions = dg.DynamicPartitionsDefinition(name="batch")
+dialect_partitions = dg.StaticPartitionsDefinition(
+    [dialect.code for dialect in dialects.REGISTRY.values() if dialect.script == "hanzi"]
+)
