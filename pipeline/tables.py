@@ -320,6 +320,7 @@ VALIDATION_SET = _schema(
     _field("readings", pa.string(), "Readings, one per character, separated by spaces; null where unknown"),
     _field("reference_segment_id", pa.string(), "Segment whose voice was copied"),
     _field("reference_recording_id", pa.string(), "Recording of that segment"),
+    _field("reference_speaker_id", pa.string(), "Its speaker, linked across recordings"),
     _field("reference_condition", pa.string(), "clean, or noise level and denoising of the reference"),
     _field("seed", pa.int64(), "Seed of the attempt that was kept"),
     _field("attempts", pa.int32(), "Attempts it took"),
@@ -328,11 +329,13 @@ VALIDATION_SET = _schema(
     _field("stop_reason", pa.string(), "stopped, max_patches or context; failed where nothing came"),
     _field("error", pa.string(), "Why nothing came"),
     _field("seconds", pa.float64(), "Length of the audio", "s"),
-    _field("real_time_factor", pa.float64(), "Wall seconds per second of audio"),
+    _field("real_time_factor", pa.float64(), "Wall seconds per second of audio, of the whole batch it was spoken in"),
+    _field("first_audio_s", pa.float64(), "Wall seconds until the first piece of audio, where it was streamed", "s"),
     _field("conditions", pa.string(), "Device, precision, batch and threads"),
     _field("label", pa.string(), "The AIGC label of GB 45438-2025 as written into the audio"),
     _field("audio", AUDIO, "Mono FLAC with the label inside"),
     _field("sample_rate", pa.int32(), "Sample rate of `audio`", "Hz"),
+    _PROVENANCE,
     audio=True,
 )
 
