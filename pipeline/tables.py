@@ -335,7 +335,7 @@ VALIDATION_SET = _schema(
     _field("label", pa.string(), "The AIGC label of GB 45438-2025 as written into the audio"),
     _field("audio", AUDIO, "Mono FLAC with the label inside"),
     _field("sample_rate", pa.int32(), "Sample rate of `audio`", "Hz"),
-    _PROVENANCE,
+    _field("provenance", pa.string(), "Hash of model, text, reference and how it was to be spoken"),
     audio=True,
 )
 
