@@ -8,6 +8,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from pipeline.tone_categories import surface_tones
 from studio import espeak, tones
 from studio.speech import CharacterSpan, Sentence, Utterance, Voice
 from studio.voices import nominal_pitch
@@ -43,7 +44,7 @@ def speak(sentence: Sentence, voice: Voice, seed: int = 0) -> Utterance:
     samples = _shifted(joined, voice.formant_shift)
     scale = 1 / (espeak.SAMPLE_RATE * voice.formant_shift)
     if sentence.dialect in _LEVEL_TONE_DIALECTS:
-        surface = tones.surface_tones(sentence.dialect, sentence.syllables, sentence.characters, sentence.breaks)
+        surface = surface_tones(sentence.dialect, sentence.syllables, sentence.characters, sentence.breaks)
         values = tones.chao_values(sentence.dialect, surface)
         targets = [
             tones.ToneTarget(rhyme * scale, end * scale, value)
@@ -62,7 +63,7 @@ def _spoken_syllables(sentence: Sentence) -> list[str]:
     """What espeak is told to say: sandhi applied in Mandarin; all level where Praat puts the tones on afterwards."""
     if sentence.dialect in _LEVEL_TONE_DIALECTS:
         return [syllable if syllable[-1] == tones.NEUTRAL else syllable[:-1] + "1" for syllable in sentence.syllables]
-    surface = tones.surface_tones(sentence.dialect, sentence.syllables, sentence.characters, sentence.breaks)
+    surface = surface_tones(sentence.dialect, sentence.syllables, sentence.characters, sentence.breaks)
     return [syllable[:-1] + tone for syllable, tone in zip(sentence.syllables, surface, strict=True)]
 
 

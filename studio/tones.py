@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from parselmouth.praat import call
 
 from pipeline import dialects
-from pipeline.tone_categories import NEUTRAL, surface_tones
+from pipeline.tone_categories import NEUTRAL
 from studio.speech import Utterance
 
 SEMITONES_PER_LEVEL = 2.6

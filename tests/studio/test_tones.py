@@ -4,6 +4,7 @@ import numpy as np
 import parselmouth
 import pytest
 
+from pipeline.tone_categories import surface_tones
 from studio import synthesis, tones, voices
 from studio.speech import CharacterSpan, Sentence, Utterance, Voice
 
@@ -33,7 +34,7 @@ def _semitones(utterance: Utterance, span: CharacterSpan, places: tuple[float, .
 
 
 def test_tianjin_sandhi_changes_the_first_of_two():
-    spoken = lambda *categories: tones.surface_tones(  # noqa: E731
+    spoken = lambda *categories: surface_tones(  # noqa: E731
         "cmn-tianjin", [f"ma{category}" for category in categories], "嘛" * len(categories), ()
     )
     assert spoken(1, 1) == ["3", "1"]
@@ -44,15 +45,15 @@ def test_tianjin_sandhi_changes_the_first_of_two():
 
 
 def test_no_sandhi_across_a_pause():
-    assert tones.surface_tones("cmn-tianjin", ["ma1", "ma1"], "妈妈", (0,)) == ["1", "1"]
+    assert surface_tones("cmn-tianjin", ["ma1", "ma1"], "妈妈", (0,)) == ["1", "1"]
 
 
 def test_beijing_third_tone_before_a_third_is_second():
-    assert tones.surface_tones("cmn", ["ni3", "hao3"], "你好", ()) == ["2", "3"]
+    assert surface_tones("cmn", ["ni3", "hao3"], "你好", ()) == ["2", "3"]
 
 
 def test_entering_tone_words_have_the_second_tone_in_sichuan():
-    assert tones.surface_tones("cmn-sichuan", ["ba1", "liu4", "ge4", "fan4"], "八六个饭", ()) == ["2", "2", "4", "4"]
+    assert surface_tones("cmn-sichuan", ["ba1", "liu4", "ge4", "fan4"], "八六个饭", ()) == ["2", "2", "4", "4"]
 
 
 def test_chao_values_become_hertz_around_the_register():
@@ -73,7 +74,7 @@ def test_chao_values_become_hertz_around_the_register():
 )
 def test_measured_pitch_follows_the_chao_values(dialect: str, text: str, syllables: str):
     sentence = _sentence(dialect, text, syllables)
-    values = tones.chao_values(dialect, tones.surface_tones(dialect, sentence.syllables, text, ()))
+    values = tones.chao_values(dialect, surface_tones(dialect, sentence.syllables, text, ()))
     places = (0.6, 0.75, 0.9)  # inside every rhyme
     for voice in VOICES:
         utterance = synthesis.speak(sentence, voice, seed=4)
