@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.lake import replace_file
+from pipeline.lake import replace_bytes
 
 LOG = "audit.jsonl"
 HEAD = "audit.head.json"
@@ -201,13 +201,7 @@ def _head(workspace: Path) -> tuple[int, str] | None:
 
 
 def _write_head(workspace: Path, count: int, last: str) -> None:
-    def write(temporary: Path) -> None:
-        with temporary.open("w", encoding="ascii") as file:
-            json.dump({"count": count, "hash": last}, file)
-            file.flush()
-            os.fsync(file.fileno())
-
-    replace_file(workspace / HEAD, write)
+    replace_bytes(workspace / HEAD, json.dumps({"count": count, "hash": last}).encode())
 
 
 @contextmanager

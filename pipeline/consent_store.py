@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline import audit
-from pipeline.lake import replace_file
+from pipeline.lake import replace_bytes
 from pipeline.rights import CONSENTS_FILE, Consent, explain, read_consents
 from pipeline.settings import Settings
 
@@ -116,7 +116,7 @@ def _keep(landing: Path, consent_id: str, evidence: Path) -> tuple[str, str]:
     readable = re.sub(r"[^0-9A-Za-z._-]+", "-", consent_id).strip(".-") or "consent"
     suffix = re.sub(r"[^0-9A-Za-z.]", "", evidence.suffix)
     kept = landing / _EVIDENCE_FOLDER / f"{readable[:60]}-{digest[:8]}{suffix}"
-    replace_file(kept, lambda temporary: _write(temporary, content))
+    replace_bytes(kept, content)
     return kept.relative_to(landing).as_posix(), digest
 
 
@@ -137,13 +137,6 @@ def _append(settings: Settings, consent: Consent) -> None:
 
 def _as_line(consent: Consent) -> dict[str, Any]:
     return consent.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-
-
-def _write(file: Path, content: bytes) -> None:
-    with file.open("wb") as target:
-        target.write(content)
-        target.flush()
-        os.fsync(target.fileno())
 
 
 def _sha256(file: Path) -> str:

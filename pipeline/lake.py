@@ -89,6 +89,18 @@ def replace_file(file: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def replace_bytes(file: Path, content: bytes) -> None:
+    """Put `content` in place of `file` in one step, on disk when this returns."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as target:
+            target.write(content)
+            target.flush()
+            os.fsync(target.fileno())
+
+    replace_file(file, write)
+
+
 def _escape_glob(name: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 

@@ -1,0 +1,289 @@
+"""Carries a takedown out: journal first, then steps that can be repeated, so that a killed one is finished later.
+
+Removed files are unlinked; copies outside of the workspace (backups, exports elsewhere) are out of its reach, and
+what a file system keeps of freed blocks is too. What a takedown resolves to is in takedown_plan.py.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline import audit, batches, withdrawn_files
+from pipeline.catalog import build_catalog
+from pipeline.consent_store import revoke
+from pipeline.corpus.build import build_corpus, build_speakers
+from pipeline.lake import Lake, replace_bytes
+from pipeline.rights import TAINTED
+from pipeline.settings import Settings
+from pipeline.stage import Row
+from pipeline.takedown_plan import WITHDRAWN, Kind, Plan, cards, consent_stands, counts, make_plan
+from pipeline.tombstones import TABLE as TOMBSTONES
+from pipeline.withdrawn_rows import Clip, clean
+from pipeline.workspace_lock import taking_down
+
+Say = Callable[[str], None]
+_JOURNALS = "takedowns"
+
+
+class TakedownIncomplete(Exception):
+    """Something withdrawn is still there after all steps; the message lists it. The journal stays, to begin again."""
+
+
+@dataclass(frozen=True)
+class Touch:
+    """A place that a takedown changes: rows of a table, lines or files."""
+
+    what: str
+    place: str
+    count: int
+    seconds: float = 0.0
+
+
+def preview(settings: Settings, kind: Kind, subject: str) -> tuple[Plan, list[Touch]]:
+    """What a takedown would touch; changes nothing. Raises NothingToTakeDown."""
+    plan = make_plan(settings, kind, subject)
+    return plan, _survey(settings, plan)
+
+
+def take_down(
+    settings: Settings, kind: Kind, subject: str, reason: str = "", say: Say = lambda words: None
+) -> tuple[Plan, list[Touch]]:
+    """Remove what an id covers, from everywhere. Raises NothingToTakeDown, TakedownIncomplete.
+
+    Waits until nobody writes to the workspace. From the moment the journal is on disk it will be finished, by this
+    call or by `finish_pending`.
+    """
+    with taking_down(settings.root, lambda: say("waiting until a running stage has finished")):
+        for left in _pending(settings):
+            _carry_out(settings, left, say)
+        plan = make_plan(settings, kind, subject, reason)
+        touches = _survey(settings, plan)
+        _write_journal(settings, plan)
+        _carry_out(settings, plan, say)
+    return plan, touches
+
+
+def finish_pending(settings: Settings, say: Say = lambda words: None) -> list[str]:
+    """Finish takedowns that were interrupted; their ids. Costs next to nothing when there are none."""
+    if not _pending(settings):
+        return []
+    done = []
+    with taking_down(settings.root):
+        for plan in _pending(settings):
+            say(f"finishing takedown {plan.takedown_id}, which was interrupted")
+            _carry_out(settings, plan, say)
+            done.append(plan.takedown_id)
+    return done
+
+
+def _carry_out(settings: Settings, plan: Plan, say: Say) -> None:
+    _log(settings, "takedown.begin", plan, say)
+    _bury(settings, plan)
+    if plan.kind == "consent" and consent_stands(settings, plan.subject_id):
+        say(f"revoking consent {plan.subject_id}")
+        revoke(settings, plan.subject_id, plan.reason)
+    _taint(settings, plan)
+    say("removing landed files")
+    _clear_landing(settings, plan, say)
+    say("removing rows and files")
+    for _ in _sweep(settings, plan, apply=True):
+        pass
+    _rebalance(settings, plan)
+    say("rebuilding speakers, corpus and catalog")
+    _rebuild(settings)
+    left = [f"{touch.place}: {touch.what}" for touch in _sweep(settings, plan, apply=False)]
+    left += [str(file) for one in plan.takings for file in withdrawn_files.landed(settings, one)[0]]
+    if left:
+        raise TakedownIncomplete(f"takedown {plan.takedown_id} left {len(left)} places: {'; '.join(left[:20])}")
+    _log(settings, "takedown.done", plan, say)
+    takings = [replace(one, sources=()) for one in plan.takings]
+    _write_journal(settings, replace(plan, status="done", takings=takings, rebalance=[], clips=[]))
+
+
+def _survey(settings: Settings, plan: Plan) -> list[Touch]:
+    """What the sweep would do; notes the clips and rows in the plan, which cannot be counted once they are gone."""
+    by_recording: Counter[str] = Counter()
+    clips: list[Clip] = []
+    touches = list(_sweep(settings, plan, apply=False, by_recording=by_recording, clips=clips))
+    plan.rows, plan.clips = dict(by_recording), sorted(set(clips))
+    # Only now is it known which loose files have the bytes of a withdrawn clip.
+    known = {touch.place for touch in touches}
+    touches += [touch for touch in _files(settings, plan, apply=False) if touch.place not in known]
+    landed = [file for one in plan.takings for file in withdrawn_files.landed(settings, one)[0]]
+    files = [*landed, *_metadata(settings, plan, apply=False)]
+    return [Touch("landed file", _place(settings, file), 1) for file in files] + touches
+
+
+def _sweep(
+    settings: Settings,
+    plan: Plan,
+    apply: bool,
+    by_recording: Counter[str] | None = None,
+    clips: list[Clip] | None = None,
+) -> Iterator[Touch]:
+    """Every place but landing that holds something withdrawn; `apply` removes it there."""
+    withdrawal = plan.withdrawal
+    if not withdrawal.takings and not withdrawal.tainted:
+        return
+    sources = {source for one in plan.takings for source in one.sources}
+    lake = settings.lake.resolve()
+    for file in withdrawn_files.walk(settings):
+        place = _place(settings, file)
+        if file.suffix == ".parquet" and not file.name.startswith("."):
+            if file.is_relative_to(lake / ".parts"):
+                if withdrawn_files.is_part(file, withdrawal, sources):
+                    yield Touch("part file", place, 1)
+                    if apply:
+                        file.unlink(missing_ok=True)
+                continue
+            table = file.parent.name if file.parent.parent == lake else ""
+            removed = clean(file, table, withdrawal, apply)
+            if by_recording is not None and clips is not None:
+                by_recording.update(removed.by_recording)
+                clips += removed.clips
+            if removed.changed:
+                yield Touch("rows", place, removed.rows, removed.seconds)
+        elif file.suffix == ".jsonl" and file.name != audit.LOG and withdrawal.takings:
+            lines = withdrawn_files.lines_without(file, withdrawal, apply)
+            if lines:
+                yield Touch("lines", place, lines)
+    yield from _files(settings, plan, apply)
+
+
+def _files(settings: Settings, plan: Plan, apply: bool) -> Iterator[Touch]:
+    models = [folder.resolve() for folder, card in cards(settings) if _id(folder, card) in plan.tainted]
+    for file in list(withdrawn_files.loose(settings, plan.withdrawal, plan.clips, models)):
+        yield Touch("folder" if file.is_dir() else "file", _place(settings, file), 1)
+        if apply and file.is_dir():
+            shutil.rmtree(file)
+        elif apply:
+            file.unlink(missing_ok=True)
+
+
+def _bury(settings: Settings, plan: Plan) -> None:
+    """The tombstones, before anything goes: from now on the same audio is refused."""
+    rows: list[Row] = []
+    for one in plan.takings:
+        for digest in one.file_sha256s or (None,):
+            rows.append(
+                {
+                    "takedown_id": plan.takedown_id,
+                    "kind": plan.kind,
+                    "subject_id": plan.subject_id,
+                    "recording_id": one.recording_id,
+                    "extent": "whole" if one.whole else "spans",
+                    "audio_sha256": one.audio_sha256,
+                    "file_sha256": digest,
+                    "seconds": one.seconds,
+                    "rows": plan.rows.get(one.recording_id, 0),
+                    "withdrawn": plan.requested,
+                    "reason": plan.reason or None,
+                }
+            )
+    Lake(settings.lake).write(TOMBSTONES, plan.takedown_id, rows)
+
+
+def _taint(settings: Settings, plan: Plan) -> None:
+    """Mark models in table and card, so that neither promotion nor loading takes them."""
+    lake = Lake(settings.lake)
+    why = f"takedown {plan.takedown_id} withdrew something that it learned from"
+    for partition in lake.partitions("models"):
+        rows = lake.rows("models", partition)
+        stale = [row for row in rows if row["model_id"] in plan.tainted and row["status"] != TAINTED]
+        for row in stale:
+            row |= {"status": TAINTED, "status_reason": why}
+        if stale:
+            lake.write("models", partition, rows)
+    for folder, card in cards(settings):
+        if _id(folder, card) in plan.tainted and card.get("status") != TAINTED:
+            content = json.dumps(card | {"status": TAINTED, "status_reason": why}, ensure_ascii=False, indent=1)
+            replace_bytes(folder / "card.json", f"{content}\n".encode())
+
+
+def _clear_landing(settings: Settings, plan: Plan, say: Say) -> None:
+    for one in plan.takings:
+        ours, others = withdrawn_files.landed(settings, one)
+        for file in ours:
+            file.unlink(missing_ok=True)
+        for file in others:
+            say(f"{file} holds another recording by now and stays")
+    _metadata(settings, plan, apply=True)
+    whole = {source for one in plan.takings if one.whole for source in one.sources}
+    in_part = {source for one in plan.takings if not one.whole for source in one.sources}
+    batches.withdraw(settings.root, whole, in_part)
+
+
+def _metadata(settings: Settings, plan: Plan, apply: bool) -> list[Path]:
+    """Lines about the files that go; not of names that another recording has by now."""
+    sources = {
+        source
+        for one in plan.takings
+        for source in one.sources
+        if settings.landing / source not in withdrawn_files.landed(settings, one)[1]
+    }
+    return withdrawn_files.metadata_without(settings.landing, sources, apply)
+
+
+def _rebalance(settings: Settings, plan: Plan) -> None:
+    """Move seconds that were passed on and are gone now to dropped, so that the ledger adds up."""
+    lake = Lake(settings.lake)
+    for one in plan.rebalance:
+        rows = lake.rows("ledger", one.partition)
+        own = [row for row in rows if row["source"] == one.source]
+        if not own:
+            continue
+        shared = {key: own[0][key] for key in ("source", "recording_id", "batch", "stage", "provenance")}
+        kept = [row for row in rows if row["source"] != one.source]
+        kept += [row for row in own if row["outcome"] != "passed" and row["reason"] != WITHDRAWN]
+        if one.passed > 0.0:
+            kept.append(shared | {"outcome": "passed", "reason": "", "seconds": one.passed})
+        kept.append(shared | {"outcome": "dropped", "reason": WITHDRAWN, "seconds": one.withdrawn})
+        lake.write("ledger", one.partition, kept)
+
+
+def _rebuild(settings: Settings) -> None:
+    lake = Lake(settings.lake)
+    if lake.partitions("speakers"):
+        build_speakers(lake, settings)
+    if lake.partitions("corpus"):
+        build_corpus(lake, settings)
+    build_catalog(lake, settings.catalog)
+
+
+def _log(settings: Settings, action: str, plan: Plan, say: Say) -> None:
+    """A broken log must be mended, but it does not stop anybody from taking their voice back."""
+    try:
+        audit.append(settings.root, action, plan.subject_id, counts(plan))
+    except audit.AuditBroken as error:
+        say(f"not logged: {error}")
+
+
+def _pending(settings: Settings) -> list[Plan]:
+    """Plans on disk that are not done, oldest first."""
+    plans = []
+    for file in sorted((settings.root / _JOURNALS).glob("t-*.json")):
+        try:
+            plans.append(Plan.from_json(file.read_bytes()))
+        except (ValueError, KeyError, TypeError) as error:
+            raise TakedownIncomplete(f"{file}: is no journal of a takedown: {error}; restore it") from None
+    return [plan for plan in plans if plan.status == "pending"]
+
+
+def _write_journal(settings: Settings, plan: Plan) -> None:
+    replace_bytes(settings.root / _JOURNALS / f"{plan.takedown_id}.json", plan.to_json())
+
+
+def _id(folder: Path, card: dict) -> str:
+    return card.get("model_id") or folder.name
+
+
+def _place(settings: Settings, file: Path) -> str:
+    for root in (settings.root, settings.root.resolve()):
+        if file.is_relative_to(root):
+            return file.relative_to(root).as_posix()
+    return str(file)
