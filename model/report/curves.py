@@ -1,0 +1,208 @@
+"""The plots of a dialect: tones by category, drift by window, noisy references, speed by steps. Each, or why not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from model.report.metrics import in_order, metric
+from model.report.numbers import BASE, DIFFERENCE, FINE_TUNED, side_name
+from model.report.plots import Line, Point, chart
+from pipeline.dialects import Dialect
+from pipeline.stage import Row
+
+_WINDOW = re.compile(r"window (\d+)-(\d+) s")
+_SNR = re.compile(r"(?:snr )?(clean|\d+ dB)( denoised)?")
+_STEPS = re.compile(r"steps (\d+)(?:,? guidance ([\d.]+))?")
+_SLOPE = "slope per minute"
+_CLEAN_X = 25.0
+_FLAGGED_FROM_S = 30.0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Small multiples under one heading, or the reason there are none; `flags` are findings in words."""
+
+    heading: str
+    about: str
+    charts: list[Markup]
+    flags: list[str]
+    missing: str = ""
+    matrices: Sequence[tuple[str, Confusion]] = ()
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Shares by spoken tone (row) and the tone it came out nearest to (column)."""
+
+    tones: list[str]
+    shares: list[list[float | None]]
+
+
+def tones(dialect: Dialect, drawn: Mapping[str, Any] | None) -> Figure:
+    """Contours of each tone category, semitones around the speaker's register, over the length of the syllable."""
+    heading, about = "Tones", "F0 by tone category around the speaker's register, over the length of the syllable."
+    if not dialect.tones:
+        return Figure(heading, about, [], [], f"{dialect.name} has no tones in the registry")
+    found = (drawn or {}).get("tones") or {}
+    charts, heights = [], [value for each in found.values() for line in _contours(each).values() for value in line]
+    if not heights:
+        return Figure(heading, about, [], [], "no tone contours have been written for this dialect")
+    for tone in sorted(found):
+        lines = [
+            Line(
+                "Dialect" if kind == "reference" else side_name(kind),
+                kind,
+                [Point(100 * i / (len(line) - 1), y) for i, y in enumerate(line)],
+                dots=False,
+            )
+            for kind, line in _contours(found[tone]).items()
+        ]
+        chao = dialect.tones.get(tone, "")
+        charts.append(
+            chart(
+                f"Tone {tone}" + (f" ({chao})" if chao else ""),
+                lines,
+                "part of the syllable, %",
+                [(0, "0"), (50, "50"), (100, "100")],
+                "semitones",
+                y_range=(min(heights), max(heights)),
+            )
+        )
+    matrices = [
+        (side_name(side), table)
+        for side in (BASE, FINE_TUNED)
+        if (table := _confusion(((drawn or {}).get("confusion") or {}).get(side)))
+    ]
+    return Figure(heading, about, charts, [], matrices=matrices)
+
+
+def drift(summary: Sequence[Row]) -> Figure:
+    """Every metric by 10 s window of long texts, with the slope per minute; from 30 s on is shaded."""
+    heading, about = "Drift on long texts", "Each metric in windows of 10 s; shaded from 30 s on."
+    charts, flags = [], []
+    for name in in_order({row["metric"] for row in summary if _WINDOW.search(row["condition"] or "")}):
+        shown, ends = metric(name), {0.0}
+        lines = []
+        for side in _sides(summary):
+            points = []
+            for row in _having(summary, side, name):
+                if (match := _WINDOW.search(row["condition"])) and row["value"] is not None:
+                    start, end = float(match[1]), float(match[2])
+                    points.append(_point((start + end) / 2, row, shown.scale))
+                    ends.add(end)
+            if points:
+                lines.append(Line(side_name(side), side, sorted(points, key=lambda point: point.x)))
+        if lines:
+            ticks = [(end, f"{end:g}") for end in _thinned(sorted(ends))]
+            shade = (_FLAGGED_FROM_S, "from 30 s")
+            charts.append(chart(shown.label, lines, "seconds into the text", ticks, shown.unit, "", shade))
+        flags += _slopes(summary, name)
+    missing = "" if charts else "no text of more than a minute has been evaluated in windows"
+    return Figure(heading, about, charts, flags, missing)
+
+
+def noise(summary: Sequence[Row]) -> Figure:
+    """Metrics by noise level of the reference clip, with and without denoising it."""
+    heading, about = "Noisy references", "By the reference's signal-to-noise ratio; dashed where it was denoised first."
+    charts = []
+    for name in in_order({row["metric"] for row in summary if _SNR.fullmatch(row["condition"] or "")}):
+        shown, levels, lines = metric(name), {}, []
+        for side in _sides(summary):
+            for denoised in (False, True):
+                points = []
+                for row in _having(summary, side, name):
+                    match = _SNR.fullmatch(row["condition"])
+                    if match and bool(match[2]) == denoised and row["value"] is not None:
+                        # Louder noise stands further right; a clean reference stands left of 20 dB.
+                        x = -_CLEAN_X if match[1] == "clean" else -float(match[1].removesuffix(" dB"))
+                        levels[x] = match[1].removesuffix(" dB")
+                        points.append(_point(x, row, shown.scale))
+                if points:
+                    kind, said = (f"{side} dashed", ", denoised") if denoised else (side, "")
+                    points.sort(key=lambda point: point.x)
+                    lines.append(Line(side_name(side) + said, kind, points))
+        if lines:
+            ticks = sorted(levels.items())
+            charts.append(chart(shown.label, lines, "signal-to-noise ratio of the reference, dB", ticks, shown.unit))
+    return Figure(heading, about, charts, [], "" if charts else "no noisy reference has been tried")
+
+
+def speed(summary: Sequence[Row]) -> Figure:
+    """Real-time factor and first-audio latency by solver steps, a line for each side and guidance."""
+    heading, about = "Speed", "By solver steps; the hardware and precision stand under conditions."
+    charts = []
+    for name in in_order({row["metric"] for row in summary if _STEPS.search(row["condition"] or "")}):
+        shown, lines, steps = metric(name), {}, set()
+        for side in _sides(summary):
+            for row in _having(summary, side, name):
+                if (match := _STEPS.search(row["condition"])) and row["value"] is not None:
+                    steps.add(float(match[1]))
+                    lines.setdefault((side, match[2]), []).append(_point(float(match[1]), row, shown.scale))
+        drawn = [
+            Line(
+                side_name(side) + (f", guidance {guidance}" if guidance else ""),
+                side + (" dashed" if guidance and float(guidance) <= 1 else ""),
+                sorted(points, key=lambda point: point.x),
+            )
+            for (side, guidance), points in lines.items()
+        ]
+        if drawn:
+            ticks = [(count, f"{count:g}") for count in sorted(steps)]
+            charts.append(chart(shown.label, drawn, "solver steps", ticks, shown.unit))
+    return Figure(heading, about, charts, [], "" if charts else "speed has not been measured at several step counts")
+
+
+def _contours(each: Mapping[str, Any]) -> dict[str, list[float]]:
+    """The contours of one tone that are there and have two points or more, the dialect's own first."""
+    kinds = ("reference", BASE, FINE_TUNED)
+    return {kind: list(each[kind]) for kind in kinds if each.get(kind) and len(each[kind]) > 1}
+
+
+def _confusion(counts: Mapping[str, Mapping[str, float]] | None) -> Confusion | None:
+    if not counts:
+        return None
+    tones = sorted({*counts, *(tone for row in counts.values() for tone in row)})
+    shares: list[list[float | None]] = []
+    for tone in tones:
+        row = [float(counts.get(tone, {}).get(other, 0)) for other in tones]
+        shares.append([value / sum(row) for value in row] if sum(row) else [None] * len(tones))
+    return Confusion(tones, shares)
+
+
+def _sides(summary: Sequence[Row]) -> list[str]:
+    found = {row["side"] for row in summary}
+    return [side for side in (BASE, FINE_TUNED) if side in found]
+
+
+def _having(summary: Sequence[Row], side: str, name: str) -> list[Row]:
+    return [row for row in summary if row["side"] == side and row["metric"] == name and row["condition"]]
+
+
+def _point(x: float, row: Row, scale: float) -> Point:
+    low, high = row["low"], row["high"]
+    return Point(x, row["value"] * scale, None if low is None else low * scale, None if high is None else high * scale)
+
+
+def _thinned(values: list[float]) -> list[float]:
+    return values[:: max(1, (len(values) + 6) // 7)]
+
+
+def _slopes(summary: Sequence[Row], name: str) -> list[str]:
+    """Slopes that leave zero out of their interval, in the direction that is not good."""
+    shown, said = metric(name), []
+    for row in summary:
+        if row["metric"] != name or row["condition"] != _SLOPE or row["side"] == DIFFERENCE:
+            continue
+        value, low, high = row["value"], row["low"], row["high"]
+        if value is None or low is None or high is None:
+            continue
+        worse = (high < 0 and shown.better > 0) or (low > 0 and shown.better < 0)
+        side = side_name(row["side"])
+        standing = "drifts" if worse else "no drift shown"
+        said.append(f"{side}, {shown.label}: {shown.change(value)} per minute ({shown.span(low, high)}): {standing}")
+    return said

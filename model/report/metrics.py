@@ -1,0 +1,96 @@
+"""How the report prints each measure: short name, unit, digits. What a measure is stands in evaluation.measures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model.evaluation.measures import MEASURES, better
+
+
+@dataclass(frozen=True)
+class Metric:
+    """`scale` turns a value into `unit`; `better` is the sign of a difference that is good, 0 where neither is."""
+
+    name: str
+    label: str
+    about: str
+    better: int
+    unit: str = ""
+    scale: float = 1.0
+    digits: int = 2
+
+    def text(self, value: float) -> str:
+        """A value as it is printed, with its unit: `12.3 %`."""
+        return f"{self._number(value)}{self._suffix}"
+
+    def change(self, value: float) -> str:
+        """A difference with its sign: `−11.8 points`."""
+        unit = " points" if self.unit == "%" else self._suffix
+        number = self._number(value)
+        return f"{number if number.startswith('−') or not value else f'+{number}'}{unit}"
+
+    def span(self, low: float, high: float) -> str:
+        """An interval in the unit of `text`: `10.1 to 14.2`."""
+        return f"{self._number(low)} to {self._number(high)}"
+
+    @property
+    def _suffix(self) -> str:
+        return f" {self.unit}" if self.unit else ""
+
+    def _number(self, value: float) -> str:
+        text = f"{value * self.scale:.{self.digits}f}"
+        return text.removeprefix("-") if not float(text) else text.replace("-", "−")
+
+
+# Name, label, unit, scale, digits; in the order of the report.
+_PRINTED = (
+    ("cer", "Character error rate", "%", 100.0, 1),
+    ("wer", "Word error rate", "%", 100.0, 1),
+    ("cer_raw", "Character error rate, raw text", "%", 100.0, 1),
+    ("wer_raw", "Word error rate, raw text", "%", 100.0, 1),
+    ("tone_distance", "Tone distance", "", 1.0, 2),
+    ("tone_error_st", "Tone error", "st", 1.0, 2),
+    ("tone_range", "Tone range", "", 1.0, 2),
+    ("tone_accuracy", "Tone accuracy", "%", 100.0, 1),
+    ("similarity", "Similarity to the reference", "", 1.0, 3),
+    ("centroid_similarity", "Similarity to the speaker", "", 1.0, 3),
+    ("other_similarity", "Similarity to another voice", "", 1.0, 3),
+    ("own_voice", "Nearest to its own voice", "%", 100.0, 1),
+    ("listener_mos", "Opinion of listeners", "MOS", 1.0, 2),
+    ("dnsmos", "Predicted quality", "MOS", 1.0, 2),
+    ("dnsmos_sig", "Predicted speech quality", "MOS", 1.0, 2),
+    ("dnsmos_bak", "Predicted background quality", "MOS", 1.0, 2),
+    ("stop_rate", "Stops by itself", "%", 100.0, 1),
+    ("repeats", "Repeats", "", 1.0, 2),
+    ("skips", "Skips", "", 1.0, 2),
+    ("duration_ratio", "Length against expected", "", 1.0, 2),
+    ("silence_share", "Silence", "%", 100.0, 1),
+    ("longest_silence_s", "Longest silence", "s", 1.0, 2),
+    ("clipped_share", "Clipping", "%", 100.0, 2),
+    ("rtf", "Real-time factor", "", 1.0, 2),
+    ("first_audio_s", "First audio", "s", 1.0, 2),
+)
+_SIGN = {"higher": 1, "lower": -1, "one": -1, "neither": 0}
+_ORDER = {name: place for place, (name, *_) in enumerate(_PRINTED)}
+
+# The measures whose difference makes the verdict, and those that every dialect is expected to have.
+QUALITY = (
+    *("cer", "wer", "tone_distance", "similarity", "centroid_similarity", "listener_mos", "dnsmos"),
+    *("stop_rate", "repeats", "skips"),
+)
+EXPECTED = ("cer", "tone_distance", "similarity", "dnsmos", "stop_rate", "rtf")
+
+
+def metric(name: str) -> Metric:
+    """The metric of a name; one that is not listed prints under its own name."""
+    label, unit, scale, digits = next(
+        (printed[1:] for printed in _PRINTED if printed[0] == name),
+        (name.replace("_", " ").capitalize(), "", 1.0, 3),
+    )
+    about = MEASURES[name].title if name in MEASURES else ""
+    return Metric(name, label, about, _SIGN[better(name)], unit, scale, digits)
+
+
+def in_order(names: set[str]) -> list[str]:
+    """Metric names as the report lists them."""
+    return sorted(names, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))

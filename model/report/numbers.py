@@ -1,0 +1,163 @@
+"""A dialect's numbers as the tables hold them: base against fine-tuned, other systems, and the verdict they give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from model.report.metrics import EXPECTED, QUALITY, Metric, in_order, metric
+from pipeline.stage import Row
+
+BASE, FINE_TUNED, DIFFERENCE = "base", "fine_tuned", "difference"
+_SIDE_NAMES = {BASE: "Base", FINE_TUNED: "Fine-tuned"}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval; `missing` says why there is none."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric of base and fine-tuned model; `verdict` is better, worse, undecided or empty."""
+
+    metric: Metric
+    base: Estimate
+    fine_tuned: Estimate
+    difference: Estimate
+    verdict: str
+
+
+@dataclass(frozen=True)
+class System:
+    """A voice that spoke the same texts: its estimates per metric, utterances it was asked for and those it failed."""
+
+    name: str
+    side: str
+    model_id: str
+    estimates: dict[str, Estimate]
+    asked: int
+    failed: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """kind: better, mixed, worse, undecided, none (no fine-tuned voice) or empty (nothing measured)."""
+
+    kind: str
+    headline: str
+    sentences: list[str]
+
+
+def side_name(side: str) -> str:
+    """What the page calls a side; another system keeps its own name."""
+    return _SIDE_NAMES.get(side, side)
+
+
+def overall(summary: Iterable[Row]) -> list[Row]:
+    """The rows of a summary that stand for all utterances: those without a window, noise level or step count."""
+    return [row for row in summary if not row["condition"]]
+
+
+def comparisons(summary: Sequence[Row], measured: Sequence[Row]) -> list[Comparison]:
+    """Each metric that was measured or is expected, in the report's order.
+
+    `summary` and `measured` are the dialect's rows of evaluation_summary and evaluation.
+    """
+    rows = {(row["side"], row["metric"]): row for row in overall(summary)}
+    sides = {row["side"] for row in summary}
+    names: set[str] = {name for side, name in rows if side in (BASE, FINE_TUNED, DIFFERENCE)} | set(EXPECTED)
+    if "wer" in names and (BASE, "cer") not in rows:
+        names.discard("cer")
+
+    def estimate(side: str, name: str) -> Estimate:
+        row = rows.get((side, name))
+        if row is None or row["value"] is None:
+            return Estimate(missing=_why(side, name, sides, measured))
+        return Estimate(row["value"], row["low"], row["high"], row["n"])
+
+    return [
+        Comparison(
+            metric(name),
+            estimate(BASE, name),
+            estimate(FINE_TUNED, name),
+            estimate(DIFFERENCE, name),
+            (rows.get((DIFFERENCE, name)) or {}).get("verdict") or "",
+        )
+        for name in in_order(names)
+    ]
+
+
+def systems(summary: Sequence[Row], measured: Sequence[Row], spoken: Sequence[Row]) -> list[System]:
+    """Everyone who spoke this dialect's texts, base and fine-tuned first, then by name.
+
+    `spoken` are the dialect's rows of validation_set.
+    """
+    whole = overall(summary)
+    sides = {row["side"] for row in [*whole, *spoken]} - {DIFFERENCE}
+    found = []
+    for side in sorted(sides, key=lambda side: (side != BASE, side != FINE_TUNED, side)):
+        asked = [row for row in spoken if row["side"] == side and row["purpose"] == "quality"]
+        failed = [row for row in asked if row["error"] or row["stop_reason"] == "failed"]
+        estimates = {
+            row["metric"]: Estimate(row["value"], row["low"], row["high"], row["n"])
+            if row["value"] is not None
+            else Estimate(missing=_why(side, row["metric"], sides, measured))
+            for row in whole
+            if row["side"] == side
+        }
+        model_id = next((row["model_id"] for row in [*whole, *spoken] if row["side"] == side), "")
+        why = failed[0]["error"] or "" if failed else ""
+        found.append(System(side_name(side), side, model_id, estimates, len(asked), len(failed), why))
+    return found
+
+
+def verdict(compared: Sequence[Comparison]) -> Verdict:
+    """Better if a quality metric is better and none worse; mixed, worse or undecided by the same count."""
+    if all(each.base.value is None and each.fine_tuned.value is None for each in compared):
+        return Verdict("empty", "Nothing measured yet", ["No utterance of this dialect has been evaluated."])
+    if all(each.fine_tuned.value is None for each in compared):
+        return Verdict("none", "No fine-tuned voice yet", ["Only the base has been measured; see its figures below."])
+    told = [each for each in compared if each.metric.name in QUALITY and each.verdict]
+    gains = [each for each in told if each.verdict == "better"]
+    losses = [each for each in told if each.verdict == "worse"]
+    if gains and losses:
+        kind, headline = "mixed", "Better in some ways, worse in others"
+    elif gains:
+        kind, headline = "better", "Better than its base"
+    elif losses:
+        kind, headline = "worse", "Worse than its base"
+    else:
+        kind, headline = "undecided", "No difference shown"
+    count = f"Of {len(told)} compared quality metrics {len(gains)} better, {len(losses)} worse, "
+    count += f"{len(told) - len(gains) - len(losses)} undecided."
+    return Verdict(kind, headline, [*(_sentence(each) for each in [*losses, *gains][:3]), count])
+
+
+def _sentence(compared: Comparison) -> str:
+    change = compared.difference
+    if change.value is None:
+        return f"{compared.metric.label}: {compared.verdict}."
+    said = f"{compared.metric.label} {compared.metric.change(change.value)}"
+    if change.low is not None and change.high is not None:
+        said += f" (95 % interval {compared.metric.span(change.low, change.high)})"
+    return f"{said}: {compared.verdict}."
+
+
+def _why(side: str, name: str, sides: set[str], measured: Sequence[Row]) -> str:
+    """Why there is no value, from the rows that say so or from what the tables lack."""
+    if side == DIFFERENCE:
+        return "needs both sides measured"
+    said = [row["detail"] for row in measured if row["side"] == side and row["metric"] == name and row["value"] is None]
+    if any(said):
+        return next(text for text in said if text)
+    if side not in sides:
+        return "no fine-tuned voice yet" if side == FINE_TUNED else f"nothing spoken by {side_name(side)}"
+    return "no such measurement in the tables"
