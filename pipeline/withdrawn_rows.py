@@ -152,7 +152,7 @@ def clean(file: Path, table: str, withdrawal: Withdrawal, apply: bool) -> Remove
             if has_audio and not all(masks[-1]):
                 removed.clips += _clips(source.read_row_group(group, ["audio"]), masks[-1])
             if set(schema.names) >= _FREE:
-                kept = source.read_row_group(group, ["recording_id", "metadata"]).filter(pa.array(masks[-1]))
+                kept = source.read_row_group(group, sorted(_FREE)).filter(pa.array(masks[-1], pa.bool_()))
                 removed.changed |= kept["metadata"].to_pylist() != _stripped(kept, withdrawal)
         removed.changed |= removed.rows > 0
         if apply and removed.changed:
@@ -193,7 +193,7 @@ def _seconds(row: Row) -> float:
 
 
 def _clips(table: pa.Table, mask: Sequence[bool]) -> Iterator[Clip]:
-    gone = table.filter(pa.array([not stays for stays in mask]))
+    gone = table.filter(pa.array([not stays for stays in mask], pa.bool_()))
     for cell in gone["audio"].to_pylist():
         data = cell.get("bytes") if isinstance(cell, dict) else cell
         if isinstance(data, bytes):
@@ -204,7 +204,7 @@ def _kept(source: pq.ParquetFile, masks: Sequence[Sequence[bool]], withdrawal: W
     schema = source.schema_arrow
     yield schema.empty_table()
     for group, mask in enumerate(masks):
-        table = source.read_row_group(group).filter(pa.array(mask))
+        table = source.read_row_group(group).filter(pa.array(mask, pa.bool_()))
         if set(schema.names) >= _FREE:
             column = pa.array(_stripped(table, withdrawal), schema.field("metadata").type)
             table = table.set_column(schema.names.index("metadata"), schema.field("metadata"), column)
