@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from model import commands
+from pipeline import rights_commands
 from pipeline.settings import Settings, SettingsError, load_settings
 
 app = typer.Typer(help="Dialect speech: recordings to a corpus.", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -22,6 +23,7 @@ train_app = typer.Typer(help="Rebuild an embedded checkpoint from nothing.", no_
 app.add_typer(studio_app, name="studio")
 studio_app.add_typer(train_app, name="train")
 commands.include(app)
+rights_commands.include(app)
 
 Config = Annotated[Path | None, typer.Option(help="configuration file; default: $FANGYAN_CONFIG or fangyan.toml")]
 WorkspaceFolder = Annotated[Path | None, typer.Option(help="workspace folder; default: the one in the configuration")]
