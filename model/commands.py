@@ -29,14 +29,21 @@ def speak(
     guidance: Annotated[float, typer.Option(help="how strictly the text is followed")] = 2.0,
     denoise: Annotated[bool, typer.Option(help="clean reference and prompt first")] = False,
     max_patches: Annotated[int | None, typer.Option(min=1, help="stop after so many pieces of 160 ms")] = None,
+    consent: Annotated[str | None, typer.Option(help="consent of the voice's owner, with scope voice_cloning")] = None,
+    own_voice: Annotated[str | None, typer.Option(help="your name: you declare that the voice is yours")] = None,
+    allow_tainted: Annotated[bool, typer.Option(help="load a model whose data were withdrawn")] = False,
+    config: Annotated[Path | None, typer.Option(help="configuration file; default: fangyan.toml")] = None,
+    workspace: Annotated[Path | None, typer.Option(help="workspace with the consents and the audit log")] = None,
 ) -> None:
-    """Speak a text and write it as a labelled file."""
+    """Speak a text and write it as a labelled file. To copy a voice takes a consent, or that it is your own; logged."""
     if out.suffix.lower() not in (".wav", ".flac"):
         _stop(f"{out}: write to a .wav or a .flac, which can carry the label")
     from model import labels, voxcpm2
     from pipeline import dialects
     from pipeline.stage import BadRecording
 
+    references = [path for path in (reference, prompt) if path]
+    _check_rights([checkpoint], allow_tainted, references, consent, own_voice, config, workspace)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
         try:
@@ -87,6 +94,31 @@ def show(path: Annotated[Path, typer.Argument(help="a .wav or .flac")]) -> None:
         console.print_json(report.label.to_json())
     if report.standing is not labels.Standing.INTACT:
         raise typer.Exit(1)
+
+
+def _check_rights(
+    models: list[str],
+    allow_tainted: bool,
+    references: list[Path],
+    consent: str | None,
+    own_voice: str | None,
+    config: Path | None,
+    workspace: Path | None,
+) -> None:
+    """End the command if a model is tainted or nobody allowed the voices of `references` to be copied."""
+    from pipeline.audit import AuditBroken
+    from pipeline.cloning import permit
+    from pipeline.rights import CloningRefused, TaintedModel, refuse_tainted
+    from pipeline.settings import SettingsError, checkpoint_path, load_settings
+
+    try:
+        for name in models:
+            refuse_tainted(Path(checkpoint_path(name)), allow_tainted)
+        if references:
+            settings = load_settings(config, workspace=workspace.resolve() if workspace else None)
+            permit(settings, references, consent, own_voice)
+    except (TaintedModel, CloningRefused, AuditBroken, SettingsError, OSError) as error:
+        _stop(str(error))
 
 
 def include(app: typer.Typer) -> None:

@@ -24,7 +24,8 @@ def run(*words: object) -> tuple[int, str]:
 def test_speech_is_written_labelled_and_shown(tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
     spoken = ("--checkpoint", CHECKPOINT, "--max-patches", 3, "--steps", 4, "--dialect", "cmn-sichuan")
-    code, said = run("speak", "今天天气很好。", "--out", path, "--reference", FIXTURE / "ref.wav", *spoken)
+    declared = ("--own-voice", "Reader 7", "--workspace", tmp_path / "workspace")
+    code, said = run("speak", "今天天气很好。", "--out", path, "--reference", FIXTURE / "ref.wav", *spoken, *declared)
     assert code == 0, said
     assert "reference, 3 patches, 4 steps" in said
     assert "5 s or more carry a voice better" in said
