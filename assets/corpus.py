@@ -34,7 +34,8 @@ _FOLLOW_WHAT_IS_SOUND = (
 def speakers(workspace: Workspace) -> dg.MaterializeResult:
     """Local speakers of all recordings, linked into persons whose ids stay when recordings are added."""
     settings = workspace.settings()
-    report = build_speakers(workspace.lake(), settings)
+    with workspace.writing():
+        report = build_speakers(workspace.lake(), settings)
     return dg.MaterializeResult(metadata=report | {"dagster/column_schema": table_schema("speakers")})
 
 
@@ -48,7 +49,8 @@ def speakers(workspace: Workspace) -> dg.MaterializeResult:
 def corpus(workspace: Workspace) -> dg.MaterializeResult:
     """Segments with linked speaker, without duplicates, split so that no speaker or source is on two sides."""
     settings = workspace.settings()
-    report = build_corpus(workspace.lake(), settings)
+    with workspace.writing():
+        report = build_corpus(workspace.lake(), settings)
     return dg.MaterializeResult(metadata=report | {"dagster/column_schema": table_schema("corpus")})
 
 

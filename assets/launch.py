@@ -15,7 +15,7 @@ from assets.definitions import build_definitions
 from assets.line import STAGE_OF
 from assets.partitions import batch_partitions
 from assets.resources import Workspace
-from pipeline import batches
+from pipeline import batches, takedown
 from pipeline.settings import PROJECT, Settings
 
 _PID_TAG = "fangyan/pid"
@@ -51,8 +51,10 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
 def run_pending(settings: Settings, config: Path | None, retry_quarantined: bool = False) -> list[str]:
     """Close batches over everything that has landed, bring each batch and then the corpus up to date.
 
-    Returns the names of the batches. A run whose provenance stands costs next to nothing. Raises RunFailed.
+    Takedowns that were interrupted are finished first. Returns the names of the batches. A run whose provenance stands
+    costs next to nothing. Raises RunFailed.
     """
+    takedown.finish_pending(settings)
     batches.plan(settings.landing, settings.root, settings, time.time(), close_all=True)
     names = batches.names(settings.root)
     workspace = Workspace(config=str(config or ""), root=str(settings.root))

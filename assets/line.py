@@ -57,7 +57,7 @@ def _stage_asset(name: str, upstream: list[str]) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         settings = workspace.settings()
         stage = build_stage(stage_name, settings)
-        with stage_progress(context, stage_name) as progress:
+        with workspace.writing(), stage_progress(context, stage_name) as progress:
             report = run_stage(stage, context.partition_key, settings, progress, config.retry_quarantined)
         return dg.MaterializeResult(metadata=stage_metadata(report, settings))
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 
+from pipeline import takedown
 from pipeline.lake import Lake
 from pipeline.settings import Settings, load_settings
+from pipeline.workspace_lock import writing
 
 
 class Workspace(dg.ConfigurableResource):
@@ -23,3 +27,11 @@ class Workspace(dg.ConfigurableResource):
 
     def lake(self) -> Lake:
         return Lake(self.settings().lake)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Around all that makes rows, files or models from recordings: no takedown is half-way or begins meanwhile."""
+        settings = self.settings()
+        takedown.finish_pending(settings)
+        with writing(settings.root):
+            yield
