@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from pipeline import audio, dialects
 from pipeline.corpus.dedup import sound_hash
 from pipeline.lake import Lake, replace_file, to_rows, to_table
-from pipeline.rights import CONSENTS_FILE, Consent, read_consents, resolve
+from pipeline.rights import CONSENTS_FILE, read_consents, resolve
 from pipeline.settings import Settings, Train
 from pipeline.stage import Row
 from pipeline.tables import TABLES
@@ -93,7 +93,7 @@ def build_training_set(lake: Lake, settings: Settings, dialect: str, on: date | 
     """
     made = TrainingSet(dialect, folder_of(settings, dialect))
     left_out: dict[str, float] = defaultdict(float)
-    allowed = _allowed(lake, settings, dialect, on or date.today(), made)
+    allowed, made.refused = permitted(lake, settings, dialect, SCOPE, on)
     chosen = _choose(_candidates(lake, dialect), allowed, settings.train, left_out)
     references = _references(chosen)
     lake.write("training_set", dialect, _clips(lake, chosen, references, allowed, settings.train, dialect, made))
@@ -110,6 +110,27 @@ def build_training_set(lake: Lake, settings: Settings, dialect: str, on: date | 
         if file.name not in wanted:
             file.unlink()
     return made
+
+
+def permitted(
+    lake: Lake, settings: Settings, dialect: str, scope: str, on: date | None = None
+) -> tuple[dict[str, str], list[str]]:
+    """{recording_id: consent_id} of a dialect's recordings that a consent covers for `scope` on a day (today).
+
+    And a sentence for each of the others, with the reason.
+    """
+    consents = read_consents(settings.landing / CONSENTS_FILE)[0]
+    allowed: dict[str, str] = {}
+    refused = []
+    for row in lake.rows("recordings", None, ("source", "recording_id", "dialect", "status", "metadata")):
+        if row["status"] != "ok" or row["dialect"] != dialect:
+            continue
+        consent_id, why = resolve(consents, row["source"], row["metadata"], scope, on)
+        if consent_id:
+            allowed[row["recording_id"]] = consent_id
+        else:
+            refused.append(f"{row['source']}: {why}")
+    return allowed, refused
 
 
 def content_of(rows: Iterable[Row]) -> str:
@@ -185,21 +206,6 @@ def _candidates(lake: Lake, dialect: str) -> list[Row]:
                 row |= {key: found[key] for key in ("speaker_id", "split", "decision", "drop_reason")}
             rows.append(row)
     return sorted(rows, key=lambda row: row["segment_id"])
-
-
-def _allowed(lake: Lake, settings: Settings, dialect: str, on: date, made: TrainingSet) -> dict[str, str]:
-    """{recording_id: consent_id} of what may be trained on; every refusal is put into `made.refused`."""
-    consents: list[Consent] = read_consents(settings.landing / CONSENTS_FILE)[0]
-    allowed = {}
-    for row in lake.rows("recordings", None, ("source", "recording_id", "dialect", "status", "metadata")):
-        if row["status"] != "ok" or row["dialect"] != dialect:
-            continue
-        consent_id, why = resolve(consents, row["source"], row["metadata"], SCOPE, on)
-        if consent_id:
-            allowed[row["recording_id"]] = consent_id
-        else:
-            made.refused.append(f"{row['source']}: {why}")
-    return allowed
 
 
 def _choose(rows: Sequence[Row], allowed: Mapping[str, str], policy: Train, left_out: dict[str, float]) -> list[Row]:

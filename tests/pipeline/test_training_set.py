@@ -57,7 +57,7 @@ def settings(tmp_path: Path, murmur: Murmur) -> Settings:
         shared = {"recording_id": f"r-{person}", "batch": "b00001", "provenance": "p"}
         source = f"{DIALECT}/market/{person}.wav"
         recordings.append(shared | {"source": source, "dialect": DIALECT, "status": "ok", "metadata": {}})
-        scopes = ["asr"] if person == "di" else ["asr", "tts_training"]
+        scopes = ["asr"] if person == "di" else ["asr", "tts_training", "voice_cloning"]
         consents.append({"consent_id": f"c-{person}", "recordings": [source], "scopes": scopes})
         for place, name in enumerate(names):
             samples = np.concatenate([murmur(4.0, RATE, seed=10 * number + place), np.zeros(RATE, np.float32)])
