@@ -15,7 +15,7 @@ from pathlib import Path
 
 from model.finetune.config import FineTuneConfig
 from model.model_card import build_card, write_card
-from pipeline import checkpoints, training_set
+from pipeline import audit, checkpoints, training_set
 from pipeline.lake import Lake
 from pipeline.rights import refuse_tainted
 from pipeline.settings import Settings
@@ -85,14 +85,16 @@ def train_voice(
     model_id = model_id_of(dialect, base, content, config)
     folder = settings.root / "models" / dialect / model_id
     known = {row["model_id"]: row for row in lake.rows("models", dialect)}
+    others = [row for name, row in known.items() if name != model_id]
     if model_id in known and (folder / "card.json").is_file():
+        lake.write("models", dialect, [*others, known[model_id]])
         return Voice(known[model_id], folder, reused=True)
     from model.finetune.train import fine_tune
 
     data = training_set.folder_of(settings, dialect)
     dev = data / "dev.jsonl" if any(row["split"] == "dev" for row in rows) else None
     latents = settings.root / "cache" / "latents"
-    report = fine_tune(_local(base), data / "train.jsonl", dev, folder, config, latents, progress)
+    report = fine_tune(local_folder(base), data / "train.jsonl", dev, folder, config, latents, progress)
     row: Row = {
         "model_id": model_id,
         "dialect": dialect,
@@ -112,29 +114,29 @@ def train_voice(
     card = build_card(row, rows, base.name, base.content, content, config, report)
     row["card"] = json.dumps(card, ensure_ascii=False, sort_keys=True)
     write_card(folder, card)
-    lake.write("models", dialect, [*(each for name, each in known.items() if name != model_id), row])
+    lake.write("models", dialect, [*others, row])
+    audit.append(settings.root, "model.train", model_id, {key: row[key] for key in ("consent_ids", "recording_ids")})
     return Voice(row, folder, reused=False)
 
 
-def latest(lake: Lake, settings: Settings, dialect: str) -> Voice | None:
-    """The voice trained last that is not tainted, or None."""
-    rows = [row for row in lake.rows("models", dialect) if row["base"] is not None and row["status"] != "tainted"]
-    if not rows:
-        return None
-    row = max(rows, key=lambda row: (row["created"], row["model_id"]))
-    return Voice(row, settings.root / row["path"], reused=True)
+def current(lake: Lake, settings: Settings, dialect: str) -> Voice | None:
+    """The voice that was trained, or found again, last: the last row that is not tainted; None if there is none."""
+    rows = [row for row in lake.rows("models", dialect) if row["status"] != "tainted"]
+    return Voice(rows[-1], settings.root / rows[-1]["path"], reused=True) if rows else None
 
 
 def set_status(lake: Lake, settings: Settings, model_id: str, dialect: str, status: str, reason: str) -> None:
     """Write a model's status into table models and its card; a tainted model stays tainted."""
     rows = lake.rows("models", dialect)
     for row in rows:
-        if row["model_id"] != model_id or row["status"] == "tainted":
+        said = (row["status"], row["status_reason"]) == (status, reason)
+        if row["model_id"] != model_id or row["status"] == "tainted" or said:
             continue
         row |= {"status": status, "status_reason": reason}
         card = json.loads(row["card"]) | {"status": status, "status_reason": reason}
         row["card"] = json.dumps(card, ensure_ascii=False, sort_keys=True)
         write_card(settings.root / row["path"], card)
+        audit.append(settings.root, "model.status", model_id, {"status": status, "reason": reason})
     lake.write("models", dialect, rows)
 
 
@@ -148,7 +150,7 @@ def _check_enough(rows: Sequence[Row], settings: Settings, dialect: str) -> None
         )
 
 
-def _local(base: Base) -> Path:
+def local_folder(base: Base) -> Path:
     """The base's folder; one that the hub has is fetched, if that is allowed."""
     if Path(base.path).is_dir():
         return Path(base.path)

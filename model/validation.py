@@ -107,56 +107,64 @@ def synthesize(
 
 
 class VoxCPM2Speaker:
-    """A VoxCPM2 model; many utterances are spoken together, those for speed one by one as a stream."""
+    """A VoxCPM2 model; many utterances are spoken together, those for speed one by one as a stream.
 
-    def __init__(self, model: VoxCPM2, model_id: str, side: str, content: str, rows: int) -> None:
-        self.model, self.model_id, self.side, self.content, self.rows = model, model_id, side, content, rows
-        device, dtype = model.network.device, str(model.network.dtype).removeprefix("torch.")
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
-        self.conditions = f"{device} ({name}), {dtype}, batch {rows}"
+    `open` brings the model up when there is something to say, and it is let go afterwards.
+    """
+
+    def __init__(self, open: Callable[[], VoxCPM2], model_id: str, side: str, content: str, rows: int) -> None:
+        self.model_id, self.side, self.content, self.rows = model_id, side, content, rows
+        self.conditions = ""
+        self._open = open
 
     def speak(self, asks: Sequence[Ask]) -> Iterator[tuple[Ask, Spoken]]:
+        if not asks:
+            return
+        model = self._open()
+        device, dtype = model.network.device, str(model.network.dtype).removeprefix("torch.")
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+        self.conditions = f"{device} ({name}), {dtype}, batch {self.rows}"
         together = [ask for ask in asks if ask.purpose in ("quality", "noise")]
         size = self.rows * 2
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", WeakReference)
             for first in range(0, len(together), size):
-                yield from self._together(together[first : first + size])
+                yield from self._together(model, together[first : first + size])
             for ask in asks:
                 if ask.purpose == "long":
-                    yield ask, self._long(ask)
+                    yield ask, self._long(model, ask)
                 elif ask.purpose == "speed":
-                    yield ask, self._streamed(ask)
+                    yield ask, self._streamed(model, ask)
 
-    def _together(self, asks: Sequence[Ask]) -> Iterator[tuple[Ask, Spoken]]:
+    def _together(self, model: VoxCPM2, asks: Sequence[Ask]) -> Iterator[tuple[Ask, Spoken]]:
         began = time.perf_counter()
         try:
-            results = self.model.generate([_request(ask) for ask in asks], self.rows)
+            results = model.generate([_request(ask) for ask in asks], self.rows)
         except (ValueError, BadRecording) as error:
             if len(asks) == 1:
                 yield asks[0], Spoken(None, error=str(error))
                 return
             for ask in asks:
-                yield from self._together([ask])
+                yield from self._together(model, [ask])
             return
         wall = time.perf_counter() - began
         factor = wall / max(1e-9, sum(result.seconds for result in results))
         for ask, result in zip(asks, results, strict=True):
             yield ask, _said(result, factor, self.conditions)
 
-    def _long(self, ask: Ask) -> Spoken:
+    def _long(self, model: VoxCPM2, ask: Ask) -> Spoken:
         request = _request(ask)
         fields = {name: getattr(request, name) for name in request.__dataclass_fields__ if name != "text"}
         try:
-            result = self.model.speak(request.text, **fields)
+            result = model.speak(request.text, **fields)
         except (ValueError, BadRecording) as error:
             return Spoken(None, error=str(error))
         return _said(result, result.real_time_factor, self.conditions)
 
-    def _streamed(self, ask: Ask) -> Spoken:
+    def _streamed(self, model: VoxCPM2, ask: Ask) -> Spoken:
         began, first, pieces = time.perf_counter(), 0.0, []
         try:
-            for piece in self.model.stream(_request(ask), rows=1):
+            for piece in model.stream(_request(ask), rows=1):
                 first = first or time.perf_counter() - began
                 pieces.append(piece)
         except (ValueError, BadRecording) as error:
@@ -165,11 +173,11 @@ class VoxCPM2Speaker:
         facts = {
             "seed": ask.seed,
             "attempts": 1,
-            "real_time_factor": wall / (len(samples) / self.model.sample_rate),
+            "real_time_factor": wall / (len(samples) / model.sample_rate),
             "first_audio_s": first,
             "conditions": self.conditions.rpartition(",")[0] + ", streamed alone",
         }
-        return Spoken(samples, self.model.sample_rate, facts=facts)
+        return Spoken(samples, model.sample_rate, facts=facts)
 
 
 def _request(ask: Ask) -> Request:
@@ -249,7 +257,9 @@ def _write(lake: Lake, dialect: str, order: Sequence[str], standing: set[str], p
         row["provenance"] for row in lake.rows("validation_set", dialect, ("provenance",))
     ] == list(order):
         return
-    kept = lake.read("validation_set", dialect).filter(pc.field("provenance").isin(pa.array(sorted(standing), pa.string())))
+    kept = lake.read("validation_set", dialect).filter(
+        pc.field("provenance").isin(pa.array(sorted(standing), pa.string()))
+    )
     fresh = {part.provenance: part.rows for part in parts.read()}
 
     def rows() -> Iterator[Any]:

@@ -37,6 +37,7 @@ class Reference:
     segment_id: str
     recording_id: str
     speaker_id: str
+    consent_id: str
     samples: NDArray[np.float32] = field(repr=False)
     sample_rate: int
     condition: str = CLEAN
@@ -126,7 +127,13 @@ def choose_references(lake: Lake, settings: Settings, dialect: str, on: date | N
         )
         sounds |= {row["segment_id"]: audio.decode_bytes(row["audio"]["bytes"]) for row in read.to_pylist()}
     return [
-        Reference(row["segment_id"], row["recording_id"], row["speaker_id"], *sounds[row["segment_id"]])
+        Reference(
+            row["segment_id"],
+            row["recording_id"],
+            row["speaker_id"],
+            allowed[row["recording_id"]],
+            *sounds[row["segment_id"]],
+        )
         for _, _, row in chosen
     ]
 
@@ -149,7 +156,7 @@ def _worsened(reference: Reference, seed: int) -> Iterator[tuple[str, Reference]
         for denoise in (False, True):
             words = CLEAN if level is None else f"snr {level} dB"
             name = CLEAN if level is None else f"snr{level}"
-            condition = f"{words}, denoised" if denoise else words
+            condition = f"{words} denoised" if denoise else words
             made = replace(reference, samples=samples, condition=condition, denoise=denoise)
             yield (f"{name}-denoised" if denoise else name), made
 

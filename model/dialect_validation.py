@@ -1,0 +1,58 @@
+"""Who speaks a dialect's validation set: the base, the voice fine-tuned from it, and the systems beside them."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from model.dialect_voice import Base, Voice, base_of, current, local_folder
+from model.finetune import lora
+from model.validation import Counts, Progress, Speaker, VoxCPM2Speaker, synthesize
+from model.validation_plan import choose_references, plan
+from model.validation_texts import read_texts
+from model.voxcpm2 import VoxCPM2, load
+from pipeline import audit
+from pipeline.lake import Lake
+from pipeline.rights import refuse_tainted
+from pipeline.settings import Settings
+
+BASE, FINE_TUNED = "base", "fine_tuned"
+
+
+def validate_dialect(lake: Lake, settings: Settings, dialect: str, progress: Progress | None = None) -> Counts:
+    """Bring the dialect's validation set up to date; each voice that is copied is put into the audit log.
+
+    Raises PromptError, ModelUnavailable, TaintedModel, AuditBroken.
+    """
+    references = choose_references(lake, settings, dialect)
+    asks = plan(read_texts(settings.root, dialect), references, dialect, settings.validation)
+    for reference in references:
+        details = {"segment_id": reference.segment_id, "recording_id": reference.recording_id, "for": "validation_set"}
+        audit.append(settings.root, "voice.clone", reference.consent_id, details)
+    return synthesize(lake, dialect, asks, _speakers(lake, settings, dialect), progress)
+
+
+def open_voice(base: Base, voice: Voice | None, device: str) -> VoxCPM2:
+    """The base, or a voice fine-tuned from it. Raises TaintedModel."""
+    where = None if device == "auto" else device
+    if voice is None:
+        refuse_tainted(Path(base.path))
+        return load(local_folder(base), device=where)
+    refuse_tainted(voice.folder)
+    if voice.row["kind"] == "full":
+        return load(voice.folder, device=where)
+    model = load(local_folder(base), device=where)
+    lora.load(model.network, voice.folder)
+    return model
+
+
+def _speakers(lake: Lake, settings: Settings, dialect: str) -> list[Speaker]:
+    base, voice = base_of(settings), current(lake, settings, dialect)
+    device, rows = settings.train.device, settings.validation.rows
+    speakers: list[Speaker] = [
+        VoxCPM2Speaker(partial(open_voice, base, None, device), base.model_id, BASE, base.content, rows)
+    ]
+    if voice is not None:
+        speak = partial(open_voice, base, voice, device)
+        speakers.append(VoxCPM2Speaker(speak, voice.model_id, FINE_TUNED, voice.model_id, rows))
+    return speakers
