@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import difflib
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 from model import labels
 from model.report.metrics import metric
 from model.report.numbers import BASE, FINE_TUNED, side_name
+from model.validation import KEY_VARIABLE
 from pipeline.lake import Lake
 from pipeline.stage import BadRecording, Row
 from pipeline.text import normalized
@@ -191,8 +193,9 @@ def _compared(expected: str, heard: str) -> list[tuple[str, bool]]:
 
 
 def _is_labelled(data: bytes) -> bool:
+    key = os.environ.get(KEY_VARIABLE, "").encode()
     try:
-        return labels.inspect(data).standing is labels.Standing.INTACT
+        return labels.inspect(data, key).standing is labels.Standing.INTACT
     except (labels.LabelError, BadRecording):
         return False
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from pipeline.dialects import Dialect
 from pipeline.stage import Row
 
 _WINDOW = re.compile(r"window (\d+)-(\d+) s")
-_SNR = re.compile(r"(?:snr )?(clean|\d+ dB)( denoised)?")
+_SNR = re.compile(r"(?:snr )?(clean|\d+ dB)(,? denoised)?")
 _STEPS = re.compile(r"steps (\d+)(?:,? guidance ([\d.]+))?")
 _SLOPE = "slope per minute"
 _CLEAN_X = 25.0
@@ -133,28 +134,45 @@ def noise(summary: Sequence[Row]) -> Figure:
 
 
 def speed(summary: Sequence[Row]) -> Figure:
-    """Real-time factor and first-audio latency by solver steps, a line for each side and guidance."""
-    heading, about = "Speed", "By solver steps; the hardware and precision stand under conditions."
+    """Real-time factor and first-audio latency by solver steps, and by guidance where several were tried."""
+    heading, about = "Speed", "By solver steps and by guidance; the hardware and precision stand under conditions."
     charts = []
     for name in in_order({row["metric"] for row in summary if _STEPS.search(row["condition"] or "")}):
-        shown, lines, steps = metric(name), {}, set()
-        for side in _sides(summary):
-            for row in _having(summary, side, name):
-                if (match := _STEPS.search(row["condition"])) and row["value"] is not None:
-                    steps.add(float(match[1]))
-                    lines.setdefault((side, match[2]), []).append(_point(float(match[1]), row, shown.scale))
-        drawn = [
-            Line(
-                side_name(side) + (f", guidance {guidance}" if guidance else ""),
-                side + (" dashed" if guidance and float(guidance) <= 1 else ""),
-                sorted(points, key=lambda point: point.x),
-            )
-            for (side, guidance), points in lines.items()
-        ]
-        if drawn:
-            ticks = [(count, f"{count:g}") for count in sorted(steps)]
-            charts.append(chart(shown.label, drawn, "solver steps", ticks, shown.unit))
+        shown = metric(name)
+        settings = [(row, *_decoding(row)) for side in _sides(summary) for row in _having(summary, side, name)]
+        settings = [(row, steps, guidance) for row, steps, guidance in settings if steps and row["value"] is not None]
+        usual_steps = _usual(steps for _, steps, _ in settings)
+        usual_guidance = _usual(guidance for _, _, guidance in settings)
+        by_steps = [(steps, row) for row, steps, guidance in settings if guidance == usual_guidance]
+        by_guidance = [(guidance, row) for row, steps, guidance in settings if guidance and steps == usual_steps]
+        said = f"solver steps, guidance {usual_guidance:g}" if usual_guidance else "solver steps"
+        for along, points in ((said, by_steps), (f"guidance, {usual_steps:g} steps", by_guidance)):
+            if len({x for x, _ in points}) > 1:
+                lines = [
+                    Line(
+                        side_name(side),
+                        side,
+                        sorted(
+                            (_point(x, row, shown.scale) for x, row in points if row["side"] == side),
+                            key=lambda point: point.x,
+                        ),
+                    )
+                    for side in _sides(summary)
+                ]
+                ticks = [(x, f"{x:g}") for x in sorted({x for x, _ in points})]
+                charts.append(chart(shown.label, lines, along, ticks, shown.unit))
     return Figure(heading, about, charts, [], "" if charts else "speed has not been measured at several step counts")
+
+
+def _decoding(row: Row) -> tuple[float, float]:
+    """Steps and guidance of a row's condition; 0 where it does not say."""
+    match = _STEPS.search(row["condition"])
+    return (float(match[1]), float(match[2] or 0)) if match else (0.0, 0.0)
+
+
+def _usual(values: Iterable[float]) -> float:
+    counted = Counter(values)
+    return max(sorted(counted), key=lambda value: counted[value], default=0.0)
 
 
 def _contours(each: Mapping[str, Any]) -> dict[str, list[float]]:

@@ -34,6 +34,12 @@ class Metric:
         return f"{self._number(low)} to {self._number(high)}"
 
     @property
+    def way(self) -> tuple[str, str] | None:
+        """An arrow and its words: which way a value itself is better."""
+        ways = {"higher": ("↑", "higher is better"), "lower": ("↓", "lower is better"), "one": ("→ 1", "best at 1")}
+        return ways.get(better(self.name))
+
+    @property
     def _suffix(self) -> str:
         return f" {self.unit}" if self.unit else ""
 
