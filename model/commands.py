@@ -1,4 +1,4 @@
-"""`speak` and `label show`: the model's commands, for the command line to include. Nothing heavy is imported here."""
+"""`speak`, `finetune` and `label show`: the model's commands, for the command line to include. Nothing heavy here."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def speak(
     seed: Annotated[int, typer.Option(help="of the noise that speech is made from")] = 0,
     steps: Annotated[int, typer.Option(min=2, help="solver steps a patch")] = 10,
     guidance: Annotated[float, typer.Option(help="how strictly the text is followed")] = 2.0,
+    lora: Annotated[list[Path] | None, typer.Option(help="a folder with LoRA weights; several add up")] = None,
     denoise: Annotated[bool, typer.Option(help="clean reference and prompt first")] = False,
     max_patches: Annotated[int | None, typer.Option(min=1, help="stop after so many pieces of 160 ms")] = None,
     consent: Annotated[str | None, typer.Option(help="consent of the voice's owner, with scope voice_cloning")] = None,
@@ -39,6 +40,7 @@ def speak(
     if out.suffix.lower() not in (".wav", ".flac"):
         _stop(f"{out}: write to a .wav or a .flac, which can carry the label")
     from model import labels, voxcpm2
+    from model.finetune import lora as adapters
     from pipeline import dialects
     from pipeline.stage import BadRecording
 
@@ -47,7 +49,10 @@ def speak(
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
         try:
-            result = voxcpm2.load(checkpoint).speak(
+            model = voxcpm2.load(checkpoint)
+            for folder in lora or ():
+                adapters.load(model.network, folder)
+            result = model.speak(
                 text,
                 dialect=dialect,
                 reference=reference,
@@ -73,6 +78,87 @@ def speak(
         f"{result.steps} steps, guidance {result.guidance:g}, seed {result.seed} (attempt {result.attempts}), "
         f"{result.stop_reason}, {result.real_time_factor:.2f} x real time on {result.device} in {result.dtype}, "
         f"label {label.produce_id}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def finetune(
+    train: Annotated[Path, typer.Argument(help="JSONL: audio, text; optional ref_audio, dialect, duration")],
+    base: Annotated[Path, typer.Option(help="the VoxCPM2 directory to start from")],
+    out: Annotated[Path, typer.Option(help="folder for weights, curves and checkpoints; goes on from the last one")],
+    dev: Annotated[Path | None, typer.Option(help="JSONL to validate on; its best step is kept")] = None,
+    full: Annotated[bool, typer.Option("--full", help="train every weight instead of LoRA")] = False,
+    rank: Annotated[int, typer.Option(min=1, help="of LoRA")] = 32,
+    alpha: Annotated[float | None, typer.Option(help="of LoRA; default: the rank")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="optimiser steps")] = 1000,
+    learning_rate: Annotated[float | None, typer.Option(help="peak; default: 1e-4, in full 1e-5")] = None,
+    warmup: Annotated[int, typer.Option(min=0, help="steps up to the peak")] = 100,
+    batch_tokens: Annotated[int, typer.Option(min=1, help="most positions of a pack; lower it to save memory")] = 8192,
+    batch_samples: Annotated[int, typer.Option(min=1, help="most clips of a pack")] = 2,
+    accumulate: Annotated[int, typer.Option(min=1, help="packs a step, over all processes")] = 8,
+    reference_share: Annotated[float, typer.Option(min=0, max=1, help="of clips that have a ref_audio")] = 0.4,
+    precision: Annotated[str, typer.Option(help="auto, bf16-mixed or 32-true")] = "auto",
+    gradient_checkpointing: Annotated[bool, typer.Option("--gradient-checkpointing", help="save memory")] = False,
+    strategy: Annotated[str, typer.Option(help="ddp or fsdp, under torchrun")] = "ddp",
+    ema: Annotated[float, typer.Option(min=0, max=1, help="decay of averaged weights; 0: none")] = 0.0,
+    seed: Annotated[int, typer.Option(help="of order, references, noise and LoRA's start")] = 42,
+    eval_every: Annotated[int, typer.Option(min=1, help="steps between validations")] = 100,
+    save_every: Annotated[int, typer.Option(min=1, help="steps between checkpoints")] = 100,
+    patience: Annotated[int, typer.Option(min=0, help="validations without a better one until it stops; 0: never")] = 5,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="go on without bad lines")] = False,
+    cache: Annotated[Path, typer.Option(help="folder for encoded clips")] = Path("workspace/cache/latents"),
+) -> None:
+    """Fine-tune a model on clips and texts. Start it again to go on; under torchrun it runs on many GPUs."""
+    from pydantic import ValidationError
+
+    from model.finetune.config import FineTuneConfig
+
+    try:
+        config = FineTuneConfig.model_validate(
+            {
+                "kind": "full" if full else "lora",
+                "rank": rank,
+                "alpha": rank if alpha is None else alpha,
+                "steps": steps,
+                "learning_rate": learning_rate,
+                "warmup": warmup,
+                "batch_tokens": batch_tokens,
+                "batch_samples": batch_samples,
+                "accumulate": accumulate,
+                "reference_share": reference_share,
+                "precision": precision,
+                "gradient_checkpointing": gradient_checkpointing,
+                "strategy": strategy,
+                "ema": ema,
+                "seed": seed,
+                "eval_every": eval_every,
+                "save_every": save_every,
+                "patience": patience,
+                "skip_bad": skip_bad,
+            }
+        )
+    except ValidationError as error:
+        _stop("; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()))
+    from model.finetune.manifest import BadData
+    from model.finetune.terminal import bad_lines, progress_bars
+    from model.finetune.train import fine_tune
+
+    try:
+        with progress_bars() as (encoded, progress):
+            report = fine_tune(base, train, dev, out, config, cache, progress, encoded)
+    except BadData as error:
+        Console(stderr=True).print(bad_lines(error.problems))
+        _stop("nothing was trained; correct or drop these lines, or go on without them with --skip-bad")
+    except (ValueError, OSError, RuntimeError) as error:
+        _stop(str(error))
+    best = "" if report.best_loss is None else f", validation loss {report.best_loss:.4f} at step {report.best_step}"
+    Console().print(
+        f"{out}: {report.kind}, {report.trained_parameters:,} parameters, {report.steps} steps in "
+        f"{report.wall_seconds:.1f} s{best}{', stopped early' if report.stopped_early else ''}; {report.samples} clips, "
+        f"{report.audio_seconds:.1f} s of audio, {report.skipped} bad lines skipped; {report.hardware}, "
+        f"{report.processes} processes, {report.precision}",
         markup=False,
         highlight=False,
         soft_wrap=True,
@@ -122,8 +208,9 @@ def _check_rights(
 
 
 def include(app: typer.Typer) -> None:
-    """Add both to `app`."""
+    """Add them to `app`."""
     app.command("speak")(speak)
+    app.command("finetune")(finetune)
     app.add_typer(label_app, name="label")
 
 

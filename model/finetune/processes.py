@@ -56,5 +56,6 @@ def _shard(objective: nn.Module, mesh: DeviceMesh) -> nn.Module:
     over = mesh["data_parallel"]
     for layer in [module for module in objective.modules() if isinstance(module, Layer)]:
         fully_shard(layer, mesh=over)
-    fully_shard(objective, mesh=over)
+    # Without this the whole-pass weights would stay gathered after validation, stale once the shards change.
+    fully_shard(objective, mesh=over, reshard_after_forward=True)
     return objective
