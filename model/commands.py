@@ -154,9 +154,10 @@ def finetune(
     except (ValueError, OSError, RuntimeError) as error:
         _stop(str(error))
     best = "" if report.best_loss is None else f", validation loss {report.best_loss:.4f} at step {report.best_step}"
+    best += ", stopped early" if report.stopped_early else ""
     Console().print(
         f"{out}: {report.kind}, {report.trained_parameters:,} parameters, {report.steps} steps in "
-        f"{report.wall_seconds:.1f} s{best}{', stopped early' if report.stopped_early else ''}; {report.samples} clips, "
+        f"{report.wall_seconds:.1f} s{best}; {report.samples} clips, "
         f"{report.audio_seconds:.1f} s of audio, {report.skipped} bad lines skipped; {report.hardware}, "
         f"{report.processes} processes, {report.precision}",
         markup=False,
