@@ -69,17 +69,12 @@ class LoraLinear(nn.Linear):
         return output
 
     def effective_weight(self) -> Tensor:
-        """The weight (out, in) of a plain linear layer that computes the same, up to rounding."""
+        """The weight (out, in) of a plain linear layer that computes the same: what packed copies are made of."""
         updates = [adapter.update() for adapter in self._enabled()]
         return (self.weight.float() + sum(updates)).to(self.weight.dtype) if updates else self.weight
 
     def _enabled(self) -> list[Adapter]:
         return [each for each in self.adapters.values() if isinstance(each, Adapter) and each.enabled]
-
-
-def effective_weight(linear: nn.Linear) -> Tensor:
-    """The weight that `linear` multiplies by, enabled adapters included: what packed copies are to be made from."""
-    return linear.effective_weight() if isinstance(linear, LoraLinear) else linear.weight
 
 
 class Lora:

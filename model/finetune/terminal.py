@@ -17,11 +17,10 @@ from model.finetune.manifest import Problem
 @contextmanager
 def progress_bars() -> Iterator[tuple[samples.Encoded, loop.Progress]]:
     """The two callbacks of `fine_tune`; nothing is drawn where standard error is no terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+    columns.append(TextColumn("{task.fields[losses]}"))
     console = Console(stderr=True)
-    with Progress(
-        *columns, TextColumn("{task.fields[losses]}"), console=console, disable=not console.is_terminal
-    ) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         encoding = bar.add_task("clips", losses="", visible=False)
         training = bar.add_task("steps", losses="", visible=False)
 
