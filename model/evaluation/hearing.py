@@ -85,15 +85,10 @@ class Listener:
 
 @dataclass(frozen=True, eq=False)
 class Laid:
-    """Where the expected characters lie.
-
-    `speech` (T,) is how probably a frame of `frame_seconds` is speech, None where the aligner cannot tell.
-    """
+    """Where the expected characters lie, and how well each one's letters fit there (mean probability)."""
 
     spans: tuple[Span, ...]
     scores: tuple[float, ...]
-    speech: NDArray[np.float32] | None
-    frame_seconds: float
 
 
 class Locator:
@@ -114,22 +109,33 @@ class Locator:
             self._known[utterance] = self._lay(utterance)
         return self._known[utterance]
 
+    def fits_inserted(self, utterance: Utterance, place: int, size: int) -> float:
+        """How well the `size` characters from `place` on fit if the text said them twice: the worse copy's mean score.
+
+        0 if the longer text cannot be laid on the sound.
+        """
+        tokens = expected_tokens(utterance)
+        twice = [*tokens[: place + size], *tokens[place:]]
+        try:
+            scores = [span.score for span in self._aligned(utterance, twice)]
+        except NotMeasured:
+            return 0.0
+        middle = place + size
+        return float(min(np.mean(scores[place:middle]), np.mean(scores[middle : middle + size])))
+
     def _lay(self, utterance: Utterance) -> Laid:
         tokens = expected_tokens(utterance)
-        samples = utterance.at(alignment.SAMPLE_RATE)
-        duration = len(samples) / alignment.SAMPLE_RATE
-        log_probs, frame_seconds = self._aligner.emissions(samples)
-        try:
-            found = alignment.align_emissions(self._aligner, log_probs, frame_seconds, tokens, duration)
-        except AlignmentError as error:
-            raise NotMeasured(f"the text cannot be laid on the sound: {error}") from None
+        found = self._aligned(utterance, tokens)
         spans = tuple(
             Span(token.char, token.reading, span.start, span.end) for token, span in zip(tokens, found, strict=True)
         )
-        speech = None
-        if self._aligner.bridge == 0:
-            speech = (1.0 - log_probs[:, 0].exp()).numpy()
-        return Laid(spans, tuple(span.score for span in found), speech, frame_seconds)
+        return Laid(spans, tuple(span.score for span in found))
+
+    def _aligned(self, utterance: Utterance, tokens: Sequence[Token]) -> list[alignment.CharacterSpan]:
+        try:
+            return alignment.align(self._aligner, utterance.at(alignment.SAMPLE_RATE), tokens)
+        except AlignmentError as error:
+            raise NotMeasured(f"the text cannot be laid on the sound: {error}") from None
 
 
 def expected_tokens(utterance: Utterance) -> list[Token]:

@@ -66,7 +66,7 @@ class Utterance:
         return audio.resample(self.reference, self.reference_rate, rate)
 
     def part(self, start: float, end: float, text: str, spans: Sequence[Span], name: str) -> Utterance:
-        """The stretch from `start` to `end` seconds as an utterance of its own that says `text`."""
+        """The stretch from `start` to `end` seconds as an utterance of its own that says `text`, without facts."""
         first, last = round(start * self.sample_rate), round(end * self.sample_rate)
         moved = tuple(Span(span.char, span.reading, span.start - start, span.end - start) for span in spans)
         return replace(
@@ -76,6 +76,7 @@ class Utterance:
             samples=self.samples[first:last],
             readings=tuple(span.reading for span in spans),
             spans=moved,
+            facts={},
         )
 
 

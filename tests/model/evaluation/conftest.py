@@ -55,6 +55,12 @@ def studio_says() -> Callable[..., speech.Utterance]:
 
 
 @pytest.fixture(scope="session")
+def judge() -> Callable[..., Utterance]:
+    """judge(studio utterance, name, known_spans) is the utterance as the metrics take it."""
+    return judged
+
+
+@pytest.fixture(scope="session")
 def say() -> Say:
     """say(dialect, voice, seed, known_spans) is studio speech of a held-out voice and sentence, to be judged."""
 

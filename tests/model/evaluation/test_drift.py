@@ -1,0 +1,85 @@
+"""Tones that fade at a known rate are a drift of that rate; steady speech is not flagged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model.evaluation.drift import WINDOW_SECONDS, Point, drift_of, measure_drift, windows
+from model.evaluation.hearing import Locator
+from model.evaluation.tones import ToneFidelity
+from model.evaluation.utterance import Span, Utterance
+from studio import tones as studio_tones
+
+
+def _long(studio_says, voice: int, seed: int, fading_per_minute: float) -> Utterance:
+    """About 45 s of studio Tianjin whose pitch moves to its mean at the rate asked for."""
+    samples: list[np.ndarray] = []
+    spans: list[Span] = []
+    text, at, number = "", 0.0, 0
+    while at < 45.0:
+        said = studio_says("cmn-tianjin", voice, seed + number)
+        share = min(1.0, fading_per_minute * (at + said.duration / 2) / 60.0)
+        changed = studio_tones.flatten(said, share) if share else said
+        samples += [changed.samples, np.zeros(round(0.3 * said.sample_rate), np.float32)]
+        spans += [Span(one.character, one.syllable, at + one.start, at + one.end) for one in said.spans]
+        text += said.sentence.text
+        at += (len(changed.samples) + len(samples[-1])) / said.sample_rate
+        number += 1
+    rate = said.sample_rate
+    return Utterance(f"long{voice}", "cmn-tianjin", text, np.concatenate(samples), rate, spans=tuple(spans))
+
+
+def test_windows_are_cut_between_characters_and_keep_the_text(studio_says, locator: Locator):
+    long = _long(studio_says, 7, 700, 0.0)
+    cut = windows(long, locator)
+    assert "".join(window.utterance.text for window in cut) == long.text
+    assert sum(len(window.utterance.samples) for window in cut) == pytest.approx(len(long.samples), abs=len(cut))
+    for window in cut[:-1]:
+        assert window.utterance.seconds == pytest.approx(WINDOW_SECONDS, abs=1.5)
+    for window in cut:
+        assert window.utterance.spans is not None
+        assert window.utterance.spans[0].start >= 0
+        assert window.utterance.spans[-1].end <= window.utterance.seconds
+
+
+@pytest.mark.parametrize(("fading", "flagged"), [(0.8, True), (0.0, False)])
+def test_fading_tones_drift_at_the_rate_they_fade(studio_says, locator: Locator, fading: float, flagged: bool):
+    spoken = [_long(studio_says, voice, 700 + 40 * voice, fading) for voice in (7, 21)]
+    drifts, rows = measure_drift(spoken, [ToneFidelity(locator)], locator)
+    found = {drift.metric: drift for drift in drifts}["tone_distance"]
+    assert found.slope.value == pytest.approx(fading, abs=0.15)
+    assert found.flagged == flagged
+    assert len(found.points) == len({row.utterance_id for row in rows}) >= 8
+
+
+@pytest.mark.parametrize(("metric", "per_minute", "flagged"), [("cer", 0.2, True), ("cer", -0.2, False)])
+@pytest.mark.parametrize("utterances", [1, 6])
+def test_only_the_bad_direction_is_flagged(metric: str, per_minute: float, flagged: bool, utterances: int):
+    rng = np.random.default_rng(1)
+    points = [
+        Point(f"u{number}", start, 0.2 + per_minute * start / 60 + rng.normal(0, 0.01))
+        for number in range(utterances)
+        for start in range(0, 90, 10)
+    ]
+    found = drift_of(metric, points)
+    assert found.slope.value == pytest.approx(per_minute, abs=0.03)
+    assert found.flagged == flagged
+    better = drift_of("dnsmos", [replace(point, value=4 - 2 * point.value) for point in points])
+    assert better.flagged == flagged
+
+
+def test_a_slope_too_small_to_hear_is_not_flagged():
+    points = [Point("u", float(start), 0.1 + 0.01 * start / 60) for start in range(0, 90, 10)]
+    found = drift_of("cer", points)
+    assert found.slope.low == pytest.approx(0.01)
+    assert not found.flagged
+
+
+def test_short_speech_says_nothing_of_drift(say, locator: Locator):
+    drifts, rows = measure_drift([say("cmn-tianjin", 1, 41)], [ToneFidelity(locator)], locator)
+    assert drifts == []
+    assert [row.metric for row in rows] == ["drift"]
+    assert "before 30 s" in rows[0].note
