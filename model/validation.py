@@ -75,11 +75,18 @@ class Counts:
 
 
 def synthesize(
-    lake: Lake, dialect: str, asks: Sequence[Ask], speakers: Sequence[Speaker], progress: Progress | None = None
+    lake: Lake,
+    dialect: str,
+    asks: Sequence[Ask],
+    speakers: Sequence[Speaker],
+    progress: Progress | None = None,
+    wanted_of: Callable[[Speaker, Ask], bool] = lambda speaker, ask: True,
 ) -> Counts:
-    """Bring table validation_set of `dialect` up to date: every ask by every speaker, in that order."""
+    """Bring table validation_set of `dialect` up to date: every ask by every speaker that it is `wanted_of`."""
     parts = Parts(lake, "validate", dialect, "validation_set")
-    wanted = {_provenance(speaker, ask): (speaker, ask) for speaker in speakers for ask in asks}
+    wanted = {
+        _provenance(speaker, ask): (speaker, ask) for speaker in speakers for ask in asks if wanted_of(speaker, ask)
+    }
     there = {part.provenance for part in parts.read() if part.provenance in wanted}
     standing = _standing(lake, dialect, set(wanted) - there)
     counts = Counts(reused=len(there) + len(standing))

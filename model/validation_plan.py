@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from model.evaluation.noise_salvage import SNRS_DB, mixed, pink_noise
 from model.validation_texts import Text
 from pipeline import audio
 from pipeline.lake import Lake
@@ -23,7 +24,6 @@ from pipeline.training_set import permitted
 
 SCOPE = "voice_cloning"
 CLEAN = "clean"
-NOISE_LEVELS_DB = (20, 10, 5, 0)
 SPEED_STEPS = (4, 6, 10, 20)
 SPEED_GUIDANCE = (1.0, 2.0, 3.0)
 _SECONDS = (3.0, 12.0)
@@ -138,24 +138,15 @@ def choose_references(lake: Lake, settings: Settings, dialect: str, on: date | N
     ]
 
 
-def noisy(samples: NDArray[np.float32], snr_db: float, seed: int) -> NDArray[np.float32]:
-    """Samples (T,) with pink noise `snr_db` below their mean power; the same seed gives the same noise."""
-    drawn = np.fft.rfft(np.random.default_rng(seed).standard_normal(len(samples)))
-    drawn /= np.sqrt(np.maximum(1, np.arange(len(drawn))))
-    noise = np.fft.irfft(drawn, len(samples))
-    power = np.mean(np.square(samples, dtype=np.float64))
-    noise *= np.sqrt(power / max(np.mean(noise**2), 1e-20) / 10 ** (snr_db / 10))
-    mixed = samples + noise
-    return (mixed / max(1.0, np.abs(mixed).max())).astype(np.float32)
-
-
 def _worsened(reference: Reference, seed: int) -> Iterator[tuple[str, Reference]]:
     """(short name, reference) at each noise level, as it is and denoised."""
-    for level in (None, *NOISE_LEVELS_DB):
-        samples = reference.samples if level is None else noisy(reference.samples, level, seed)
+    clean = reference.samples
+    noise = pink_noise(len(clean), reference.sample_rate, np.random.default_rng(seed))
+    for level in SNRS_DB:
+        samples = clean if level is None else mixed(clean, noise, level)
         for denoise in (False, True):
-            words = CLEAN if level is None else f"snr {level} dB"
-            name = CLEAN if level is None else f"snr{level}"
+            words = CLEAN if level is None else f"snr {level:g} dB"
+            name = CLEAN if level is None else f"snr{level:g}"
             condition = f"{words} denoised" if denoise else words
             made = replace(reference, samples=samples, condition=condition, denoise=denoise)
             yield (f"{name}-denoised" if denoise else name), made
