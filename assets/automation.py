@@ -4,7 +4,7 @@ import time
 
 import dagster as dg
 
-from assets.partitions import batch_partitions
+from assets.partitions import batch_partitions, dialect_partitions
 from assets.resources import Workspace
 from pipeline import batches
 
@@ -17,6 +17,16 @@ corpus_job = dg.define_asset_job(
     "corpus_job",
     selection=dg.AssetSelection.groups("corpus"),
     description="Speakers, corpus and catalog over all batches.",
+)
+voice_job = dg.define_asset_job(
+    "voice_job",
+    selection=dg.AssetSelection.groups("voice"),
+    description="One dialect: training set, fine-tuned model, validation set, evaluation, promotion.",
+)
+benchmark_job = dg.define_asset_job(
+    "benchmark_job",
+    selection=dg.AssetSelection.groups("benchmark"),
+    description="The report and the catalog over all dialects.",
 )
 
 
@@ -45,6 +55,18 @@ def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(run_key=context.scheduled_execution_time.strftime("%Y-%m-%d"))
 
 
+@dg.schedule(job=voice_job, cron_schedule="0 4 * * 0", default_status=dg.DefaultScheduleStatus.RUNNING)
+def weekly_voices(context: dg.ScheduleEvaluationContext, workspace: Workspace) -> list[dg.RunRequest] | dg.SkipReason:
+    """Every Sunday trains and judges the voice of each dialect that has something to learn from, where it changed."""
+    lake = workspace.lake()
+    spoken = {row["dialect"] for row in lake.rows("training_set", None, ("dialect",))}
+    week = context.scheduled_execution_time.strftime("%Y-%m-%d")
+    wanted = [code for code in dialect_partitions.get_partition_keys() if code in spoken]
+    if not wanted:
+        return dg.SkipReason("no dialect has a training set yet")
+    return [dg.RunRequest(run_key=f"{code} {week}", partition_key=code) for code in wanted]
+
+
 follow_line = dg.AutomationConditionSensorDefinition(
     "follow_line",
     target=dg.AssetSelection.groups("line"),
@@ -57,7 +79,13 @@ follow_corpus = dg.AutomationConditionSensorDefinition(
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=60,
 )
+follow_voices = dg.AutomationConditionSensorDefinition(
+    "follow_voices",
+    target=dg.AssetSelection.groups("voice", "benchmark"),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=60,
+)
 
-jobs = [line_job, corpus_job]
-sensors = [landed_files, follow_line, follow_corpus]
-schedules = [nightly]
+jobs = [line_job, corpus_job, voice_job, benchmark_job]
+sensors = [landed_files, follow_line, follow_corpus, follow_voices]
+schedules = [nightly, weekly_voices]

@@ -2,7 +2,6 @@
 
 import itertools
 import statistics
-import warnings
 
 import dagster as dg
 import pyarrow.parquet as pq
@@ -15,9 +14,6 @@ from pipeline import batches, ledger
 from pipeline.line import WRITER
 from pipeline.tables import TABLES
 from pipeline.text import NORMALIZATION, character_errors
-
-# Checks on single partitions work but are still called a preview.
-warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 _TABLE_OF_STAGE = {stage: table for table, stage in WRITER.items()}
 _MARGIN_SECONDS = 0.02

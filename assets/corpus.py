@@ -13,7 +13,7 @@ from pipeline.rights import CONSENTS_FILE, read_consents
 _SOUND = dg.AutomationCondition.all_checks_match(
     dg.AutomationCondition.check_passed() | dg.AutomationCondition.will_be_requested(), blocking_only=True
 )
-_FOLLOW_WHAT_IS_SOUND = (
+FOLLOW_WHAT_IS_SOUND = (
     dg.AutomationCondition.any_deps_match(
         (dg.AutomationCondition.newly_updated() & _SOUND)
         | _SOUND.newly_true()
@@ -29,7 +29,7 @@ _FOLLOW_WHAT_IS_SOUND = (
     group_name="corpus",
     pool="disk",
     kinds={"parquet"},
-    automation_condition=_FOLLOW_WHAT_IS_SOUND,
+    automation_condition=FOLLOW_WHAT_IS_SOUND,
 )
 def speakers(workspace: Workspace) -> dg.MaterializeResult:
     """Local speakers of all recordings, linked into persons whose ids stay when recordings are added."""
@@ -44,7 +44,7 @@ def speakers(workspace: Workspace) -> dg.MaterializeResult:
     group_name="corpus",
     pool="disk",
     kinds={"parquet"},
-    automation_condition=_FOLLOW_WHAT_IS_SOUND,
+    automation_condition=FOLLOW_WHAT_IS_SOUND,
 )
 def corpus(workspace: Workspace) -> dg.MaterializeResult:
     """Segments with linked speaker, without duplicates, split so that no speaker or source is on two sides."""
@@ -63,7 +63,7 @@ def consents(workspace: Workspace) -> dg.MaterializeResult:
     return dg.MaterializeResult(metadata=facts | {"dagster/column_schema": table_schema("consents")})
 
 
-@dg.asset(deps=[corpus, consents], group_name="corpus", kinds={"duckdb"}, automation_condition=_FOLLOW_WHAT_IS_SOUND)
+@dg.asset(deps=[corpus, consents], group_name="corpus", kinds={"duckdb"}, automation_condition=FOLLOW_WHAT_IS_SOUND)
 def catalog(workspace: Workspace) -> dg.MaterializeResult:
     """DuckDB views over the lake, swapped in whole; readers are never locked out."""
     settings = workspace.settings()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -61,11 +62,26 @@ def run_pending(settings: Settings, config: Path | None, retry_quarantined: bool
     with open_instance(settings) as instance:
         instance.add_dynamic_partitions(batch_partitions.name or "batch", names)
         definitions = build_definitions(workspace)
+        retry = {name: {"config": {"retry_quarantined": True}} for name in STAGE_OF} if retry_quarantined else None
         for name in names:
-            _run(definitions, instance, "line_job", name, retry_quarantined)
+            _run(definitions, instance, "line_job", name, retry)
         if names:
             _run(definitions, instance, "corpus_job")
     return names
+
+
+def run_voice(settings: Settings, config: Path | None, dialect: str, **fine_tune: Any) -> None:
+    """Train and judge one dialect's voice on the corpus as it is, then bring the report up to date.
+
+    `fine_tune` are fields of FineTuneRun that this run has other than the configuration. Raises RunFailed.
+    """
+    takedown.finish_pending(settings)
+    workspace = Workspace(config=str(config or ""), root=str(settings.root))
+    with open_instance(settings) as instance:
+        definitions = build_definitions(workspace)
+        ops = {"fine_tuned_model": {"config": fine_tune}} if fine_tune else {}
+        _run(definitions, instance, "voice_job", dialect, ops)
+        _run(definitions, instance, "benchmark_job")
 
 
 def _run(
@@ -73,12 +89,12 @@ def _run(
     instance: dg.DagsterInstance,
     job_name: str,
     partition: str | None = None,
-    retry_quarantined: bool = False,
+    ops: dict[str, Any] | None = None,
 ) -> None:
     job = definitions.get_repository_def().get_job(job_name)
     config: dict = dict(_QUIET)
-    if retry_quarantined:
-        config["ops"] = {name: {"config": {"retry_quarantined": True}} for name in STAGE_OF}
+    if ops:
+        config["ops"] = ops
     result = job.execute_in_process(
         run_config=config,
         instance=instance,

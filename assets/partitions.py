@@ -1,8 +1,13 @@
 """Partition definitions. A batch is some hours of audio that landed together; a dialect is a code of the registry."""
 
+import warnings
+
 import dagster as dg
 
 from pipeline import dialects
+
+# Checks on single partitions work but are still called a preview.
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 batch_partitions = dg.DynamicPartitionsDefinition(name="batch")
 dialect_partitions = dg.StaticPartitionsDefinition(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import dagster as dg
@@ -30,6 +30,22 @@ def stage_progress(context: dg.AssetExecutionContext, stage: str) -> Iterator[Re
             bars.update(task, completed=done, total=total)
 
         yield show
+
+
+class StepLog:
+    """Tells Dagster's log how far some long work is, no more often than every half minute, and its end."""
+
+    def __init__(self, context: dg.AssetExecutionContext, what: str) -> None:
+        self._context, self._what, self._last = context, what, 0.0
+
+    def __call__(self, done: int, total: int, about: object) -> None:
+        """`about` is who speaks, or the figures of a step by name."""
+        if done != total and time.monotonic() - self._last < _LOG_SECONDS:
+            return
+        self._last = time.monotonic()
+        if isinstance(about, Mapping):
+            about = ", ".join(f"{name} {value:.4g}" for name, value in about.items())
+        self._context.log.info("%s: %d of %d, %s", self._what, done, total, about)
 
 
 def _log_lines(context: dg.AssetExecutionContext, stage: str) -> Report:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -13,6 +13,7 @@ from pipeline import ledger
 from pipeline.lake import Lake
 from pipeline.line import Report
 from pipeline.settings import Settings
+from pipeline.stage import Row
 from pipeline.tables import TABLES
 
 _WRITES = {
@@ -79,6 +80,24 @@ def yield_table(lake: Lake, batch: str) -> str:
             sums[key] = sums.get(key, 0.0) + row["seconds"]
         lines += [f"| {stage} | {outcome} | {reason} | {sums[outcome, reason]:.1f} |" for outcome, reason in sums]
     return "\n".join(lines)
+
+
+def figures_table(summary: Sequence[Row]) -> str:
+    """Markdown table of a dialect's overall figures, one column a side; `summary` are rows of evaluation_summary."""
+    rows = {(row["metric"], row["side"]): row for row in summary if not row["condition"]}
+    sides = list(dict.fromkeys(side for _, side in rows))
+    lines = ["| metric | " + " | ".join(sides) + " |", "|---|" + "---:|" * len(sides)]
+    for name in dict.fromkeys(metric for metric, _ in rows):
+        cells = [_cell(rows.get((name, side))) for side in sides]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(row: Row | None) -> str:
+    if row is None or row["value"] is None:
+        return ""
+    interval = "" if row["low"] is None else f" [{row['low']:.3g}, {row['high']:.3g}]"
+    return f"{row['value']:.3g}{interval}"
 
 
 def bar_chart(values: Mapping[str, float], unit: str) -> dg.MetadataValue:

@@ -84,6 +84,29 @@ def run(
 
 
 @app.command()
+def voice(
+    dialect: Annotated[str, typer.Option(help="code of a Chinese dialect, such as cmn-tianjin")],
+    config: Config = None,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Train a dialect's voice on the corpus, let it and its base speak, judge both, and renew the report."""
+    from assets.benchmark import REPORT
+    from assets.launch import RunFailed, run_voice
+    from assets.partitions import dialect_partitions
+
+    settings = _settings(config, workspace)
+    _offline()
+    known = dialect_partitions.get_partition_keys()
+    if dialect not in known:
+        raise _Stop(f"there are no voices for {dialect!r}; choose one of {', '.join(known)}")
+    try:
+        run_voice(settings, config, dialect)
+    except RunFailed as error:
+        raise _Stop(str(error)) from None
+    Console().print(f"The report: {settings.root / REPORT}", highlight=False, soft_wrap=True)
+
+
+@app.command()
 def demo(
     workspace: Annotated[Path, typer.Option(help="folder that the demo fills")] = Path("workspace/demo"),
     minutes: Annotated[float, typer.Option(help="minutes of good audio to record in the studio")] = 8.0,
