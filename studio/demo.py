@@ -1,4 +1,4 @@
-"""The demo: eight studio recordings of four dialects and four planted faults through the whole line, then the truth.
+"""The demo: studio recordings of four dialects and planted faults through the whole line, the truth, then a voice.
 
 Writes `summary.json` into the workspace. Everything it measures is synthesized speech.
 """
@@ -18,8 +18,9 @@ from pipeline import ledger
 from pipeline.catalog import query, render
 from pipeline.lake import Lake
 from pipeline.settings import Settings
-from studio.record import plant_faults, record
-from studio.truth import measure, read_truths
+from studio.demo_voice import make_voice, print_voice, record_sessions
+from studio.record import COLLECTION, plant_faults, record
+from studio.truth import Truth, measure, read_truths
 
 RECORDINGS = 8
 DIALECTS = ("cmn", "yue", "cmn-sichuan", "cmn-tianjin")
@@ -35,10 +36,29 @@ FROM segments WHERE decision = 'keep' GROUP BY dialect ORDER BY dialect
 
 
 def run_demo(settings: Settings, config: Path | None, minutes: float, seed: int) -> dict[str, Any]:
-    """Record (unless this workspace was recorded with the same minutes and seed), run, measure, print, write."""
+    """Record (unless this workspace was recorded with the same minutes and seed), run, measure, train, print, write."""
     console = Console()
     started = time.monotonic()
-    _record(settings, minutes, seed, console)
+    summary = run_corpus(settings, config, minutes, seed, console, voice_sessions=True)
+    summary |= make_voice(settings, config, seed, console)
+    summary["wall_seconds"] = round(time.monotonic() - started, 1)
+    _write(summary, settings)
+    _print(summary, settings, console)
+    return summary
+
+
+def run_corpus(
+    settings: Settings,
+    config: Path | None,
+    minutes: float,
+    seed: int,
+    console: Console | None = None,
+    voice_sessions: bool = False,
+) -> dict[str, Any]:
+    """The demo's first half: record, run the line, measure and write the summary of the corpus."""
+    console = console or Console()
+    started = time.monotonic()
+    _record(settings, minutes, seed, console, voice_sessions)
     began = time.monotonic()
     console.rule("The line")
     run_pending(settings, config)
@@ -47,14 +67,12 @@ def run_demo(settings: Settings, config: Path | None, minutes: float, seed: int)
     summary["wall_seconds"] = round(time.monotonic() - started, 1)
     summary["times_real_time"] = round(summary["hours"] * 3600 / line_seconds, 2)
     summary["note"] = NOTE
-    file = settings.root / "summary.json"
-    file.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    _print(summary, settings, console)
+    _write(summary, settings)
     return summary
 
 
 def summarize(settings: Settings) -> dict[str, Any]:
-    """What the lake holds, measured against the truth of the studio."""
+    """What the lake holds; the scenes measured against the truth of the studio, the easier voice sessions not."""
     lake = Lake(settings.lake)
     recordings = lake.rows("recordings")
     ends = [
@@ -71,15 +89,19 @@ def summarize(settings: Settings) -> dict[str, Any]:
         "recordings": len(recordings),
         "hours": sum(row["duration"] or 0.0 for row in recordings) / 3600,
         "segments": sum(row["decision"] == "keep" for row in decided),
-        **measure(lake, read_truths(settings.root / "truth")),
+        **measure(lake, _of_scenes(read_truths(settings.root / "truth"))),
         "quarantined": sorted(ends, key=lambda end: end["source"]),
         "ledger_balanced": not leaks,
     }
 
 
-def _record(settings: Settings, minutes: float, seed: int, console: Console) -> None:
+def _of_scenes(truths: dict[str, Truth]) -> dict[str, Truth]:
+    return {source: truth for source, truth in truths.items() if f"/{COLLECTION}/" in source}
+
+
+def _record(settings: Settings, minutes: float, seed: int, console: Console, voice_sessions: bool) -> None:
     stamp = settings.root / "recorded.json"
-    facts = {"minutes": minutes, "seed": seed}
+    facts = {"minutes": minutes, "seed": seed, "voice_sessions": voice_sessions}
     if stamp.exists() and json.loads(stamp.read_text(encoding="utf-8")) == facts:
         console.print(f"Recorded before with the same seed: {settings.landing}", highlight=False)
         return
@@ -95,7 +117,14 @@ def _record(settings: Settings, minutes: float, seed: int, console: Console) -> 
         seed=seed,
     )
     plant_faults(settings.root)
+    if voice_sessions:
+        record_sessions(settings.root, first=RECORDINGS, seed=seed + 1)
     stamp.write_text(json.dumps(facts), encoding="utf-8")
+
+
+def _write(summary: dict[str, Any], settings: Settings) -> None:
+    file = settings.root / "summary.json"
+    file.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _print(summary: dict[str, Any], settings: Settings, console: Console) -> None:
@@ -105,10 +134,11 @@ def _print(summary: dict[str, Any], settings: Settings, console: Console) -> Non
         if key == "quarantined":
             for end in value:
                 table.add_row("set aside", f"{end['source']}: {end['reason']} ({end['stage']})")
-        elif key != "note":
+        elif key not in ("note", "voice", "base", "fine_tuned", "difference"):
             table.add_row(key, f"{value:.4g}" if isinstance(value, float) else str(value))
     console.print(table)
     console.print(QUESTION, highlight=False, style="dim")
     render(query(settings.catalog, QUESTION), "table")
+    print_voice(summary, console)
     console.print(NOTE, style="yellow")
     console.print(f"The same figures: {settings.root / 'summary.json'}", highlight=False, soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.settings import Settings
-from studio.demo import run_demo
+from studio.demo import run_corpus
 
 
 @pytest.fixture(scope="session")
@@ -14,5 +14,5 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("DAGSTER_HOME", raising=False)
         settings = Settings(workspace=tmp_path_factory.mktemp("finished"))
-        run_demo(settings, None, minutes=2.4, seed=3)
+        run_corpus(settings, None, minutes=2.4, seed=3)
     return settings

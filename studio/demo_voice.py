@@ -1,0 +1,127 @@
+"""The demo's second half: a Tianjin voice fine-tuned on what the line made of the demo's own recordings.
+
+The embedded voice never heard Tianjin; what it learns here is measured on sentences that nobody recorded.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from assets.launch import run_voice
+from model.dialect_voice import base_of, current
+from model.promotion import DIFFERENCE
+from model.report.metrics import EXPECTED
+from model.validation_texts import LONG, Text, write_texts
+from pipeline.lake import Lake
+from pipeline.settings import Settings
+from pipeline.stage import ModelUnavailable
+from studio.prompts import held_out
+from studio.record import record
+from studio.truth import read_truths
+
+DIALECT = "cmn-tianjin"
+COLLECTION = "voice"
+RECORDINGS = 12
+"""Sessions of one speaker each, a minute long: enough for a voice, and for some speakers to be kept apart."""
+SNR_DB = 25.0
+REPORT = "report/index.html"
+_DRAWN = 400
+_LONG_CHARACTERS = 300
+"""Over a minute of speech."""
+
+
+def record_sessions(root: Path, first: int, seed: int) -> None:
+    """Voice sessions in a quiet room beside the demo's other recordings, numbered from `first`."""
+    record(root, [DIALECT], RECORDINGS, 1.0, 1, 0.0, SNR_DB, seed, collection=COLLECTION, first=first)
+
+
+def make_voice(settings: Settings, config: Path | None, seed: int, console: Console) -> dict[str, Any]:
+    """Train, let speak and judge; blocks `voice`, `base`, `fine_tuned` and `difference` for the summary.
+
+    Without an embedded voice it says so and trains nothing. Raises RunFailed.
+    """
+    console.rule("A voice")
+    try:
+        base_of(settings)
+    except ModelUnavailable as error:
+        console.print(f"No voice is trained: {error}", style="red", highlight=False, soft_wrap=True)
+        return {"voice": {"missing": str(error)}}
+    write_texts(settings.root, DIALECT, _texts(settings, seed))
+    run_voice(settings, config, DIALECT)
+    return voice_figures(settings)
+
+
+def voice_figures(settings: Settings) -> dict[str, Any]:
+    """What the tables hold of the dialect's voice and its base, each figure with its 95 % interval."""
+    lake = Lake(settings.lake)
+    voice = current(lake, settings, DIALECT)
+    rows = {
+        (row["side"], row["metric"]): row for row in lake.rows("evaluation_summary", DIALECT) if not row["condition"]
+    }
+    found: dict[str, Any] = {
+        side: {name: _figure(rows.get((side, name))) for name in EXPECTED} for side in ("base", "fine_tuned")
+    }
+    found["difference"] = {
+        name: _figure(row) | {"verdict": row["verdict"]}
+        for name in EXPECTED
+        if (row := rows.get((DIFFERENCE, name))) is not None
+    }
+    if voice is not None:
+        row = voice.row
+        found["voice"] = {
+            **{key: row[key] for key in ("model_id", "base", "kind", "status", "status_reason", "steps")},
+            "minutes": row["hours"] * 60,
+            "speakers": len(row["speaker_ids"]),
+            "report": str(settings.root / REPORT),
+        }
+    return found
+
+
+def print_voice(summary: dict[str, Any], console: Console) -> None:
+    """Base against fine-tuned, and what was decided."""
+    voice = summary.get("voice", {})
+    if "base" not in summary:
+        return
+    table = Table("Tianjin", "base", "fine-tuned", "difference", "")
+    for name in EXPECTED:
+        cells = [_words(summary[side].get(name)) for side in ("base", "fine_tuned", "difference")]
+        table.add_row(name, *cells, summary["difference"].get(name, {}).get("verdict") or "")
+    console.print(table)
+    console.print(f"{voice['model_id']}: {voice['status']}: {voice['status_reason']}", highlight=False, soft_wrap=True)
+    console.print(f"The report, with players: {voice['report']}", highlight=False, soft_wrap=True)
+
+
+def _texts(settings: Settings, seed: int) -> list[Text]:
+    """Held-out sentences with their readings that no recording of the demo says, and long texts made of such."""
+    said = ["".join(item.char for item in truth.characters) for truth in read_truths(settings.root / "truth").values()]
+    drawn = held_out(DIALECT, _DRAWN, seed)
+    fresh = [one for one in drawn if not any("".join(one.sentence.characters) in text for text in said)]
+    policy = settings.validation
+    texts = [
+        Text(one.id, "everyday", one.sentence.text, " ".join(one.sentence.syllables)) for one in fresh[: policy.prompts]
+    ]
+    rest = [one.sentence for one in fresh[policy.prompts :]]
+    for number in range(policy.long_prompts):
+        several, characters = [], 0
+        while characters < _LONG_CHARACTERS:
+            several.append(rest.pop())
+            characters += len(several[-1].characters)
+        readings = " ".join(syllable for sentence in several for syllable in sentence.syllables)
+        text = "".join(sentence.text for sentence in several)
+        texts.append(Text(f"{DIALECT}-studio-long-{number + 1:02d}", LONG, text, readings))
+    return texts
+
+
+def _figure(row: dict[str, Any] | None) -> dict[str, Any]:
+    return {key: row[key] if row else None for key in ("value", "low", "high", "n")}
+
+
+def _words(figure: dict[str, Any] | None) -> str:
+    if not figure or figure["value"] is None:
+        return "not measured"
+    interval = "" if figure["low"] is None else f" [{figure['low']:.3f}, {figure['high']:.3f}]"
+    return f"{figure['value']:.3f}{interval}"
