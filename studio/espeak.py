@@ -21,6 +21,9 @@ SAMPLE_RATE = 22_050
 LANGUAGE_VOICES = {"cmn": "sit/cmn-Latn-pinyin", "yue": "sit/yue-Latn-jyutping"}
 """The espeak voices that read romanised syllables, so that a reading is never guessed from a character."""
 
+TEXT_VOICES = {"cmn": "sit/cmn", "yue": "sit/yue"}
+"""The espeak voices that read characters, by their own dictionaries; Latin words they read as English."""
+
 RATE_RANGE = (80, 450)
 """Words per minute that espeak honours."""
 
@@ -132,14 +135,17 @@ class _Engine:
             self._library.espeak_SetParameter(parameter, int(value), 0)
 
     def speak(self, syllables: Sequence[str]) -> SpokenPhrase:
+        samples = self.read(" ".join(_respelled(syllable) for syllable in syllables))
+        return SpokenPhrase(samples, _syllables(syllables, self._events))
+
+    def read(self, words: str) -> NDArray[np.int16]:
         self._chunks.clear()
         self._events.clear()
-        text = " ".join(_respelled(syllable) for syllable in syllables).encode() + b"\0"
+        text = words.encode() + b"\0"
         status = self._library.espeak_Synth(text, len(text), 0, _POSITION_CHARACTER, 0, _CHARS_UTF8, None, None)
         if status != 0:
-            raise RuntimeError(f"espeak_Synth returned {status} for {' '.join(syllables)!r}")
-        samples = np.frombuffer(b"".join(self._chunks), np.int16)
-        return SpokenPhrase(samples, _syllables(syllables, self._events))
+            raise RuntimeError(f"espeak_Synth returned {status} for {words!r}")
+        return np.frombuffer(b"".join(self._chunks), np.int16)
 
 
 def say(
@@ -156,6 +162,16 @@ def say(
     try:
         engine.set_voice(f"{LANGUAGE_VOICES[language]}+{variant}", pitch, pitch_range, rate)
         return [engine.speak(phrase) for phrase in phrases]
+    finally:
+        engine.close()
+
+
+def read_aloud(text: str, language: str, rate: int = 160) -> NDArray[np.int16]:
+    """Any text as espeak itself reads it, int16 (T,) at 22,050 Hz; `language` is "cmn" or "yue"."""
+    engine = _Engine()
+    try:
+        engine.set_voice(TEXT_VOICES[language], 50, 50, rate)
+        return engine.read(text)
     finally:
         engine.close()
 
