@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,16 @@ from typing import Any
 import pytest
 
 from pipeline.lake import to_table
-from pipeline.rights import Consent, matches, read_consents, resolve
+from pipeline.rights import (
+    CloningRefused,
+    Consent,
+    TaintedModel,
+    allow_cloning,
+    matches,
+    read_consents,
+    refuse_tainted,
+    resolve,
+)
 
 DAY = date(2025, 6, 1)
 SOURCE = "yue/tv/news/a.wav"
@@ -141,3 +151,74 @@ def test_a_consent_fits_the_table(tmp_path: Path) -> None:
     (stored,) = to_table("consents", [row]).to_pylist()
     assert stored["valid_until"] == "2026-01-01"
     assert stored["recordings"] == ["yue/tv/**"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "speaker", "expected"),
+    [
+        ({}, "Ann", "c1"),
+        ({}, " Ann ", "c1"),
+        ({}, "Ann;Ben", None),
+        ({}, "", None),
+        ({}, "Anna", None),
+        ({"recordings": ["yue/**"]}, "Ann", "c1"),
+        ({"recordings": ["cmn/**"]}, "Ann", None),
+        ({"recordings": ["yue/**"]}, "Ben", None),
+    ],
+)
+def test_a_consent_of_a_speaker_covers_what_is_theirs_alone(
+    fields: dict[str, Any], speaker: str, expected: str | None
+) -> None:
+    own = consent(**({"recordings": [], "speaker": "Ann"} | fields))
+    assert resolve([own], SOURCE, {"speaker": speaker}, on=DAY)[0] == expected
+    assert resolve([own], SOURCE, {"speaker": speaker, "consent_id": "c1"}, on=DAY)[0] == expected
+
+
+CLONING = {"scopes": ["voice_cloning"]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"scopes": ["asr", "tts_training"]}, "not for voice_cloning"),
+        (CLONING | {"until": "2025-05-31"}, "ended on 2025-05-31"),
+        (CLONING | {"from": "2025-06-02"}, "begins on 2025-06-02"),
+        (CLONING | {"revoked": "2025-05-31"}, "was revoked on 2025-05-31"),
+        (CLONING | {"recordings": ["cmn/**"]}, "not covered by consent c1, which is for cmn/**"),
+        (CLONING | {"recordings": [], "speaker": "Ben"}, "recordings of Ben alone"),
+        (CLONING | {"recordings": []}, "whose metadata name it"),
+        (CLONING | {"consent_id": "c2"}, "there is no consent c1"),
+    ],
+)
+def test_a_voice_is_not_copied_on_a_consent_that_does_not_allow_it(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(CloningRefused, match=re.escape(words)):
+        allow_cloning([consent(**fields)], "c1", None, SOURCE, {"speaker": "Ann"}, DAY)
+
+
+def test_without_a_word_about_the_voice_it_is_not_copied_and_the_message_says_what_to_do() -> None:
+    for own_voice in (None, "", " "):
+        with pytest.raises(CloningRefused, match=r"--consent ID .* --own-voice"):
+            allow_cloning([consent(**CLONING)], None, own_voice)
+    with pytest.raises(CloningRefused, match="not both"):
+        allow_cloning([consent(**CLONING)], "c1", "Ann")
+
+
+def test_a_voice_is_copied_with_its_consent_or_as_ones_own() -> None:
+    assert allow_cloning([consent(**CLONING)], "c1", None, SOURCE, {}, DAY) == "consent c1 allows voice_cloning"
+    assert allow_cloning([consent(**CLONING)], "c1", None, None, None, DAY) == "consent c1 allows voice_cloning"
+    assert allow_cloning([], None, "Ann") == "Ann declares the voice to be their own"
+
+
+def test_a_tainted_model_is_refused_unless_that_is_allowed(tmp_path: Path) -> None:
+    refuse_tainted(tmp_path)
+    refuse_tainted(tmp_path / "hub" / "name")
+    card = tmp_path / "card.json"
+    card.write_text(json.dumps({"status": "promoted"}))
+    refuse_tainted(tmp_path)
+    card.write_text(json.dumps({"status": "tainted", "status_reason": "takedown t-1 withdrew it"}))
+    with pytest.raises(TaintedModel, match=r"takedown t-1 withdrew it.*--allow-tainted"):
+        refuse_tainted(tmp_path)
+    refuse_tainted(tmp_path, allow=True)
+    card.write_text("{")
+    with pytest.raises(TaintedModel, match="cannot be read"):
+        refuse_tainted(tmp_path)
