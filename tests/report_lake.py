@@ -110,7 +110,17 @@ def _curves(dialect: str) -> list[dict[str, Any]]:
             window = f"window {index * 10}-{index * 10 + 10} s"
             rows.append(_row(dialect, side, "cer", 0.22 + lift + 0.012 * index * (side == "base"), 0.03, window))
             rows.append(_row(dialect, side, "similarity", 0.72 - lift / 8 - 0.004 * index, 0.02, window))
-        rows.append(_row(dialect, side, "cer", 0.07 if side == "base" else 0.001, 0.03, "slope per minute"))
+        rows.append(
+            _row(
+                dialect,
+                side,
+                "cer",
+                0.07 if side == "base" else 0.001,
+                0.03,
+                "slope per minute",
+                verdict="worse" if side == "base" else "undecided",
+            )
+        )
         for snr, loss in (("clean", 0.0), ("20 dB", 0.02), ("10 dB", 0.09), ("5 dB", 0.15), ("0 dB", 0.24)):
             for treated, share in (("", 1.0), (", denoised", 0.45)):
                 condition = f"{snr}{treated}" if snr == "clean" else f"snr {snr}{treated}"

@@ -156,8 +156,8 @@ def _clip(row: Row, data: bytes, said: dict[str, Row]) -> Clip:
     missing = "" if data else row["error"] or "no audio was stored"
     values = [(name, said[name]["value"]) for name in _SHOWN if name in said and said[name]["value"] is not None]
     figures = [(metric(name).label, metric(name).text(value)) for name, value in values]
-    told = said.get("cer") or said.get("wer")
-    heard = _compared(row["text"], told["detail"] or "") if told and told["value"] is not None else []
+    told = next((said[name] for name in ("cer", "wer") if name in said and said[name]["value"] is not None), {})
+    heard = _compared(row["text"], told["detail"]) if data and told.get("detail") else []
     return Clip(name, row["side"], _uri(data) if data else "", missing, figures=figures, heard=heard)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from model.report.metrics import in_order, metric
-from model.report.numbers import BASE, DIFFERENCE, FINE_TUNED, side_name
+from model.report.metrics import QUALITY, in_order, metric
+from model.report.numbers import BASE, FINE_TUNED, side_name
 from model.report.plots import Line, Point, chart
 from pipeline.dialects import Dialect
 from pipeline.stage import Row
@@ -26,14 +26,25 @@ _FLAGGED_FROM_S = 30.0
 
 @dataclass(frozen=True)
 class Figure:
-    """Small multiples under one heading, or the reason there are none; `flags` are findings in words."""
+    """Small multiples under one heading, or the reason there are none, with the tables that belong to them."""
 
     heading: str
     about: str
     charts: list[Markup]
-    flags: list[str]
     missing: str = ""
     matrices: Sequence[tuple[str, Confusion]] = ()
+    slopes: Sequence[Slope] = ()
+
+
+@dataclass(frozen=True)
+class Slope:
+    """How a side's metric changes per minute, as printed, and whether that is flagged as drift."""
+
+    side: str
+    metric: str
+    change: str
+    span: str
+    drifts: bool
 
 
 @dataclass(frozen=True)
@@ -46,13 +57,13 @@ class Confusion:
 
 def tones(dialect: Dialect, drawn: Mapping[str, Any] | None) -> Figure:
     """Contours of each tone category, semitones around the speaker's register, over the length of the syllable."""
-    heading, about = "Tones", "F0 by tone category around the speaker's register, over the length of the syllable."
+    heading, about = "Tones", "Pitch by tone category around the speaker's register, over the length of the syllable."
     if not dialect.tones:
-        return Figure(heading, about, [], [], f"{dialect.name} has no tones in the registry")
+        return Figure(heading, about, [], f"{dialect.name} has no tones in the registry")
     found = (drawn or {}).get("tones") or {}
     charts, heights = [], [value for each in found.values() for line in _contours(each).values() for value in line]
     if not heights:
-        return Figure(heading, about, [], [], "no tone contours have been written for this dialect")
+        return Figure(heading, about, [], "no tone contours have been written for this dialect")
     for tone in sorted(found):
         lines = [
             Line(
@@ -79,14 +90,16 @@ def tones(dialect: Dialect, drawn: Mapping[str, Any] | None) -> Figure:
         for side in (BASE, FINE_TUNED)
         if (table := _confusion(((drawn or {}).get("confusion") or {}).get(side)))
     ]
-    return Figure(heading, about, charts, [], matrices=matrices)
+    if source := (drawn or {}).get("source"):
+        about += f" The dialect's contours: {source}."
+    return Figure(heading, about, charts, matrices=matrices)
 
 
 def drift(summary: Sequence[Row]) -> Figure:
-    """Every metric by 10 s window of long texts, with the slope per minute; from 30 s on is shaded."""
+    """Quality metrics by 10 s window of long texts, from 30 s on shaded, and the slope per minute of all."""
     heading, about = "Drift on long texts", "Each metric in windows of 10 s; shaded from 30 s on."
-    charts, flags = [], []
-    for name in in_order({row["metric"] for row in summary if _WINDOW.search(row["condition"] or "")}):
+    charts = []
+    for name in in_order({row["metric"] for row in summary if _WINDOW.search(row["condition"] or "")} & {*QUALITY}):
         shown, ends = metric(name), {0.0}
         lines = []
         for side in _sides(summary):
@@ -101,10 +114,9 @@ def drift(summary: Sequence[Row]) -> Figure:
         if lines:
             ticks = [(end, f"{end:g}") for end in _thinned(sorted(ends))]
             shade = (_FLAGGED_FROM_S, "from 30 s")
-            charts.append(chart(shown.label, lines, "seconds into the text", ticks, shown.unit, "", shade))
-        flags += _slopes(summary, name)
+            charts.append(chart(shown.label, lines, "seconds into the text", ticks, shown.unit, shade))
     missing = "" if charts else "no text of more than a minute has been evaluated in windows"
-    return Figure(heading, about, charts, flags, missing)
+    return Figure(heading, about, charts, missing, slopes=_slopes(summary))
 
 
 def noise(summary: Sequence[Row]) -> Figure:
@@ -130,7 +142,7 @@ def noise(summary: Sequence[Row]) -> Figure:
         if lines:
             ticks = sorted(levels.items())
             charts.append(chart(shown.label, lines, "signal-to-noise ratio of the reference, dB", ticks, shown.unit))
-    return Figure(heading, about, charts, [], "" if charts else "no noisy reference has been tried")
+    return Figure(heading, about, charts, "" if charts else "no noisy reference has been tried")
 
 
 def speed(summary: Sequence[Row]) -> Figure:
@@ -161,7 +173,7 @@ def speed(summary: Sequence[Row]) -> Figure:
                 ]
                 ticks = [(x, f"{x:g}") for x in sorted({x for x, _ in points})]
                 charts.append(chart(shown.label, lines, along, ticks, shown.unit))
-    return Figure(heading, about, charts, [], "" if charts else "speed has not been measured at several step counts")
+    return Figure(heading, about, charts, "" if charts else "speed has not been measured at several step counts")
 
 
 def _decoding(row: Row) -> tuple[float, float]:
@@ -210,17 +222,15 @@ def _thinned(values: list[float]) -> list[float]:
     return values[:: max(1, (len(values) + 6) // 7)]
 
 
-def _slopes(summary: Sequence[Row], name: str) -> list[str]:
-    """Slopes that leave zero out of their interval, in the direction that is not good."""
-    shown, said = metric(name), []
-    for row in summary:
-        if row["metric"] != name or row["condition"] != _SLOPE or row["side"] == DIFFERENCE:
-            continue
-        value, low, high = row["value"], row["low"], row["high"]
-        if value is None or low is None or high is None:
-            continue
-        worse = (high < 0 and shown.better > 0) or (low > 0 and shown.better < 0)
-        side = side_name(row["side"])
-        standing = "drifts" if worse else "no drift shown"
-        said.append(f"{side}, {shown.label}: {shown.change(value)} per minute ({shown.span(low, high)}): {standing}")
-    return said
+def _slopes(summary: Sequence[Row]) -> list[Slope]:
+    """Slopes per minute; the evaluation calls one worse where its interval, size and direction say that it drifts."""
+    rows = [row for row in summary if row["condition"] == _SLOPE and row["value"] is not None]
+    found = []
+    for name in in_order({row["metric"] for row in rows}):
+        shown = metric(name)
+        for side in _sides(rows):
+            for row in (row for row in rows if row["metric"] == name and row["side"] == side):
+                span = "" if row["low"] is None else shown.span(row["low"], row["high"])
+                drifts = row["verdict"] == "worse"
+                found.append(Slope(side_name(side), shown.label, shown.change(row["value"]), span, drifts))
+    return found

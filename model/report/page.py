@@ -18,6 +18,7 @@ from model.report import curves, numbers, rights
 from model.report.clips import Players, players
 from model.report.metrics import QUALITY, in_order, metric
 from model.report.plots import interval
+from model.report.published import boards
 from pipeline import dialects
 from pipeline.dialects import Dialect
 from pipeline.lake import Lake, replace_file
@@ -92,7 +93,7 @@ def build(
         pages=pages,
         on=on.isoformat(),
         embedded=_embedded(lake),
-        published=_published(published),
+        published=boards(published),
         metric=metric,
         interval=interval,
         quality=QUALITY,
@@ -171,14 +172,6 @@ def _embedded(lake: Lake) -> list[str]:
     texts |= {row["model_id"] for row in lake.rows("validation_set", columns=["model_id"])}
     texts |= {row["base"] or "" for row in lake.rows("models", columns=["base"])}
     return [name for name in names if any(name in text for text in texts)]
-
-
-def _published(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    """Rows by benchmark, in the order they are given."""
-    grouped: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        grouped.setdefault(str(row["benchmark"]), []).append(row)
-    return grouped
 
 
 def _drawn(file: Path) -> dict[str, Any] | None:

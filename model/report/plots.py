@@ -16,9 +16,6 @@ _CHART = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from
     """\
 <svg class="chart" viewBox="0 0 {{ width }} {{ height }}" role="img" aria-label="{{ title }}. {{ words }}">
 <text class="chart-title" x="0" y="13">{{ title }}</text>
-{% if note %}
-<text class="chart-note" x="{{ right }}" y="13" text-anchor="end">{{ note }}</text>
-{% endif %}
 {% if shade %}
 <rect class="shade" x="{{ shade.x }}" y="{{ top }}" width="{{ shade.width }}" height="{{ bottom - top }}"/>
 <text class="chart-note" x="{{ shade.x + 4 }}" y="{{ top + 11 }}">{{ shade.label }}</text>
@@ -79,7 +76,6 @@ def chart(
     x_label: str,
     x_ticks: Sequence[tuple[float, str]],
     unit: str = "",
-    note: str = "",
     shade: tuple[float, str] | None = None,
     y_range: tuple[float, float] | None = None,
 ) -> Markup:
@@ -119,7 +115,6 @@ def chart(
         _CHART.render(
             title=f"{title}, {unit}" if unit else title,
             words=_words(lines),
-            note=note,
             shade=shaded,
             lines=drawn,
             x_ticks=[(across(x), label) for x, label in x_ticks],

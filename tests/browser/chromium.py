@@ -37,8 +37,9 @@ class Chromium:
             os.dup2(write, 4)
 
         command = [program, *_FLAGS, f"--user-data-dir={profile}", "--remote-debugging-pipe"]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self._process = subprocess.Popen(command, pass_fds=(3, 4), preexec_fn=connect, **quiet)
+        # What it says of a machine without a desktop is not about the page.
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(command, pass_fds=(3, 4), preexec_fn=connect, stdout=quiet, stderr=quiet)
         os.close(asks)
         os.close(answers)
         self._last, self._read, self.events = 0, b"", []

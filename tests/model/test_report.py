@@ -208,5 +208,5 @@ def test_plots_show_every_tone_and_flag_a_drift(html: str) -> None:
         assert any(label.startswith(f"{title}.") for label in charts)
     drift = next(label for label in charts if label.startswith("Character error rate, %"))
     assert "Base: 22 at 5, 23.2 at 15" in drift
-    assert "Base, Character error rate: +7.0 points per minute (4.0 to 10.0): drifts" in page.text
-    assert "Fine-tuned, Character error rate: +0.1 points per minute (−2.9 to 3.1): no drift shown" in page.text
+    assert "Character error rate Base +7.0 points 4.0 to 10.0 drifts" in page.text
+    assert "Character error rate Fine-tuned +0.1 points −2.9 to 3.1 none shown" in page.text
