@@ -12,6 +12,8 @@ from model.voxcpm2.config import VoxCPM2Config
 from model.voxcpm2.transformer import TransformerStack
 
 _TIME_SCALE = 1000.0
+# Products of fewer rows than this are added up in another order on CPUs: see generate.py.
+_LEAST_ROWS = 16
 
 
 class TimeMLP(nn.Module):
@@ -49,7 +51,8 @@ class LocalDiT(nn.Module):
         frames = x.shape[-1]
         mu, previous = condition
         noisy = self.in_proj(x.transpose(1, 2).contiguous())
-        hidden = self.decoder(torch.cat([mu, time_token[:, None], previous, noisy], dim=1))
+        sequence = torch.cat([mu, time_token[:, None], previous, noisy], dim=1)
+        hidden = self.decoder(sequence, last=max(frames, -(-_LEAST_ROWS // len(x))))
         return self.out_proj(hidden[:, -frames:]).transpose(1, 2)
 
     def condition_tokens(self, mu: Tensor, cond: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ from model.voxcpm2.config import VoxCPM2Config, read_config, write_config
 from model.voxcpm2.generate import Job, advance, make_job
 from model.voxcpm2.long_text import join_audio, split_text, weakest
 from model.voxcpm2.network import Network
+from model.voxcpm2.packed import PackedNetwork
 from model.voxcpm2.prompt import BadRequest, Mode, Prompt, build_prompt
 from model.voxcpm2.result import Request, Result, Voice
 from model.voxcpm2.stream import Continuation
@@ -36,6 +37,7 @@ class VoxCPM2:
         self.network = network
         self.audio_vae = audio_vae
         self.tokenizer = tokenizer
+        self._speaker = PackedNetwork(network)
 
     @property
     def sample_rate(self) -> int:
@@ -85,7 +87,7 @@ class VoxCPM2:
             raise ValueError(f"rows must be 1 or more, got {rows}")
         waiting = deque(self._jobs(requests))
         results: dict[int, Result] = {}
-        for jobs in advance(self.network, waiting, rows):
+        for jobs in advance(self._speaker(), waiting, rows):
             ended = [job for job in jobs if job.ended is not None]
             for job in ended:
                 if job.too_long and job.attempt < job.request.attempts:
@@ -104,7 +106,7 @@ class VoxCPM2:
         decoder = Continuation(self.audio_vae)
         waiting = deque(self._jobs([request]))
         decoder.prime(waiting[0].prompt.heard)
-        for (job,) in advance(self.network, waiting, rows):
+        for (job,) in advance(self._speaker(), waiting, rows):
             yield decoder.push(job.patches[-1])
 
     @torch.inference_mode()

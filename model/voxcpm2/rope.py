@@ -23,7 +23,7 @@ class RopeTables:
         self.full_precision = False
 
     def __call__(self, length: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Cosine and sine of positions 0..L-1, L >= `length`, each (L, head_dim) in `dtype` or float32."""
+        """Cosine and signed sine (see `rotate`) of positions 0..L-1, L >= `length`, (L, head_dim), `dtype` or float32."""
         dtype = torch.float32 if self.full_precision else dtype
         tables = self._held.get((device, dtype))
         if tables is None or tables[0].shape[0] < length:
@@ -48,12 +48,12 @@ class RopeTables:
             divisors = torch.tensor(scaling.long_factor if longer else scaling.short_factor, device=device)
             angles = torch.outer(positions, 1.0 / divisors) * frequencies
             amplitude = math.sqrt(1 + math.log(config.max_positions / original) / math.log(original))
-        angles = torch.cat([angles, angles], dim=-1)
-        return (angles.cos() * amplitude).to(dtype), (angles.sin() * amplitude).to(dtype)
+        cosine, sine = (angles.cos() * amplitude).to(dtype), (angles.sin() * amplitude).to(dtype)
+        return torch.cat([cosine, cosine], dim=-1), torch.cat([-sine, sine], dim=-1)
 
 
 def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Rotate pairs (i, i + d/2) of `x` (..., T, d) in float32; the tables broadcast as (..., T, d)."""
+    """Rotate pairs (i, i + d/2) of `x` (..., d) in float32; the tables broadcast, the sine's first half is negated."""
     wide = x.float()
     first, second = wide.chunk(2, dim=-1)
-    return (wide * cosine + torch.cat([-second, first], dim=-1) * sine).to(x.dtype)
+    return torch.addcmul(wide * cosine, torch.cat([second, first], dim=-1), sine.float()).to(x.dtype)

@@ -43,14 +43,21 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(config.hidden, config.kv_heads * config.head_dim, bias=False)
         self.o_proj = nn.Linear(inner, config.hidden, bias=False)
 
-    def forward(self, x: Tensor, rotation: Rotation | None, attend: Attend) -> Tensor:
-        query, key, value = (self._heads(project(x)) for project in (self.q_proj, self.k_proj, self.v_proj))
-        if rotation is not None:
-            query, key = rotate(query, *rotation), rotate(key, *rotation)
+    def forward(self, x: Tensor, rotation: Rotation | None, attend: Attend, last: int | None = None) -> Tensor:
+        """(B, T, hidden) to the same, or to (B, last, hidden): only the last positions ask, all are seen."""
+        query, key, value = (each.transpose(1, 2) for each in self.project(x, rotation))
+        if last is not None:
+            query = query[:, :, -last:]
         return self.o_proj(attend(query, key, value).transpose(1, 2).flatten(2))
 
-    def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+    def project(self, x: Tensor, rotation: Rotation | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (B, T, heads, d), keys and values (B, T, kv_heads, d)."""
+        query, key, value = (
+            project(x).unflatten(-1, (-1, self.head_dim)) for project in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        if rotation is not None:
+            query, key = rotate(query, *rotation), rotate(key, *rotation)
+        return query, key, value
 
 
 class MLP(nn.Module):
@@ -77,8 +84,10 @@ class Layer(nn.Module):
         self.post_attention_layernorm = RMSNorm(config.hidden, config.eps)
         self.residual_scale = config.residual_scale
 
-    def forward(self, x: Tensor, rotation: Rotation | None, attend: Attend) -> Tensor:
-        x = self._add(x, self.self_attn(self.input_layernorm(x), rotation, attend))
+    def forward(self, x: Tensor, rotation: Rotation | None, attend: Attend, last: int | None = None) -> Tensor:
+        """(B, T, hidden) to the same, or with `last` to (B, last, hidden), the last positions alone."""
+        seen = self.self_attn(self.input_layernorm(x), rotation, attend, last)
+        x = self._add(x if last is None else x[:, -last:], seen)
         return self._add(x, self.mlp(self.post_attention_layernorm(x)))
 
     def _add(self, x: Tensor, branch: Tensor) -> Tensor:
@@ -97,13 +106,19 @@ class TransformerStack(nn.Module):
         self.norm = RMSNorm(config.hidden, config.eps)
         self.rope = RopeTables(config)
 
-    def forward(self, x: Tensor, cache: KVCache | None = None, rows: slice | None = None) -> Tensor:
-        """(B, T, hidden) from position 0 on to (B, T, hidden); keys and values go to `rows` of `cache` if given."""
+    def forward(
+        self, x: Tensor, cache: KVCache | None = None, rows: slice | None = None, last: int | None = None
+    ) -> Tensor:
+        """(B, T, hidden) from position 0 on to (B, T, hidden); keys and values go to `rows` of `cache` if given.
+
+        With `last` only so many positions at the end are returned, and the last layer computes no others. That is for
+        bidirectional stacks.
+        """
         length = x.shape[1]
         rotation = None
         if self.config.rope:
             cosine, sine = self.rope(length, x.device, self.norm.weight.dtype)
-            rotation = cosine[:length], sine[:length]
+            rotation = cosine[:length, None], sine[:length, None]
         for index, layer in enumerate(self.layers):
 
             def attend(query: Tensor, key: Tensor, value: Tensor, index: int = index) -> Tensor:
@@ -113,7 +128,7 @@ class TransformerStack(nn.Module):
                     query, key, value, is_causal=self.config.causal, enable_gqa=self.config.heads > self.config.kv_heads
                 )
 
-            x = layer(x, rotation, attend)
+            x = layer(x, rotation, attend, last if index == len(self.layers) - 1 else None)
         return self.norm(x)
 
     def step(self, x: Tensor, cache: KVCache) -> Tensor:
