@@ -63,7 +63,7 @@ def take_down(
             _carry_out(settings, left, say)
         plan = make_plan(settings, kind, subject, reason)
         touches = _survey(settings, plan)
-        _write_journal(settings, plan)
+        write_journal(settings, plan)
         _carry_out(settings, plan, say)
     return plan, touches
 
@@ -102,7 +102,7 @@ def _carry_out(settings: Settings, plan: Plan, say: Say) -> None:
         raise TakedownIncomplete(f"takedown {plan.takedown_id} left {len(left)} places: {'; '.join(left[:20])}")
     _log(settings, "takedown.done", plan, say)
     takings = [replace(one, sources=()) for one in plan.takings]
-    _write_journal(settings, replace(plan, status="done", takings=takings, rebalance=[], clips=[]))
+    write_journal(settings, replace(plan, status="done", takings=takings, rebalance=[], clips=[]))
 
 
 def _survey(settings: Settings, plan: Plan) -> list[Touch]:
@@ -274,7 +274,7 @@ def _pending(settings: Settings) -> list[Plan]:
     return [plan for plan in plans if plan.status == "pending"]
 
 
-def _write_journal(settings: Settings, plan: Plan) -> None:
+def write_journal(settings: Settings, plan: Plan) -> None:
     replace_bytes(settings.root / _JOURNALS / f"{plan.takedown_id}.json", plan.to_json())
 
 

@@ -38,6 +38,21 @@ def test_speech_is_written_labelled_and_shown(tmp_path: Path) -> None:
     assert '"ContentProducer": "Fangyan"' in said
 
 
+def test_a_voice_is_not_copied_and_a_tainted_model_not_loaded_without_a_word(tmp_path: Path) -> None:
+    asked = ("speak", "好", "--out", tmp_path / "x.wav", "--workspace", tmp_path / "workspace")
+    for option in ("--reference", "--prompt"):
+        code, said = run(*asked, "--checkpoint", CHECKPOINT, option, FIXTURE / "ref.wav")
+        assert (code, "--consent ID" in said, "--own-voice" in said) == (1, True, True)
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "card.json").write_text('{"status": "tainted", "status_reason": "takedown t-1"}')
+    code, said = run(*asked, "--checkpoint", model)
+    assert (code, "takedown t-1" in said, "--allow-tainted" in said) == (1, True, True)
+    code, said = run(*asked, "--checkpoint", model, "--allow-tainted")
+    assert (code, "tainted" in said) == (1, False)
+    assert not (tmp_path / "x.wav").exists()
+
+
 def test_a_stripped_file_is_shown_as_such(tmp_path: Path) -> None:
     path = tmp_path / "x.flac"
     labels.write(path, np.zeros(4800, np.float32), 48000)

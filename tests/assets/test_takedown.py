@@ -1,0 +1,61 @@
+"""A takedown on what the line really made: an interrupted one is finished by the next run, and no audio is left."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+from test_run import copy_of, latest
+
+from assets.launch import run_pending
+from pipeline import audio, ledger, takedown
+from pipeline.lake import Lake
+from pipeline.settings import Settings
+from pipeline.takedown_plan import make_plan
+
+sys.path.append(str(Path(__file__).parents[1] / "pipeline"))
+from audio_traces import pcm, traces, windows
+
+
+def test_the_next_run_finishes_a_takedown_and_no_byte_of_the_voice_is_left(finished: Settings, tmp_path: Path) -> None:
+    settings = copy_of(finished, tmp_path)
+    lake = Lake(settings.lake)
+    recordings = Counter(row["speaker_id"] for row in lake.rows("speakers"))
+    speaker = recordings.most_common(1)[0][0]
+    plan = make_plan(settings, "speaker", speaker)
+    assert len(plan.takings) >= 2
+    wanted: set[bytes] = set()
+    for taking in plan.takings:
+        for source in taking.sources:
+            file = settings.landing / source
+            wanted |= windows(file.read_bytes())
+            rate = audio.probe(file).sample_rate
+            samples = audio.read(file)
+            for start, end in taking.spans or [(0.0, taking.seconds)]:
+                wanted |= windows(*pcm(samples[round(start * rate) : round(end * rate)]))
+    gone = {
+        row["segment_id"]
+        for row in lake.rows("segments", None, ("segment_id", "recording_id", "start", "end"))
+        if plan.withdrawal.of_row("segments", row) is not None
+    }
+    cells = {row["segment_id"]: row["audio"] for row in lake.rows("segments", None, ("segment_id", "audio"))}
+    wanted |= windows(*(cells[name]["bytes"] for name in gone if cells[name]))
+    before = traces(settings.root, wanted)
+    assert {f"landing/{source}" for one in plan.takings for source in one.sources} <= set(before)
+    assert "lake/segments/b00001.parquet" in before
+    statuses = {row["source"]: row["status"] for row in lake.rows("recordings")}
+
+    takedown.write_journal(settings, plan)
+    assert run_pending(settings, None) == ["b00001"]
+    assert traces(settings.root, wanted) == {}
+    assert gone
+    assert not gone & {row["segment_id"] for row in lake.rows("segments", None, ("segment_id",))}
+    assert speaker not in {row["speaker_id"] for row in lake.rows("speakers")}
+    assert ledger.leaks(lake, "b00001") == []
+    # What the others said in the same recordings stands, though their files are gone, and nothing was done again.
+    whole = {source for one in plan.takings if one.whole for source in one.sources}
+    assert {row["source"]: row["status"] for row in lake.rows("recordings")} == {
+        source: status for source, status in statuses.items() if source not in whole
+    }
+    assert {facts["recomputed"] for facts in latest(settings, "b00001").values()} == {0}
