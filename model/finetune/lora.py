@@ -39,6 +39,7 @@ class Adapter(nn.Module):
         self.lora_A = nn.Parameter(torch.empty(config.r, linear.in_features, **like))
         self.lora_B = nn.Parameter(torch.zeros(linear.out_features, config.r, **like))
         self.scale, self.dropout, self.enabled = config.alpha / config.r, config.dropout, True
+        self.train(linear.training)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.dropout(F.linear(F.linear(x, self.lora_A), self.lora_B), self.dropout, self.training) * self.scale
