@@ -10,7 +10,7 @@ from assets.line import STAGE_OF, line_assets
 from assets.partitions import batch_partitions
 from assets.report import bar_chart, yield_table
 from assets.resources import Workspace
-from pipeline import batches, ledger
+from pipeline import audit, batches, ledger
 from pipeline.line import WRITER
 from pipeline.tables import TABLES
 from pipeline.text import NORMALIZATION, character_errors
@@ -170,6 +170,27 @@ def landing_zone(workspace: Workspace) -> dg.AssetCheckResult:
     )
 
 
+@dg.asset_check(asset="consents")
+def audit_log(workspace: Workspace) -> dg.AssetCheckResult:
+    """No entry of the log about rights was edited, removed, inserted or moved."""
+    verdict = audit.verify(workspace.settings().root)
+    facts = {
+        "entries": verdict.entries,
+        "last_hash": verdict.last_hash,
+        "broken": verdict.broken or "",
+        "notes": verdict.notes,
+    }
+    return dg.AssetCheckResult(passed=not verdict.broken, severity=dg.AssetCheckSeverity.WARN, metadata=facts)
+
+
 check_factories = (_schema_check, _time_check, _quarantine_check)
 checks = [factory(asset) for asset in line_assets for factory in check_factories]
-checks += [consent_coverage, alignment_gate, yield_by_reason, dnsmos_distribution, cer_against_given, landing_zone]
+checks += [
+    consent_coverage,
+    alignment_gate,
+    yield_by_reason,
+    dnsmos_distribution,
+    cer_against_given,
+    landing_zone,
+    audit_log,
+]

@@ -18,7 +18,10 @@ _LOCK = ".takedown.lock"
 
 @contextmanager
 def writing(workspace: Path) -> Iterator[None]:
-    """Held by whoever writes rows, files or models made from recordings; many may hold it at once."""
+    """Held by whoever writes rows, files or models made from recordings; many may hold it at once.
+
+    One thread must not hold it twice: a takedown that begins to wait in between would wait for ever.
+    """
     # A takedown that waits holds the gate, so that no new writers come in before it.
     with ExitStack() as held:
         with _flock(workspace / _GATE, fcntl.LOCK_EX):
