@@ -43,7 +43,7 @@ def test_a_figure_does_not_fit_into_the_tables_of_measurements() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        (",0.97,", ",97x,", "row .*: value: Input should be a valid number"),
+        (",0.97,", ",97x,", "row .*: value: Input should be a valid decimal"),
         (",0.97,", ",970,", "row .*: value: "),
         (",0.97,", ",nan,", "row .*: value: "),
         ("VoxCPM2,Seed-TTS-eval,test-zh", "VoxCPM2,My own set,test-zh", "row .*: benchmark: "),
