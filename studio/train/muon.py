@@ -24,7 +24,10 @@ def orthogonalize(matrices: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, orthogonalized; matrices of one shape are worked on together."""
+    """Nesterov momentum, orthogonalized; matrices of one shape are worked on together.
+
+    A kernel of a convolution counts as the matrix of its first axis by all others.
+    """
 
     def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
@@ -33,10 +36,10 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Any = None) -> None:
         """One update of every matrix that has a gradient."""
         for group in self.param_groups:
-            alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
+            alike: dict[tuple[int, int], list[Tensor]] = defaultdict(list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    alike[parameter.shape].append(parameter)
+                    alike[len(parameter), parameter[0].numel()].append(parameter)
             for (rows, columns), parameters in alike.items():
                 directions = []
                 for parameter in parameters:
@@ -47,8 +50,9 @@ class Muon(torch.optim.Optimizer):
                         state["momentum"] = torch.zeros_like(parameter)
                     state["momentum"].lerp_(gradient, 1 - group["momentum"])
                     directions.append(gradient.lerp(state["momentum"], group["momentum"]))
-                stacked = torch.stack(directions)
+                stacked = torch.stack([direction.flatten(1) for direction in directions])
                 updates = orthogonalize(stacked.mT).mT if rows > columns else orthogonalize(stacked)
                 scale = group["lr"] * max(1.0, rows / columns) ** 0.5
                 for parameter, update in zip(parameters, updates, strict=True):
-                    parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-scale)
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                    parameter.add_(update.view_as(parameter), alpha=-scale)
