@@ -68,7 +68,10 @@ class Utterance:
     def part(self, start: float, end: float, text: str, spans: Sequence[Span], name: str) -> Utterance:
         """The stretch from `start` to `end` seconds as an utterance of its own that says `text`, without facts."""
         first, last = round(start * self.sample_rate), round(end * self.sample_rate)
-        moved = tuple(Span(span.char, span.reading, span.start - start, span.end - start) for span in spans)
+        length = (last - first) / self.sample_rate
+        moved = tuple(
+            Span(span.char, span.reading, max(0.0, span.start - start), min(length, span.end - start)) for span in spans
+        )
         return replace(
             self,
             utterance_id=f"{self.utterance_id}{name}",
