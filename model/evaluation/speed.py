@@ -64,7 +64,7 @@ def speed_curve(
 ) -> list[SpeedPoint]:
     """Speak `texts` at every setting, `repeats` times; a first round warms up and is not counted.
 
-    rtf is of all texts together at `batch` rows at once, first_audio_s of one text alone, as a caller waits for it.
+    rtf is of all texts together at `batch` rows at once, first_audio_s of one text alone in a stream of one row.
     Raises ValueError without texts.
     """
     if not texts:
@@ -124,5 +124,5 @@ def _requests(
 
 def _first_audio(model: VoxCPM2, request: Request) -> float:
     begun = perf_counter()
-    next(model.stream(request))
+    next(model.stream(request, rows=1))
     return perf_counter() - begun
