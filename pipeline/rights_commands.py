@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -15,6 +16,7 @@ from pipeline.settings import Settings, SettingsError, load_settings
 consent_app = typer.Typer(help="Who agreed to which use of which recordings.", no_args_is_help=True)
 audit_app = typer.Typer(help="The log of what was done to rights and models.", no_args_is_help=True)
 
+_MANY = 10
 Config = Annotated[Path | None, typer.Option(help="configuration file; default: $FANGYAN_CONFIG or fangyan.toml")]
 WorkspaceFolder = Annotated[Path | None, typer.Option(help="workspace folder; default: the one in the configuration")]
 ConsentId = Annotated[str, typer.Argument(help="id of the consent")]
@@ -139,8 +141,10 @@ def takedown(
             plan, touches = carried.take_down(settings, kind, name, reason, _say)
     except (NothingToTakeDown, carried.TakedownIncomplete) as error:
         _stop(str(error))
+    except OSError as error:
+        _stop(f"{error}; mend that, then `fangyan takedown --resume` finishes what has begun")
     table = Table("what", "where", "count", "seconds", title="would go" if dry_run else "gone")
-    for touch in touches:
+    for touch in _folded(touches):
         _row(table, touch.what, touch.place, str(touch.count), f"{touch.seconds:.1f}" if touch.seconds else "")
     Console().print(table)
     for one in plan.takings:
@@ -203,6 +207,21 @@ def include(app: typer.Typer) -> None:
 def _covers(consent: Any) -> str:
     parts = [*consent.recordings, *([f"speaker {consent.speaker}"] if consent.speaker else [])]
     return ", ".join(parts) or "recordings whose metadata name it"
+
+
+def _folded(touches: list[Any]) -> list[Any]:
+    """Files of one folder as one line where there are many."""
+    from dataclasses import replace
+
+    folders = Counter((touch.what, touch.place.rpartition("/")[0]) for touch in touches)
+    lines: dict[tuple[str, str], Any] = {}
+    for touch in touches:
+        folder = touch.what, touch.place.rpartition("/")[0]
+        many = folders[folder] > _MANY and touch.what in ("file", "landed file", "part file")
+        key = (touch.what, f"{folder[1]}/*") if many else (touch.what, touch.place)
+        before = lines[key].count if key in lines else 0
+        lines[key] = replace(touch, place=key[1], count=before + touch.count)
+    return list(lines.values())
 
 
 def _settings(config: Path | None, workspace: Path | None) -> Settings:

@@ -21,7 +21,8 @@ from pipeline.lake import Lake, replace_bytes
 from pipeline.rights import TAINTED
 from pipeline.settings import Settings
 from pipeline.stage import Row
-from pipeline.takedown_plan import WITHDRAWN, Kind, Plan, cards, consent_stands, counts, make_plan
+from pipeline.takedown_plan import WITHDRAWN, Plan, cards, consent_stands, counts, make_plan
+from pipeline.takedown_subjects import Kind
 from pipeline.tombstones import TABLE as TOMBSTONES
 from pipeline.withdrawn_rows import Clip, clean
 from pipeline.workspace_lock import taking_down
@@ -101,6 +102,9 @@ def _carry_out(settings: Settings, plan: Plan, say: Say) -> None:
     if left:
         raise TakedownIncomplete(f"takedown {plan.takedown_id} left {len(left)} places: {'; '.join(left[:20])}")
     _log(settings, "takedown.done", plan, say)
+    # What is kept names nobody, and neither does what a killed process left of writing it.
+    for stale in (settings.root / _JOURNALS).glob(".t-*.tmp"):
+        stale.unlink(missing_ok=True)
     takings = [replace(one, sources=()) for one in plan.takings]
     write_journal(settings, replace(plan, status="done", takings=takings, rebalance=[], clips=[]))
 

@@ -1,6 +1,6 @@
-"""What a takedown will touch: recordings, the spans of a speaker who shares them, seconds of the ledger, models.
+"""What a takedown will touch: recordings or spans of them, seconds of the ledger, models. Only reads.
 
-Only reads. Carrying a plan out is in takedown.py.
+What an id stands for is in takedown_subjects.py, carrying a plan out in takedown.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -19,14 +19,13 @@ from pipeline import ledger
 from pipeline.consent_store import ConsentError, find
 from pipeline.lake import Lake
 from pipeline.line import WRITER
-from pipeline.rights import CONSENTS_FILE, TAINTED, read_consents, resolve
+from pipeline.rights import TAINTED
 from pipeline.settings import Settings
 from pipeline.stage import Row
+from pipeline.takedown_subjects import Kind, resolve_subject
 from pipeline.withdrawn_rows import Clip, Taking, Withdrawal
 
-Kind = Literal["recording", "speaker", "consent"]
 WITHDRAWN = "withdrawn"
-_COLUMNS = ("source", "recording_id", "duration", "file_sha256", "audio_sha256", "consent_id", "metadata")
 _TABLE_OF = {stage: table for table, stage in WRITER.items()}
 
 
@@ -88,18 +87,9 @@ class Plan:
 
 
 def make_plan(settings: Settings, kind: Kind, subject: str, reason: str = "") -> Plan:
-    """Resolve an id to what goes. Raises NothingToTakeDown.
-
-    A recording may be named by id or source. A speaker is a linked one (`spk-...`) or a name in the metadata column
-    `speaker`; by name the whole recordings go, because nothing says which voice in them is meant. Of a linked speaker
-    who shares a recording, the turns go and every other turn with overlapping speech in it, for theirs may be the voice
-    below; what other speakers said apart from that stays, but never the file, which holds the voice. A consent takes
-    all that it covers and no other consent does.
-    """
+    """What a takedown of an id will touch. Raises NothingToTakeDown."""
     lake = Lake(settings.lake)
-    recordings = lake.rows("recordings", None, _COLUMNS)
-    found = {"recording": _of_recording, "speaker": _of_speaker, "consent": _of_consent}[kind]
-    takings = list(_completed(recordings, found(settings, lake, recordings, subject)))
+    takings = resolve_subject(settings, kind, subject)
     tainted, known = _models(settings, lake, kind, subject, {one.recording_id for one in takings})
     if not takings and not known:
         raise NothingToTakeDown(_nowhere(kind, subject, lake))
@@ -115,75 +105,6 @@ def make_plan(settings: Settings, kind: Kind, subject: str, reason: str = "") ->
         rebalance=list(_rebalances(lake, takings)),
         copies=_copies(lake, {one.recording_id for one in takings}),
     )
-
-
-def _of_recording(settings: Settings, lake: Lake, recordings: list[Row], subject: str) -> Iterator[Taking]:
-    ids = {row["recording_id"] for row in recordings if subject in (row["recording_id"], row["source"])}
-    yield from (Taking(name) for name in ids)
-
-
-def _of_speaker(settings: Settings, lake: Lake, recordings: list[Row], subject: str) -> Iterator[Taking]:
-    labels: dict[str, set[str]] = defaultdict(set)
-    for row in lake.rows("speakers", None, ("speaker_id", "recording_id", "local_speaker")):
-        if row["speaker_id"] == subject:
-            labels[row["recording_id"]].add(row["local_speaker"])
-    turns: dict[str, list[Row]] = defaultdict(list)
-    for row in lake.rows("turns", None, ("recording_id", "local_speaker", "start", "end", "overlap_share")):
-        if row["recording_id"] in labels:
-            turns[row["recording_id"]].append(row)
-    for recording_id, own in labels.items():
-        there = turns[recording_id]
-        spans = tuple(
-            (row["start"], row["end"])
-            for row in sorted(there, key=lambda row: row["start"])
-            if row["local_speaker"] in own or (row["overlap_share"] or 0.0) > 0.0
-        )
-        alone = len(spans) == len(there)
-        yield Taking(recording_id, whole=alone, local_speakers=tuple(sorted(own)), spans=() if alone else spans)
-    if not labels:
-        for row in recordings:
-            names = [name.strip() for name in (row["metadata"] or {}).get("speaker", "").split(";")]
-            if subject in names:
-                yield Taking(row["recording_id"])
-
-
-def _of_consent(settings: Settings, lake: Lake, recordings: list[Row], subject: str) -> Iterator[Taking]:
-    consents, _ = read_consents(settings.landing / CONSENTS_FILE)
-    consent = next((one for one in consents if one.consent_id == subject), None)
-    others = [one for one in consents if one.consent_id != subject]
-    for row in recordings:
-        metadata = row["metadata"] or {}
-        named = subject in (row["consent_id"], metadata.get("consent_id", "").strip())
-        if not named and (row["consent_id"] or consent is None or not consent.covers(row["source"], metadata)):
-            continue
-        if named or resolve(others, row["source"], metadata)[0] is None:
-            yield Taking(row["recording_id"])
-
-
-def _completed(recordings: list[Row], found: Iterable[Taking]) -> Iterator[Taking]:
-    """Takings with sources, hashes and seconds; the same bytes or the same sound under another id go as well."""
-    takings = {one.recording_id: one for one in found}
-    hashes = {
-        row[name]
-        for row in recordings
-        if row["recording_id"] in takings
-        for name in ("file_sha256", "audio_sha256")
-        if row[name]
-    }
-    rows: dict[str, list[Row]] = defaultdict(list)
-    for row in recordings:
-        if row["recording_id"] in takings or hashes & {row["file_sha256"], row["audio_sha256"]}:
-            rows[row["recording_id"]].append(row)
-    for name, own in sorted(rows.items()):
-        taking = takings.get(name, Taking(name))
-        whole = sum(row["duration"] or 0.0 for row in own)
-        yield replace(
-            taking,
-            sources=tuple(sorted({row["source"] for row in own})),
-            audio_sha256=next((row["audio_sha256"] for row in own if row["audio_sha256"]), None),
-            file_sha256s=tuple(sorted({row["file_sha256"] for row in own if row["file_sha256"]})),
-            seconds=whole if taking.whole else sum(end - start for start, end in taking.spans),
-        )
 
 
 def _models(settings: Settings, lake: Lake, kind: Kind, subject: str, recordings: set[str]) -> tuple[set[str], bool]:
@@ -287,7 +208,9 @@ def _nowhere(kind: Kind, subject: str, lake: Lake) -> str:
     ]
     if stones:
         return f"{kind} {subject} was withdrawn on {stones[0]['withdrawn'][:10]} by takedown {stones[0]['takedown_id']}"
-    table = {"recording": "recordings", "speaker": "speakers", "consent": "consents"}[kind]
+    if kind == "consent":
+        return f"nothing in the workspace hangs on consent {subject} alone; `fangyan consent revoke {subject}` ends it"
+    table = {"recording": "recordings", "speaker": "speakers"}[kind]
     return f'nothing belongs to {kind} {subject}; look for it with `fangyan sql "SELECT * FROM {table}"`'
 
 

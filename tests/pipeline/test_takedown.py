@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -13,9 +14,11 @@ import pytest
 import small_workspace as small
 from audio_traces import pcm, traces, windows
 from small_workspace import ANN, BEN, FOLDER, RATE, TURNS
+from typer.testing import CliRunner
 
 from pipeline import audio, audit, batches, ledger, takedown
 from pipeline.catalog import query
+from pipeline.cli import app
 from pipeline.lake import Lake
 from pipeline.line import build_stage, run_stage
 from pipeline.rights import read_consents, resolve
@@ -232,6 +235,17 @@ def test_a_consent_takes_what_it_alone_covers_and_is_revoked(settings: Settings)
     ]
 
 
+def test_a_file_that_ingest_has_not_seen_goes_with_its_consent_and_is_refused_later(settings: Settings) -> None:
+    fresh = settings.landing / FOLDER / "other.fresh.flac"
+    fresh.write_bytes(b"not yet looked at")
+    takedown.take_down(settings, "consent", "c-other")
+    assert not fresh.exists()
+    digest = hashlib.sha256(b"not yet looked at").hexdigest()
+    assert digest in {row["file_sha256"] for row in rows(settings, "tombstones")}
+    with pytest.raises(NothingToTakeDown, match="was withdrawn on"):
+        takedown.take_down(settings, "consent", "c-other")
+
+
 def test_the_same_file_or_sound_is_refused_when_it_lands_again(settings: Settings) -> None:
     folder = settings.landing / FOLDER
     original, kept = folder / "solo.wav", settings.root.parent / "solo.wav"
@@ -341,3 +355,27 @@ def test_a_killed_takedown_is_finished_on_the_next_start_wherever_it_was(built: 
         assert takedown.finish_pending(settings) == []
     assert begun >= 6
     assert traces(killed[len(killed) // 2], ann) == {}
+
+
+def test_the_command_shows_first_and_removes_then(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def fangyan(*words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, ["takedown", *words, "--workspace", str(settings.root)])
+        return result.exit_code, result.output
+
+    gone = small.recording_id(settings, "solo")
+    code, said = fangyan("--recording", gone, "--dry-run")
+    assert code == 0, said
+    for words in ("would go", f"landing/{FOLDER}/solo.wav", "model tianjin-1: would be tainted"):
+        assert words in said
+    assert len(rows(settings, "recordings")) == 3
+    code, said = fangyan("--recording", gone, "--reason", "asked by letter")
+    assert code == 0, said
+    assert "model tianjin-1: is tainted" in said
+    assert len(rows(settings, "recordings")) == 2
+    assert {row["reason"] for row in rows(settings, "tombstones")} == {"asked by letter"}
+    for wrong in ((), ("--recording", gone, "--speaker", "x"), ("--resume", "--consent", "c"), ("--recording", gone)):
+        code, said = fangyan(*wrong)
+        assert (code, "Traceback" in said) == (1, False), wrong
+    assert fangyan("--resume") == (0, "0 interrupted takedowns finished\n")
