@@ -138,7 +138,7 @@ class Train(_Section):
     """What a dialect's voice learns from, and how unless a run says otherwise."""
 
     checkpoint: str = "checkpoints/voxcpm2-micro"
-    tiers: tuple[str, ...] = Field(default=("keep", "premium", "standard"), description="tiers of either policy")
+    tiers: tuple[str, ...] = Field(default=("keep", "below"), description="of the policy of [score]")
     min_seconds: float = Field(default=1.0, gt=0, description="shorter clips are left out")
     max_seconds: float = Field(default=20.0, gt=0, description="longer clips are left out")
     speaker_hours: float = Field(default=2.0, gt=0, description="no speaker gives more, the best clips first")

@@ -61,7 +61,7 @@ def settings(tmp_path: Path, murmur: Murmur) -> Settings:
         consents.append({"consent_id": f"c-{person}", "recordings": [source], "scopes": scopes})
         for place, name in enumerate(names):
             samples = np.concatenate([murmur(4.0, RATE, seed=10 * number + place), np.zeros(RATE, np.float32)])
-            tier = "below" if name == "a4" else "keep"
+            tier = "rest" if name == "a4" else "keep"
             quality = 3.0 + place / 10
             segments.append(segment(name, f"r-{person}", 6.0 * place, samples, tier=tier, dnsmos_ovrl=quality))
             decided.append(
@@ -103,7 +103,7 @@ def test_policy_split_and_consent_decide_and_say_what_they_left_out(settings: Se
     rows = rows_of(settings)
     assert rows.keys() == {"a1", "a2", "a3", "b1", "b2"}
     assert made.clips == {"train": 3, "dev": 2}
-    assert made.left_out == {"split: test": 5.0, "no consent to tts_training": 5.0, "tier: below": 5.0}
+    assert made.left_out == {"split: test": 5.0, "no consent to tts_training": 5.0, "tier: rest": 5.0}
     assert made.refused == [f"{DIALECT}/market/di.wav: consent c-di is for asr, not for tts_training"]
     assert {row["consent_id"] for row in rows.values()} == {"c-ann", "c-bo"}
 
