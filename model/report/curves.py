@@ -141,7 +141,7 @@ def noise(summary: Sequence[Row]) -> Figure:
                     lines.append(Line(side_name(side) + said, kind, points))
         if lines:
             ticks = sorted(levels.items())
-            charts.append(chart(shown.label, lines, "signal-to-noise ratio of the reference, dB", ticks, shown.unit))
+            charts.append(chart(shown.label, lines, "SNR of the reference, dB", ticks, shown.unit))
     return Figure(heading, about, charts, "" if charts else "no noisy reference has been tried")
 
 

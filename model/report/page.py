@@ -156,13 +156,19 @@ def _conditions(summary: Sequence[Row], spoken: Sequence[Row]) -> list[tuple[str
         if row["conditions"] and row["side"] != numbers.DIFFERENCE:
             grouped.setdefault(row["conditions"], set()).add(row["metric"])
     said = [(", ".join(metric(name).label for name in in_order(grouped[text])), text) for text in sorted(grouped)]
-    decoding: dict[str, set[str]] = {}
+    decoding: dict[str, list[Row]] = {}
     for row in spoken:
         if row["purpose"] == "quality" and row["steps"] is not None:
             guidance = "" if row["guidance"] is None else f", guidance {row['guidance']:g}"
             text = f"{row['steps']} steps{guidance}; {row['conditions'] or 'conditions not recorded'}"
-            decoding.setdefault(text, set()).add(numbers.side_name(row["side"]))
-    return said + [(f"Synthesis, {', '.join(sorted(decoding[text]))}", text) for text in sorted(decoding)]
+            decoding.setdefault(text, []).append(row)
+    for text in sorted(decoding):
+        sides = sorted({numbers.side_name(row["side"]) for row in decoding[text]})
+        seeds = sorted({row["seed"] for row in decoding[text] if row["seed"] is not None})
+        listed = ", ".join(map(str, seeds)) if len(seeds) < 6 else f"{seeds[0]} to {seeds[-1]}"
+        drawn = f"; seeds {listed}" if seeds else ""
+        said.append((f"Synthesis, {', '.join(sides)}", text + drawn))
+    return said
 
 
 def _embedded(lake: Lake) -> list[str]:

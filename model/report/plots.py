@@ -10,7 +10,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 _WIDTH, _HEIGHT = 270.0, 190.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 36.0, 266.0, 26.0, 152.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 42.0, 266.0, 26.0, 152.0
 
 _CHART = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
     """\

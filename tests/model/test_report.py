@@ -184,6 +184,12 @@ def test_rights_name_consents_and_numbers_and_forbid_publication_where_one_does(
     assert "Tainted: cmn-tianjin-ffffffffffff : recording rec-c was taken down" in text
 
 
+def test_the_conditions_are_named_with_hardware_decoding_and_seeds(html: str) -> None:
+    text = section(html, "conditions").text
+    assert report_lake.CONDITIONS in text
+    assert "10 steps, guidance 2; CPU, float32, batch 8, 2 threads; seeds 7" in text
+
+
 def test_published_figures_stand_apart_from_measured_ones(html: str) -> None:
     assert "VoxCPM2" in section(html, "published").text
     assert "0.97" in section(html, "published").text
