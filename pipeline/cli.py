@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from model import commands
+from model import commands, evaluation_commands
 from pipeline import rights_commands
 from pipeline.settings import Settings, SettingsError, load_settings
 
@@ -23,6 +23,7 @@ train_app = typer.Typer(help="Rebuild an embedded checkpoint from nothing.", no_
 app.add_typer(studio_app, name="studio")
 studio_app.add_typer(train_app, name="train")
 commands.include(app)
+evaluation_commands.include(app)
 rights_commands.include(app)
 
 Config = Annotated[Path | None, typer.Option(help="configuration file; default: $FANGYAN_CONFIG or fangyan.toml")]
