@@ -22,9 +22,10 @@ REPORT = "report/index.html"
 def benchmark(workspace: Workspace) -> dg.MaterializeResult:
     """One page that says how good each dialect's voice is, and the same numbers in the catalog."""
     from model.report import build
+    from model.systems.published import published_rows
 
     settings, lake = workspace.settings(), workspace.lake()
-    made = build(lake, settings.root / REPORT, published=read_published())
+    made = build(lake, settings.root / REPORT, published=published_rows())
     build_catalog(lake, settings.catalog)
     found = lake.rows("evaluation_summary", None, ("dialect", "side", "metric", "condition", "value"))
     rates = {
@@ -43,16 +44,3 @@ def benchmark(workspace: Workspace) -> dg.MaterializeResult:
     if rates:
         metadata["cer"] = bar_chart(rates, "character error rate")
     return dg.MaterializeResult(metadata=metadata)
-
-
-def read_published() -> list[dict[str, str]]:
-    """Rows of the published figures, which the report shows apart from what was measured."""
-    import csv
-
-    from pipeline.settings import PROJECT
-
-    file = PROJECT / "benchmarks" / "published.csv"
-    if not file.exists():
-        return []
-    with file.open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines))

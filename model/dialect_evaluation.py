@@ -19,6 +19,7 @@ from model.evaluation import drift, noise_salvage
 from model.evaluation.evaluate import EvaluationRow, conditions, differences, evaluate, summaries
 from model.evaluation.statistics import METHOD
 from model.evaluation.utterance import Metric, Utterance
+from model.listening.tables import stored_rows
 from model.tone_files import write_tones
 from model.validation_texts import Text
 from pipeline import audio, checkpoints
@@ -30,7 +31,6 @@ from pipeline.tables import TABLES
 VERSION = "1"
 BASE, FINE_TUNED, DIFFERENCE = "base", "fine_tuned", "difference"
 SLOPE = "slope per minute"
-LISTENERS = "listener_"
 # (utterances done, utterances to do, what they are for)
 Progress = Callable[[int, int, str], None]
 _MADE_FROM = b"fangyan.made_from"
@@ -65,7 +65,7 @@ def evaluate_dialect(lake: Lake, settings: Settings, dialect: str, progress: Pro
     _speed(told, [row for row in spoken if row["purpose"] == "speed"], heard, judges, sides)
     _drift(told, [row for row in spoken if row["purpose"] == "long"], heard, judges, sides, progress)
     write_tones(settings.root / "report" / dialect, judges.tones, heard.details, sides)
-    kept, kept_summary = _listeners(lake, dialect, set(sides))
+    kept, kept_summary = stored_rows(lake, settings.root, dialect)
     _write(lake, "evaluation", dialect, [*told.rows, *kept], made_from)
     _write(lake, "evaluation_summary", dialect, [*told.summary, *kept_summary], made_from)
     return lake.rows("evaluation_summary", dialect)
@@ -325,16 +325,3 @@ def _write(lake: Lake, table: str, dialect: str, rows: Sequence[Row], made_from:
     content = to_table(table, rows)
     notes = dict(TABLES[table].metadata or {}) | {_MADE_FROM: made_from}
     lake.write(table, dialect, iter([content.replace_schema_metadata(notes)]))
-
-
-def _listeners(lake: Lake, dialect: str, model_ids: set[str]) -> tuple[list[Row], list[Row]]:
-    """What people said of the models that still speak: their rows of both tables."""
-    found = [
-        [
-            row
-            for row in lake.rows(table, dialect)
-            if row["metric"].startswith(LISTENERS) and row["model_id"] in model_ids
-        ]
-        for table in ("evaluation", "evaluation_summary")
-    ]
-    return found[0], found[1]
