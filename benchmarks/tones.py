@@ -39,7 +39,7 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 HONESTY = (
     "Synthesized speech (espeak-ng voices, dialect tones put on with Praat): these figures say nothing of people. "
     "Tianjin and Sichuan were made from the very Chao values of the registry, so that these fit them by construction; "
-    "espeak's own Mandarin moves about half as far as its Chao values say."
+    "espeak's own Mandarin moves less than half as far as its Chao values say."
 )
 
 
