@@ -45,7 +45,7 @@ def speak(
     from pipeline.stage import BadRecording
 
     references = [path for path in (reference, prompt) if path]
-    _check_rights([checkpoint], allow_tainted, references, consent, own_voice, config, workspace)
+    _check_rights([checkpoint, *map(str, lora or ())], allow_tainted, references, consent, own_voice, config, workspace)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
         try:
