@@ -1,7 +1,8 @@
 """The official voxcpm package behind a pipe: run by an interpreter that has it, it answers one JSON line with another.
 
-Nothing of Fangyan is imported here. First line in: {"checkpoint", "device", "threads"}; then {"text", "steps",
-"guidance", "patches"} each; out: {"seconds", "samples", "first_audio_s", "peak_memory_mb"}.
+Nothing of Fangyan is imported here, and of the package only its public class. First line in: {checkpoint, device,
+threads}, then {text, steps, guidance, patches} each. Out: {version}, then {seconds, cpu_seconds, samples,
+first_audio_s, peak_memory_mb} each.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 import torch
 
@@ -24,10 +26,8 @@ def main() -> None:
     opening = json.loads(sys.stdin.readline())
     torch.set_num_threads(opening["threads"])
     torch.manual_seed(0)
-    voice = VoxCPM(
-        opening["checkpoint"], zipenhancer_model_path=None, enable_denoiser=False, device=opening["device"]
-    )
-    print(json.dumps({"ready": True, "optimized": True}), file=answers, flush=True)
+    voice = VoxCPM(opening["checkpoint"], zipenhancer_model_path=None, enable_denoiser=False, device=opening["device"])
+    print(json.dumps({"version": version("voxcpm")}), file=answers, flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
         fields = {
@@ -38,30 +38,33 @@ def main() -> None:
             "max_len": asked["patches"],
             "retry_badcase": False,
         }
-        _reset_peak(opening["device"])
+        reset_peak(opening["device"])
         start = perf_counter()
         first = next(voice.generate_streaming(**fields))
         first_audio = perf_counter() - start
         del first
-        start = perf_counter()
+        start, worked = perf_counter(), process_time()
         audio = voice.generate(**fields)
         answer = {
             "seconds": perf_counter() - start,
+            "cpu_seconds": process_time() - worked,
             "samples": len(audio),
             "first_audio_s": first_audio,
-            "peak_memory_mb": _peak(opening["device"]),
+            "peak_memory_mb": peak_memory_mb(opening["device"]),
         }
         print(json.dumps(answer), file=answers, flush=True)
 
 
-def _reset_peak(device: str) -> None:
+def reset_peak(device: str) -> None:
+    """Count the peak from here on. On a CPU it is what the process has in memory, as Linux counts it."""
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()
-    else:
-        Path("/proc/self/clear_refs").write_text("5")
+    elif (counters := Path("/proc/self/clear_refs")).exists():
+        counters.write_text("5")
 
 
-def _peak(device: str) -> float:
+def peak_memory_mb(device: str) -> float:
+    """Since `reset_peak`: of the process on a CPU, of PyTorch's allocations on a GPU."""
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated() / 1e6
     status = Path("/proc/self/status").read_text()

@@ -1,4 +1,4 @@
-"""VoxCPM2 models of a given size with random weights: nothing they say means anything, but they cost what a voice costs."""
+"""VoxCPM2 models of a given size with random weights: they say nothing, but cost what a voice of that size costs."""
 
 from __future__ import annotations
 

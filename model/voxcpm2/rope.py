@@ -23,7 +23,7 @@ class RopeTables:
         self.full_precision = False
 
     def __call__(self, length: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Cosine and signed sine (see `rotate`) of positions 0..L-1, L >= `length`, (L, head_dim), `dtype` or float32."""
+        """Cosine and signed sine (see `rotate`) of positions 0..L-1, L >= `length`, (L, head_dim) each."""
         dtype = torch.float32 if self.full_precision else dtype
         tables = self._held.get((device, dtype))
         if tables is None or tables[0].shape[0] < length:
