@@ -21,6 +21,7 @@ from pipeline.stage import Row
 CONSENTS_FILE = "consents.jsonl"
 Scope = Literal["asr", "tts_training", "voice_cloning", "commercial", "publication"]
 TAINTED = "tainted"
+_CARD_REACH = 4
 
 
 class CloningRefused(Exception):
@@ -186,19 +187,20 @@ def allow_cloning(
 def refuse_tainted(folder: Path, allow: bool = False) -> None:
     """Raises TaintedModel if the card of the model in `folder` says that it is tainted, unless that is allowed.
 
-    A folder without a card, or a name that is no folder, has no such mark. A card that cannot be read is no proof of
-    innocence: it is refused too.
+    The card may lie some folders above, beside all checkpoints of a training. A folder without a card, or a name that
+    is no folder, has no such mark. A card that cannot be read is no proof of innocence: it is refused too.
     """
-    card = folder / "card.json"
-    if allow or not card.is_file():
-        return
-    try:
-        facts = json.loads(card.read_bytes())
-    except (OSError, ValueError) as error:
-        raise TaintedModel(f"{card}: cannot be read ({error}), so nobody knows whether it may be used") from None
-    if isinstance(facts, dict) and facts.get("status") == TAINTED:
-        why = facts.get("status_reason") or "what it learned from was withdrawn"
-        raise TaintedModel(f"{folder} is tainted: {why}; train it anew, or give --allow-tainted if you may use it")
+    places = [] if allow else [folder, *folder.absolute().parents][:_CARD_REACH]
+    for card in (place / "card.json" for place in places):
+        if not card.is_file():
+            continue
+        try:
+            facts = json.loads(card.read_bytes())
+        except (OSError, ValueError) as error:
+            raise TaintedModel(f"{card}: cannot be read ({error}), so nobody knows whether it may be used") from None
+        if isinstance(facts, dict) and facts.get("status") == TAINTED:
+            why = facts.get("status_reason") or "what it learned from was withdrawn"
+            raise TaintedModel(f"{folder} is tainted: {why}; train it anew, or give --allow-tainted if you may use it")
 
 
 def matches(pattern: str, source: str) -> bool:

@@ -161,7 +161,8 @@ def _sweep(
 
 def _files(settings: Settings, plan: Plan, apply: bool) -> Iterator[Touch]:
     models = [folder.resolve() for folder, card in cards(settings) if _id(folder, card) in plan.tainted]
-    for file in list(withdrawn_files.loose(settings, plan.withdrawal, plan.clips, models)):
+    unfinished = [folder for name in plan.unfinished if (folder := settings.root / name).is_dir()]
+    for file in [*unfinished, *withdrawn_files.loose(settings, plan.withdrawal, plan.clips, models)]:
         yield Touch("folder" if file.is_dir() else "file", _place(settings, file), 1)
         if apply and file.is_dir():
             shutil.rmtree(file)

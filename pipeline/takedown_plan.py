@@ -9,7 +9,7 @@ import hashlib
 import json
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,6 +56,8 @@ class Plan:
     takings: list[Taking]
     tainted: list[str]
     rebalance: list[Rebalance]
+    unfinished: list[str] = field(default_factory=list)
+    """Folders below the workspace of trainings that were killed and learned from it: without a card, so they go."""
     copies: list[str] = field(default_factory=list)
     """Recordings with segments that repeat withdrawn ones: they have their own consents and stay."""
     clips: list[Clip] = field(default_factory=list)
@@ -103,6 +105,7 @@ def make_plan(settings: Settings, kind: Kind, subject: str, reason: str = "") ->
         takings=takings,
         tainted=sorted(tainted),
         rebalance=list(_rebalances(lake, takings)),
+        unfinished=_unfinished(settings, lake, takings),
         copies=_copies(lake, {one.recording_id for one in takings}),
     )
 
@@ -140,6 +143,20 @@ def cards(settings: Settings) -> Iterator[tuple[Path, dict[str, Any]]]:
         except (OSError, ValueError):
             card = {}
         yield file.parent, card if isinstance(card, dict) else {}
+
+
+def _unfinished(settings: Settings, lake: Lake, takings: Sequence[Taking]) -> list[str]:
+    """Model folders without a card, of dialects whose training set loses something."""
+    withdrawal = Withdrawal({one.recording_id: one for one in takings})
+    columns = ("segment_id", "recording_id", "dialect", "reference_segment_id", "reference_recording_id")
+    rows = lake.rows("training_set", None, columns)
+    dialects = {row["dialect"] for row in rows if withdrawal.of_row("training_set", row) is not None}
+    folders = (folder for code in dialects for folder in (settings.root / "models" / code).glob("*/"))
+    return sorted(
+        folder.relative_to(settings.root).as_posix()
+        for folder in folders
+        if folder.is_dir() and not (folder / "card.json").exists()
+    )
 
 
 def _rebalances(lake: Lake, takings: Iterable[Taking]) -> Iterator[Rebalance]:

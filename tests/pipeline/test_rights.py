@@ -218,6 +218,8 @@ def test_a_tainted_model_is_refused_unless_that_is_allowed(tmp_path: Path) -> No
     card.write_text(json.dumps({"status": "tainted", "status_reason": "takedown t-1 withdrew it"}))
     with pytest.raises(TaintedModel, match=r"takedown t-1 withdrew it.*--allow-tainted"):
         refuse_tainted(tmp_path)
+    with pytest.raises(TaintedModel):
+        refuse_tainted(tmp_path / "checkpoints" / "step-10")
     refuse_tainted(tmp_path, allow=True)
     card.write_text("{")
     with pytest.raises(TaintedModel, match="cannot be read"):

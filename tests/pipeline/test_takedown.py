@@ -194,6 +194,15 @@ def test_models_that_learned_from_it_are_tainted_in_table_and_card(settings: Set
         assert (folder / "samples" / "reference.wav").exists() is (expected == "candidate")
 
 
+def test_a_training_that_was_killed_goes_for_it_has_no_card_to_mark(settings: Settings) -> None:
+    killed = [settings.root / "models" / dialect / "killed" for dialect in (small.DIALECT, "yue")]
+    for folder in killed:
+        (folder / "checkpoints").mkdir(parents=True)
+        (folder / "checkpoints" / "step-10.safetensors").write_bytes(b"weights")
+    takedown.take_down(settings, "recording", small.recording_id(settings, "solo"))
+    assert [folder.exists() for folder in killed] == [False, True]
+
+
 def test_a_model_fine_tuned_from_a_tainted_one_is_tainted_too_and_what_it_spoke_goes(settings: Settings) -> None:
     lake = Lake(settings.lake)
     models = lake.rows("models", small.DIALECT)
