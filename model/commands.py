@@ -40,10 +40,15 @@ def speak(
     if out.suffix.lower() not in (".wav", ".flac"):
         _stop(f"{out}: write to a .wav or a .flac, which can carry the label")
     from model import labels, voxcpm2
+    from model.content_credentials import CredentialsError, Signature
     from model.finetune import lora as adapters
     from pipeline import dialects
     from pipeline.stage import BadRecording
 
+    try:
+        signature = Signature.configured()
+    except CredentialsError as error:
+        _stop(str(error))
     references = [path for path in (reference, prompt) if path]
     _check_rights([checkpoint, *map(str, lora or ())], allow_tainted, references, consent, own_voice, config, workspace)
     with warnings.catch_warnings(record=True) as said:
@@ -68,7 +73,10 @@ def speak(
             _stop(str(error))
     for each in said:
         Console(stderr=True).print(str(each.message), style="yellow", markup=False, highlight=False)
-    label = labels.write(out, result.audio, result.sample_rate, key=_key())
+    try:
+        label = labels.write(out, result.audio, result.sample_rate, key=_key(), signature=signature)
+    except CredentialsError as error:
+        _stop(str(error))
     if result.too_long:
         Console(stderr=True).print(
             f"too long for its text after {result.attempts} attempts; listen before you use it", style="yellow"
@@ -168,17 +176,26 @@ def finetune(
 
 @label_app.command("show")
 def show(path: Annotated[Path, typer.Argument(help="a .wav or .flac")]) -> None:
-    """Print a file's AI-content label and whether it is intact (exit code 1 if not)."""
-    from model import labels
+    """Print a file's AI-content label and whether it is intact (exit code 1 if not), and its C2PA manifest."""
+    from model import content_credentials, labels
 
     try:
         report = labels.inspect(path, _key())
+        found = content_credentials.read(path.read_bytes(), path.suffix.lower()[1:])
     except (labels.LabelError, OSError) as error:
         _stop(f"{path}: {error}")
     console = Console()
     console.print(f"{report.standing}: {report.reason}", markup=False, highlight=False, soft_wrap=True)
     if report.label is not None:
         console.print_json(report.label.to_json())
+    details = (
+        f"signed by {found.signer}" if found.signer else "",
+        f"made by {found.generator}" if found.generator else "",
+        f"produce id {found.produce_id}" if found.produce_id else "",
+        found.reason,
+    )
+    told = ", ".join((found.validity, *filter(None, details)))
+    console.print(f"C2PA manifest: {told}", markup=False, highlight=False, soft_wrap=True)
     if report.standing is not labels.Standing.INTACT:
         raise typer.Exit(1)
 

@@ -19,10 +19,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from model import content_credentials
+from model.content_credentials import Signature
 from pipeline import audio
 
 FIELD = "AIGC"
 _APPLICATION_ID = b"FYAI"
+# A C2PA manifest no longer holds once the label changes, so it goes with it.
+_MANIFEST = b"C2PA"
 _STREAMINFO, _APPLICATION, _COMMENTS = 0, 2, 4
 _BLOCK_LIMIT = 1 << 24
 
@@ -90,10 +94,20 @@ class Report:
 
 
 def write(
-    path: str | Path, samples: NDArray[np.float32], sample_rate: int, label: Label | None = None, key: bytes = b""
+    path: str | Path,
+    samples: NDArray[np.float32],
+    sample_rate: int,
+    label: Label | None = None,
+    key: bytes = b"",
+    signature: Signature | None = None,
 ) -> Label:
-    """Write mono float32 (T,) as 16-bit WAV or FLAC, by the name's suffix, with its label in it; returns the label."""
+    """Write mono float32 (T,) as 16-bit WAV or FLAC, by the name's suffix, with its label in it; returns the label.
+
+    The finished file gets a C2PA manifest too if there is a `signature`, here or in the environment.
+    Raises LabelError, CredentialsError.
+    """
     path = Path(path)
+    signature = signature or Signature.configured()
     if path.suffix.lower() == ".flac":
         plain = audio.encode_flac(samples, sample_rate)
     elif path.suffix.lower() == ".wav":
@@ -101,6 +115,8 @@ def write(
     else:
         raise LabelError(f"{path}: a label goes into .wav or .flac, not {path.suffix or 'a name without suffix'}")
     data, label = attach(plain, label or Label(), key)
+    if signature is not None:
+        data = content_credentials.sign(data, path.suffix.lower()[1:], label.produce_id, signature)
     path.write_bytes(data)
     return label
 
@@ -160,7 +176,7 @@ class _Wav:
     def attach(data: bytes, text: str | None) -> bytes:
         kept = []
         for name, body in _Wav._chunks(data):
-            if name == FIELD.encode():
+            if name in (FIELD.encode(), _MANIFEST):
                 continue
             if name == b"LIST" and body[:4] == b"INFO":
                 tags = [(tag, value) for tag, value in _riff(body[4:]) if not _is_label(value)]
@@ -233,7 +249,7 @@ class _Flac:
 
     @staticmethod
     def _blocks(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
-        blocks, at, last = [], 4, False
+        blocks, at, last = [], _Flac._start(data) + 4, False
         while not last:
             if at + 4 > len(data):
                 raise LabelError("the FLAC ends within its metadata; it is cut off")
@@ -245,11 +261,20 @@ class _Flac:
             raise LabelError("the FLAC does not begin with its stream information; it is damaged")
         return blocks, data[at:]
 
+    @staticmethod
+    def _start(data: bytes) -> int:
+        """Where the FLAC begins: after an ID3 tag, in which C2PA keeps its manifest, if there is one."""
+        if data[:3] != b"ID3" or len(data) < 10:
+            return 0
+        # Sizes in ID3 have seven bits a byte.
+        return 10 + sum(byte << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
+
 
 def _container(data: bytes) -> type[_Wav] | type[_Flac]:
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         return _Wav
-    if data[:4] == b"fLaC":
+    start = _Flac._start(data)
+    if data[start : start + 4] == b"fLaC":
         return _Flac
     raise LabelError("neither WAV nor FLAC: a label can be written and read only there")
 
