@@ -46,8 +46,9 @@ def test_a_voice_is_not_copied_and_a_tainted_model_not_loaded_without_a_word(tmp
     model = tmp_path / "model"
     model.mkdir()
     (model / "card.json").write_text('{"status": "tainted", "status_reason": "takedown t-1"}')
-    code, said = run(*asked, "--checkpoint", model)
-    assert (code, "takedown t-1" in said, "--allow-tainted" in said) == (1, True, True)
+    for loaded in (("--checkpoint", model), ("--checkpoint", CHECKPOINT, "--lora", model / "checkpoints" / "step-10")):
+        code, said = run(*asked, *loaded)
+        assert (code, "takedown t-1" in said, "--allow-tainted" in said) == (1, True, True)
     code, said = run(*asked, "--checkpoint", model, "--allow-tainted")
     assert (code, "tainted" in said) == (1, False)
     assert not (tmp_path / "x.wav").exists()
