@@ -63,6 +63,7 @@ _PRINTED = (
     ("other_similarity", "Similarity to another voice", "", 1.0, 3),
     ("own_voice", "Nearest to its own voice", "%", 100.0, 1),
     ("listener_mos", "Opinion of listeners", "MOS", 1.0, 2),
+    ("preference", "Preferred by listeners", "%", 100.0, 1),
     ("dnsmos", "Predicted quality", "MOS", 1.0, 2),
     ("dnsmos_sig", "Predicted speech quality", "MOS", 1.0, 2),
     ("dnsmos_bak", "Predicted background quality", "MOS", 1.0, 2),
@@ -81,8 +82,8 @@ _ORDER = {name: place for place, (name, *_) in enumerate(_PRINTED)}
 
 # The measures whose difference makes the verdict, and those that every dialect is expected to have.
 QUALITY = (
-    *("cer", "wer", "tone_distance", "similarity", "centroid_similarity", "listener_mos", "dnsmos"),
-    *("stop_rate", "repeats", "skips"),
+    *("cer", "wer", "tone_distance", "similarity", "centroid_similarity", "listener_mos", "preference"),
+    *("dnsmos", "stop_rate", "repeats", "skips"),
 )
 EXPECTED = ("cer", "tone_distance", "similarity", "dnsmos", "stop_rate", "rtf")
 
@@ -97,6 +98,11 @@ def metric(name: str) -> Metric:
     return Metric(name, label, about, _SIGN[better(name)], unit, scale, digits)
 
 
+def place(name: str) -> tuple[int, str]:
+    """Where a metric stands in the report; those that are not listed come last, by name."""
+    return _ORDER.get(name, len(_ORDER)), name
+
+
 def in_order(names: set[str]) -> list[str]:
     """Metric names as the report lists them."""
-    return sorted(names, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
+    return sorted(names, key=place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from model.report.metrics import EXPECTED, QUALITY, Metric, in_order, metric
+from model.report.metrics import EXPECTED, QUALITY, Metric, in_order, metric, place
 from pipeline.stage import Row
 
 BASE, FINE_TUNED, DIFFERENCE = "base", "fine_tuned", "difference"
@@ -83,7 +83,7 @@ def comparisons(summary: Sequence[Row], measured: Sequence[Row]) -> list[Compari
             return Estimate(missing=_why(side, name, sides, measured))
         return Estimate(row["value"], row["low"], row["high"], row["n"])
 
-    return [
+    compared = [
         Comparison(
             metric(name),
             estimate(BASE, name),
@@ -92,6 +92,23 @@ def comparisons(summary: Sequence[Row], measured: Sequence[Row]) -> list[Compari
             (rows.get((DIFFERENCE, name)) or {}).get("verdict") or "",
         )
         for name in in_order(names)
+    ]
+    return sorted([*compared, *_preferred(summary)], key=lambda each: place(each.metric.name))
+
+
+def _preferred(summary: Sequence[Row]) -> list[Comparison]:
+    """Blind choices between the two: the base has the rest of the share, so zero difference is a half."""
+    return [
+        Comparison(
+            metric("preference"),
+            Estimate(1 - row["value"], 1 - row["high"], 1 - row["low"], row["n"]),
+            Estimate(row["value"], row["low"], row["high"], row["n"]),
+            Estimate(2 * row["value"] - 1, 2 * row["low"] - 1, 2 * row["high"] - 1, row["n"]),
+            row["verdict"] or "",
+        )
+        for row in summary
+        if (row["metric"], row["side"], row["condition"]) == ("preference", FINE_TUNED, f"over {BASE}")
+        and None not in (row["value"], row["low"], row["high"])
     ]
 
 
@@ -154,7 +171,8 @@ def _sentence(compared: Comparison) -> str:
 def _why(side: str, name: str, sides: set[str], measured: Sequence[Row]) -> str:
     """Why there is no value, from the rows that say so or from what the tables lack."""
     if side == DIFFERENCE:
-        return "needs both sides measured"
+        measured_sides = {row["side"] for row in measured if row["metric"] == name and row["value"] is not None}
+        return "not compared in pairs" if {BASE, FINE_TUNED} <= measured_sides else "needs both sides measured"
     said = [row["detail"] for row in measured if row["side"] == side and row["metric"] == name and row["value"] is None]
     if any(said):
         return next(text for text in said if text)

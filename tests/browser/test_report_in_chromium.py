@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +17,6 @@ PHONE, DESK = (390, 844), (1280, 900)
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = report_lake.make(tmp_path_factory.mktemp("report"))
     return build(made.lake, made.report / "index.html", published=report_lake.PUBLISHED).path
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    with Chromium(tmp_path_factory.mktemp("profile")) as chromium:
-        yield chromium
 
 
 def test_every_player_loads_and_can_be_heard(page: Path, browser: Chromium) -> None:

@@ -106,6 +106,18 @@ def test_a_loss_beside_a_gain_is_told_first_and_a_refusal_with_its_reason(tmp_pa
     assert "Rejected : worse than its base in dnsmos" in text
 
 
+def test_what_listeners_preferred_blind_counts(tmp_path: Path) -> None:
+    made = report_lake.make(tmp_path, hostile=False)
+    rows = made.lake.rows("evaluation_summary", TIANJIN)
+    told = {"dialect": TIANJIN, "model_id": TUNED_ID, "side": "fine_tuned", "metric": "preference", "n": 60}
+    rows.append(told | {"condition": "over base", "value": 0.7, "low": 0.58, "high": 0.81, "verdict": "better"})
+    made.lake.write("evaluation_summary", TIANJIN, rows)
+    html = build(made.lake, made.report / "index.html", on=DAY).path.read_text(encoding="utf-8")
+    row = "Preferred by listeners 30.0 % 19.0 to 42.0 70.0 % 58.0 to 81.0 +40.0 points 16.0 to 62.0 better 60"
+    assert row in section(html, TIANJIN).text
+    assert "Of 7 compared quality metrics 3 better, 0 worse, 4 undecided." in section(html, "summary").text
+
+
 def test_hostile_text_is_text(html: str) -> None:
     page = Parts(html)
     assert HOSTILE in page.text
