@@ -55,7 +55,7 @@ def run_pending(settings: Settings, config: Path | None, retry_quarantined: bool
     Takedowns that were interrupted are finished first. Returns the names of the batches. A run whose provenance stands
     costs next to nothing. Raises RunFailed.
     """
-    takedown.finish_pending(settings)
+    _finish_takedowns(settings)
     batches.plan(settings.landing, settings.root, settings, time.time(), close_all=True)
     names = batches.names(settings.root)
     workspace = Workspace(config=str(config or ""), root=str(settings.root))
@@ -75,13 +75,20 @@ def run_voice(settings: Settings, config: Path | None, dialect: str, **fine_tune
 
     `fine_tune` are fields of FineTuneRun that this run has other than the configuration. Raises RunFailed.
     """
-    takedown.finish_pending(settings)
+    _finish_takedowns(settings)
     workspace = Workspace(config=str(config or ""), root=str(settings.root))
     with open_instance(settings) as instance:
         definitions = build_definitions(workspace)
         ops = {"fine_tuned_model": {"config": fine_tune}} if fine_tune else {}
         _run(definitions, instance, "voice_job", dialect, ops)
         _run(definitions, instance, "benchmark_job")
+
+
+def _finish_takedowns(settings: Settings) -> None:
+    try:
+        takedown.finish_pending(settings)
+    except takedown.TakedownIncomplete as error:
+        raise RunFailed(str(error)) from None
 
 
 def _run(

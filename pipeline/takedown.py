@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
+
 from pipeline import audit, batches, withdrawn_files
 from pipeline.catalog import build_catalog
 from pipeline.consent_store import revoke
@@ -100,7 +102,10 @@ def _carry_out(settings: Settings, plan: Plan, say: Say) -> None:
     left = [f"{touch.place}: {touch.what}" for touch in _sweep(settings, plan, apply=False)]
     left += [str(file) for one in plan.takings for file in withdrawn_files.landed(settings, one)[0]]
     if left:
-        raise TakedownIncomplete(f"takedown {plan.takedown_id} left {len(left)} places: {'; '.join(left[:20])}")
+        raise TakedownIncomplete(
+            f"takedown {plan.takedown_id} left {len(left)} places, begin again with "
+            f"`fangyan takedown --resume`: {'; '.join(left[:20])}"
+        )
     _log(settings, "takedown.done", plan, say)
     # What is kept names nobody, and neither does what a killed process left of writing it.
     for stale in (settings.root / _JOURNALS).glob(".t-*.tmp"):
@@ -146,7 +151,12 @@ def _sweep(
                         file.unlink(missing_ok=True)
                 continue
             table = file.parent.name if file.parent.parent == lake else ""
-            removed = clean(file, table, withdrawal, apply)
+            try:
+                removed = clean(file, table, withdrawal, apply)
+            except pa.ArrowException:
+                # Nobody can tell what is in it; the rest goes all the same, and the takedown waits for this one.
+                yield Touch("cannot be read as Parquet: mend or delete it", place, 1)
+                continue
             if by_recording is not None and clips is not None:
                 by_recording.update(removed.by_recording)
                 clips += removed.clips

@@ -172,11 +172,12 @@ def _concerned(source: pq.ParquetFile, schema: pa.Schema, withdrawal: Withdrawal
         if isinstance(column, pa.ChunkedArray):
             column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], schema.field(name).type)
         if name.endswith("segment_id"):
-            recordings = pc.replace_substring_regex(column, r"-\d{9,}-\d{9,}$", "")  # type: ignore[attr-defined]
-            column = recordings
+            text = column.cast(pa.string())
+            column = pc.replace_substring_regex(text, r"-\d{9,}-\d{9,}$", "")  # type: ignore[attr-defined]
         elif name.endswith("recording_ids"):
             column = pc.list_flatten(column)  # type: ignore[attr-defined]
-        if pc.any(pc.is_in(column, value_set=ids)).as_py():  # type: ignore[attr-defined]
+        # Whoever wrote the file may have chosen dictionaries or large strings.
+        if pc.any(pc.is_in(column.cast(pa.string()), value_set=ids)).as_py():  # type: ignore[attr-defined]
             return True
     return False
 

@@ -16,6 +16,7 @@ from audio_traces import pcm, traces, windows
 from small_workspace import ANN, BEN, FOLDER, RATE, TURNS
 from typer.testing import CliRunner
 
+from assets.launch import RunFailed, run_pending
 from pipeline import audio, audit, batches, ledger, takedown
 from pipeline.catalog import query
 from pipeline.cli import app
@@ -221,14 +222,27 @@ def test_tables_and_exports_nobody_listed_here_are_cleaned_too(settings: Setting
     for place, columns in (
         ("lake/new_table/x.parquet", {"made_from_recording_id": [solo, other, None]}),
         ("export/shard.parquet", {"segment_id": [f"{solo}-000000250-000005750", f"{other}-000000250-000005750", None]}),
+        ("export/coded.parquet", {"recording_id": pa.array([solo, other, None]).dictionary_encode()}),
         ("export/merged.parquet", {"recording_ids": [[other, solo], [other], []]}),
     ):
         file = settings.root / place
         file.parent.mkdir(exist_ok=True)
         pq.write_table(pa.table(columns), file)
     takedown.take_down(settings, "recording", solo)
-    for place in ("lake/new_table/x.parquet", "export/shard.parquet", "export/merged.parquet"):
+    for place in ("lake/new_table/x.parquet", "export/shard.parquet", "export/coded.parquet", "export/merged.parquet"):
         assert pq.ParquetFile(settings.root / place).metadata.num_rows == 2, place
+
+
+def test_a_file_that_cannot_be_read_is_named_and_stops_nothing_else(settings: Settings) -> None:
+    broken = settings.root / "export" / "broken.parquet"
+    broken.write_bytes(b"PAR1 no more")
+    with pytest.raises(takedown.TakedownIncomplete, match=r"export/broken\.parquet: cannot be read"):
+        takedown.take_down(settings, "recording", small.recording_id(settings, "solo"))
+    assert len(rows(settings, "recordings")) == 2
+    with pytest.raises(RunFailed, match=r"export/broken\.parquet"):
+        run_pending(settings, None)
+    broken.unlink()
+    assert len(takedown.finish_pending(settings)) == 1
 
 
 def test_a_consent_takes_what_it_alone_covers_and_is_revoked(settings: Settings) -> None:
