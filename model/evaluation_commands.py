@@ -32,11 +32,9 @@ def check_prompts(
         files = prompts.load_all(folder or prompts.FOLDER)
     except prompts.PromptError as error:
         _stop(str(error))
-    table = Table("dialect", *prompts.MINIMUM, "all")
     for code, by_category in prompts.counts(files).items():
-        numbers = [str(by_category[category]) for category in prompts.MINIMUM]
-        table.add_row(code, *numbers, str(by_category.total()))
-    Console().print(table)
+        numbers = ", ".join(f"{by_category[category]} {category}" for category in prompts.MINIMUM)
+        _say(f"{code}: {by_category.total()} texts ({numbers})")
 
 
 @systems_app.command("check")

@@ -6,7 +6,7 @@ const SCALE = [["很差", "Bad"], ["差", "Poor"], ["一般", "Fair"], ["好", "
 const COLUMNS = ["test", "listener", "task", "item", "answer", "first", "second", "heard_s", "plays", "position", "answered_at"];
 const SPEECH = { yue: "zh-Hant-HK", nan: "zh-Hant-TW" };
 let listener = "", answers = {}, trials = [], at = 0;
-let heard = {}, plays = 0, listened = 0, since = null, playing = "", last = "";
+let heard = {}, plays = 0, listened = 0, playing = "", last = "";
 
 // The order is the listener's own: the same name always gets the same one.
 function seeded(text) {
@@ -131,14 +131,10 @@ function paint() {
   get("hint").textContent = missing.length ? words : "";
 }
 
-function count() {
-  if (since !== null) listened += (performance.now() - since) / 1000;
-  since = null;
-}
-
+// A clip always starts at its beginning, so where the player stands is how much was heard.
 function halt() {
   player.pause();
-  count();
+  if (playing) listened += player.currentTime;
   playing = "";
 }
 
@@ -217,12 +213,9 @@ get("start").addEventListener("submit", (event) => {
   show(open < 0 ? trials.length : open);
   remember();
 });
-player.addEventListener("playing", () => { if (since === null) since = performance.now(); });
-player.addEventListener("pause", count);
 player.addEventListener("ended", () => {
-  count();
   heard[playing] = true;
-  playing = "";
+  halt();
   paint();
 });
 get("back").addEventListener("click", () => show(at - 1));

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from speech_server import Reply, SpeechServer
 
 from model.systems import http
 from model.systems.asking import Outcome, Utterance, ask
@@ -22,7 +23,6 @@ from model.validation import synthesize
 from model.validation_plan import Ask, Reference
 from model.validation_texts import Text
 from pipeline.lake import Lake
-from tests.model.speech_server import Reply, SpeechServer
 
 KEY = "sk-very-secret-0123456789"
 RATE = 16_000
