@@ -251,6 +251,21 @@ def train_diarization(
     export(state, spoken(), out)
 
 
+@train_app.command("voice")
+def train_voice(
+    bank: BankFolder = Path("workspace/voice-bank"),
+    out: Annotated[Path, typer.Option(help="checkpoint folder")] = Path("checkpoints/voxcpm2-micro"),
+    minutes: Minutes = 150.0,
+    threads: Threads = 2,
+) -> None:
+    """Rebuild voxcpm2-micro, bank (without Tianjin), AudioVAE and network; a killed training goes on where it was."""
+    from studio.bank import build_bank
+    from studio.train.voice import DIALECTS, train
+
+    build_bank(bank / "train", 9.0, 1, held_out=False, workers=threads, dialects=DIALECTS, shard_hours=0.1)
+    train(bank / "train", out, minutes, threads, state=bank / "voice-state")
+
+
 def _offline() -> None:
     """No telemetry, and no look at the hub for the checkpoints that lie in the project."""
     os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "0")
