@@ -17,7 +17,7 @@ from studio.train.voice_tokens import build_tokenizer
 
 
 def trained_model(config: VoxCPM2Config, codec: Path, network: Path) -> VoxCPM2:
-    """The normalised AudioVAE of `codec` and the averaged network of `network`, float32, ready to speak.
+    """The averaged AudioVAE of the state `codec` and the averaged network of `network`, float32, ready to speak.
 
     Raises FileNotFoundError where a state is missing.
     """
@@ -25,7 +25,7 @@ def trained_model(config: VoxCPM2Config, codec: Path, network: Path) -> VoxCPM2:
     if held is None or weights is None:
         raise FileNotFoundError(f"no training state in {codec} and {network}; run `fangyan studio train voice`")
     vae, net = AudioVAE(config.audio_vae_config), Network(config)
-    vae.load_state_dict(weights)
+    vae.load_state_dict(weights["average"])
     net.load_state_dict(held["average"])
     return VoxCPM2(config, net.eval(), vae.requires_grad_(False).eval().fold(), build_tokenizer())
 

@@ -96,7 +96,7 @@ def _watched_stack(stack: TransformerStack, x: Tensor, watched: dict[int, Any]) 
             watched[index] = attention[:, :_GUIDED_HEADS]
             return attention.to(value.dtype) @ value
 
-        x = layer(x, (cosine[:length], sine[:length]), attend)
+        x = layer(x, (cosine[:length, None], sine[:length, None]), attend)
         if index == min(watched):
             lower = x
     return stack.norm(x), lower

@@ -1,0 +1,216 @@
+"""voxcpm2-micro: its tokenizer, its sequences, both halves of its training, its export, and the embedded checkpoint."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
+
+from model.voxcpm2 import load
+from model.voxcpm2.audio_vae import AudioVAE
+from model.voxcpm2.config import VoxCPM2Config
+from model.voxcpm2.tokenizer import Tokenizer
+from studio.bank import Bank, build_bank
+from studio.scripts import characters
+from studio.train.state import load_state, save_state
+from studio.train.syllables import SILENCE
+from studio.train.voice import DIALECTS, train
+from studio.train.voice_batches import SequenceSource, house_voices
+from studio.train.voice_codec import CodecTrainer, crops, normalised
+from studio.train.voice_latents import Latents, encode_bank
+from studio.train.voice_network import NetworkTrainer
+from studio.train.voice_shape import PATCH_FRAMES, micro_config
+from studio.train.voice_tokens import build_tokenizer
+
+ROOT = Path(__file__).parents[2]
+CHECKPOINT = ROOT / "checkpoints" / "voxcpm2-micro"
+SYLLABLES = {"ni3": 1, "hao3": 2, "yue:ngo5": 3}
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("voice") / "train"
+    build_bank(path, hours=0.01, seed=5, held_out=False, workers=1, dialects=DIALECTS)
+    return path
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return build_tokenizer()
+
+
+@pytest.fixture(scope="module")
+def config(tokenizer: Tokenizer) -> VoxCPM2Config:
+    """The micro model's own shape, narrower and shallower still."""
+    whole = micro_config(tokenizer.largest_id + 1)
+    lm = whole.lm_config.model_dump() | {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "num_hidden_layers": 3,
+        "kv_channels": 16,
+    }
+    local = {"hidden_dim": 32, "ffn_dim": 48, "num_heads": 2, "num_layers": 1, "kv_channels": 16}
+    vae = whole.audio_vae_config.model_dump() | {"encoder_dim": 4, "decoder_dim": 64}
+    return micro_config(
+        tokenizer.largest_id + 1,
+        lm_config=lm,
+        residual_lm_num_layers=1,
+        encoder_config=local,
+        dit_config=local,
+        audio_vae_config=vae,
+    )
+
+
+@pytest.fixture(scope="module")
+def latents(bank: Path, config: VoxCPM2Config, tmp_path_factory: pytest.TempPathFactory) -> Latents:
+    folder = tmp_path_factory.mktemp("latents")
+    vae = normalised(CodecTrainer(config.audio_vae_config, 0).average, Bank(bank))
+    save_state(folder / "codec.pt", vae.state_dict())
+    encode_bank(0, bank, folder / "codec.pt", config.audio_vae_config, PATCH_FRAMES, folder / "latents.npz", None)
+    return Latents.read(folder / "latents.npz")
+
+
+@pytest.fixture
+def source(bank: Path, latents: Latents, tokenizer: Tokenizer) -> SequenceSource:
+    said = {name for row in Bank(bank).table.to_pylist() for name in _classes(row)}
+    return SequenceSource(Bank(bank), latents, tokenizer, {name: i + 1 for i, name in enumerate(sorted(said))}, seed=2)
+
+
+def test_every_character_of_four_dialects_is_one_token_and_the_rest_are_bytes(tokenizer: Tokenizer) -> None:
+    text = "".join(characters())
+    assert tokenizer.tokens(text) == ["▁", *text]
+    assert tokenizer.tokens("(天津话)嘛呢？") == ["▁", *"(天津话)嘛呢？"]
+    assert tokenizer.tokens("龘")[1:] == ["<0xE9>", "<0xBE>", "<0x98>"]
+    assert tokenizer.tokens("<|audio_start|>")[1] == "<"
+
+
+def test_normalised_latents_are_standard_and_sound_the_same(bank: Path, config: VoxCPM2Config) -> None:
+    vae = CodecTrainer(config.audio_vae_config, 1).average
+    audio = torch.from_numpy(Bank(bank)[0][0])[None, None]
+    with torch.inference_mode():
+        before = vae.decode(vae.encode(audio))
+    vae = normalised(vae, Bank(bank))
+    with torch.inference_mode():
+        after = vae.decode(vae.encode(audio))
+        pooled = torch.cat([vae.encode(torch.from_numpy(Bank(bank)[i][0])[None, None])[0] for i in range(8)], dim=1)
+    # The decoder remembers its beginning, where padding stands for another latent now, for about twenty frames.
+    torch.testing.assert_close(after[..., 32 * 640 :], before[..., 32 * 640 :], atol=1e-4, rtol=1e-3)
+    assert float(pooled.mean(1).abs().max()) < 0.5
+    assert 0.5 < float(pooled.std(1).min()) <= float(pooled.std(1).max()) < 2
+
+
+def test_latents_of_the_bank_are_those_of_each_utterance_alone(
+    bank: Path, latents: Latents, config: VoxCPM2Config
+) -> None:
+    vae = normalised(CodecTrainer(config.audio_vae_config, 0).average, Bank(bank))
+    samples = Bank(bank)[3][0]
+    short = -len(samples) % (640 * PATCH_FRAMES)
+    with torch.inference_mode():
+        alone = vae.encode(torch.nn.functional.pad(torch.from_numpy(samples), (0, short))[None, None])[0].T
+    torch.testing.assert_close(latents[3].flatten(0, 1), alone, atol=5e-3, rtol=5e-3)
+
+
+def test_sequences_are_laid_out_as_at_inference_and_carry_the_truth(source: SequenceSource) -> None:
+    batch = source.batch(0, 12)
+    again = source.batch(0, 12)
+    assert torch.equal(batch.heard, again.heard)
+    with_reference = batch.text[:, 0] == 103
+    assert with_reference.any()
+    for row in range(12):
+        place = batch.loss_mask[row].nonzero()[:, 0]
+        assert int(batch.text[row, place[0] - 1]) == 101
+        assert batch.labels[row, place].tolist() == [0] * (len(place) - 1) + [1]
+        assert torch.equal(batch.audio_mask[row, place], torch.ones(len(place), dtype=torch.bool))
+        spans = batch.spans[row, place]
+        seen = spans[spans[:, 1] > 0]
+        assert bool((seen[1:, 0] >= seen[:-1, 0]).all())
+        assert bool(batch.text_mask[row, seen[:, 0]].all())
+        said = batch.parts[row, place].flatten(0, 1)
+        assert bool((said[0] == SILENCE).all())
+        assert bool((said > 0).any())
+
+
+def test_plain_text_is_spoken_by_house_voices_alone(source: SequenceSource) -> None:
+    house = set(house_voices())
+    assert {source.rows[index].voice for index in source.house} <= house or len(source.house) == len(source.all)
+    assert len(house) == 8
+
+
+def test_the_codec_learns_and_goes_on_as_if_never_stopped(bank: Path, config: VoxCPM2Config, tmp_path: Path) -> None:
+    speech = Bank(bank)
+    straight = CodecTrainer(config.audio_vae_config, 3)
+    losses = [straight.update(crops(speech, 3, step, 6400), 0.0)["mel"] for step in range(30)]
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+
+    first = CodecTrainer(config.audio_vae_config, 3)
+    for step in range(2):
+        first.update(crops(speech, 3, step, 6400), 0.0)
+    save_state(tmp_path / "codec.pt", first.state())
+    second = CodecTrainer(config.audio_vae_config, 3)
+    saved = load_state(tmp_path / "codec.pt")
+    assert saved is not None
+    second.load(saved)
+    unbroken = CodecTrainer(config.audio_vae_config, 3)
+    for step in range(4):
+        unbroken.update(crops(speech, 3, step, 6400), 0.0)
+        if step >= 2:
+            second.update(crops(speech, 3, step, 6400), 0.0)
+    _assert_same(unbroken.average, second.average)
+
+
+def test_the_network_learns_and_goes_on_as_if_never_stopped(
+    source: SequenceSource, config: VoxCPM2Config, tmp_path: Path
+) -> None:
+    straight = NetworkTrainer(config, source.parts, 4)
+    losses = [straight.update(source.batch(step, 4), 0.0) for step in range(30)]
+    for name in ("diffusion", "stop", "frame"):
+        first, last = (np.mean([each[name] for each in part]) for part in (losses[:5], losses[-5:]))
+        assert last < 0.95 * first, name
+
+    first = NetworkTrainer(config, source.parts, 4)
+    for step in range(2):
+        first.update(source.batch(step, 4), 0.0)
+    save_state(tmp_path / "network.pt", first.state())
+    second = NetworkTrainer(config, source.parts, 4)
+    saved = load_state(tmp_path / "network.pt")
+    assert saved is not None
+    second.load(saved)
+    unbroken = NetworkTrainer(config, source.parts, 4)
+    for step in range(4):
+        unbroken.update(source.batch(step, 4), 0.0)
+        if step >= 2:
+            second.update(source.batch(step, 4), 0.0)
+    _assert_same(unbroken.average, second.average)
+
+
+def test_a_whole_training_gives_a_folder_that_speaks(bank: Path, config: VoxCPM2Config, tmp_path: Path) -> None:
+    train(bank, tmp_path / "out", threads=1, state=tmp_path / "state", config=config, steps=(2, 2, 2))
+    model = load(tmp_path / "out", device="cpu")
+    assert isinstance(model.audio_vae, AudioVAE)
+    result = model.speak("你好。", dialect="cmn-sichuan", max_patches=3, attempts=1)
+    assert result.sample_rate == 16_000
+    assert result.patches == 3
+    assert bool(np.isfinite(result.audio).all())
+    # All is done: another call trains nothing and writes the same weights.
+    before = (tmp_path / "out" / "model.safetensors").read_bytes()
+    train(bank, tmp_path / "out", threads=1, state=tmp_path / "state", config=config, steps=(2, 2, 2))
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == before
+
+
+def _classes(row: dict[str, object]) -> list[str]:
+    from studio.train.syllables import syllable_class
+
+    return [syllable_class(str(row["dialect"]), each) for each in row["syllables"]]  # type: ignore[attr-defined]
+
+
+def _assert_same(one: torch.nn.Module, other: torch.nn.Module) -> None:
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, other.state_dict()[name]), name
