@@ -1,0 +1,377 @@
+"""A dialect's voice from corpus to report through a real Dagster instance, on the tiny random checkpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from assets.automation import weekly_voices
+from assets.definitions import build_definitions
+from assets.launch import RunFailed, open_instance, run_voice
+from assets.resources import Workspace
+from model import labels
+from model.promotion import decide
+from model.validation_texts import Text, write_texts
+from pipeline import audio
+from pipeline.catalog import query
+from pipeline.corpus.dedup import sound_hash
+from pipeline.lake import Lake
+from pipeline.settings import PROJECT, Settings, load_settings
+
+DIALECT = "cmn-tianjin"
+RATE = 16_000
+TEXTS = [
+    Text("tj-1", "everyday", "您了干嘛去。", "nin2 le5 gan4 ma2 qu4"),
+    Text("tj-2", "numbers", "三块五。", "san1 kuai4 wu3"),
+]
+CONFIG = f"""
+workspace = "{{root}}"
+[train]
+checkpoint = "{PROJECT / "tests/fixtures/voxcpm2-tiny-float32/checkpoint"}"
+min_total_seconds = 5
+[fine_tune]
+steps = 2
+warmup = 1
+rank = 2
+batch_samples = 2
+accumulate = 1
+eval_every = 1
+[validation]
+prompts = 2
+long_prompts = 0
+noise_prompts = 1
+speed_prompts = 1
+references = 2
+steps = 2
+rows = 4
+"""
+
+
+def segment(name: str, recording: str, start: float, samples: np.ndarray) -> dict:
+    seconds = len(samples) / RATE
+    times = np.linspace(start + 0.1, start + seconds - 0.1, 6)
+    spoken = zip("今儿天儿好", ("jin1", "er2", "tian1", "er2", "hao3"), times, times[1:], strict=False)
+    characters = [{"char": one, "start": first, "end": last, "score": 0.9} for one, _, first, last in spoken]
+    return {
+        "segment_id": name,
+        "recording_id": recording,
+        "turn_id": "t",
+        "batch": "b00001",
+        "dialect": DIALECT,
+        "start": start,
+        "end": start + seconds,
+        "duration": seconds,
+        "text": "今儿天儿好。",
+        "text_normalized": "今儿天儿好",
+        "romanization": "jin1 er2 tian1 er2 hao3",
+        "characters": characters,
+        "dnsmos_ovrl": 3.5,
+        "tier": "keep",
+        "decision": "keep",
+        "audio": {"bytes": audio.encode_flac(samples, RATE), "path": f"{name}.flac"},
+        "audio_sha256": sound_hash(audio.to_int16(samples), RATE),
+        "sample_rate": RATE,
+        "provenance": "p",
+    }
+
+
+@pytest.fixture(scope="module")
+def corpus_only(tmp_path_factory: pytest.TempPathFactory, murmur: Callable[..., np.ndarray]) -> Path:
+    """A workspace whose corpus is made: Ann trains with three clips, Bo is dev, Cy test."""
+    root = tmp_path_factory.mktemp("voice")
+    lake = Lake(root / "lake")
+    people = {"ann": ("train", 3), "bo": ("dev", 2), "cy": ("test", 2)}
+    recordings: list[dict] = []
+    segments, decided, speakers, consents = [], [], [], []
+    for number, (person, (split, count)) in enumerate(people.items()):
+        name, source = f"r{person}", f"{DIALECT}/market/{person}.wav"
+        shared = {"recording_id": name, "batch": "b00001", "provenance": "p"}
+        recordings.append(shared | {"source": source, "dialect": DIALECT, "status": "ok", "metadata": {}})
+        scopes = ["asr", "tts_training", "voice_cloning"]
+        consents.append({"consent_id": f"c-{person}", "recordings": [source], "scopes": scopes})
+        speakers.append({"speaker_id": person, "recording_id": name, "local_speaker": "S0", "dialect": DIALECT})
+        for place in range(count):
+            samples = murmur(4.0, RATE, seed=10 * number + place)
+            segments.append(segment(f"{person}{place}", name, 6.0 * place, samples))
+            row = {"segment_id": f"{person}{place}", "recording_id": name, "speaker_id": person}
+            decided.append(row | {"split": split, "decision": "keep"})
+    lake.write("recordings", "b00001", recordings)
+    lake.write("segments", "b00001", segments)
+    lake.write("corpus", "all", decided)
+    lake.write("speakers", "all", speakers)
+    (root / "landing").mkdir()
+    write_consents(root, consents)
+    write_texts(root, DIALECT, TEXTS)
+    (root / "fangyan.toml").write_text(CONFIG.format(root=root), encoding="utf-8")
+    return root
+
+
+def write_consents(root: Path, consents: list[dict]) -> None:
+    lines = "".join(json.dumps(one) + "\n" for one in consents)
+    (root / "landing" / "consents.jsonl").write_text(lines, encoding="utf-8")
+
+
+def copy_of(root: Path, to: Path) -> tuple[Settings, Path]:
+    """The workspace in another folder; its settings and their file."""
+    shutil.copytree(root, to)
+    config = to / "fangyan.toml"
+    config.write_text(CONFIG.format(root=to), encoding="utf-8")
+    return load_settings(config, {}), config
+
+
+@pytest.fixture(scope="module")
+def finished_voice(corpus_only: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Path]:
+    """The loop run once; tests that change it work on a copy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DAGSTER_HOME", raising=False)
+        settings, config = copy_of(corpus_only, tmp_path_factory.mktemp("finished") / "workspace")
+        run_voice(settings, config, DIALECT)
+    return settings, config
+
+
+def metadata(settings: Settings, asset: str) -> dict[str, Any]:
+    """Of the asset's latest materialization."""
+    with open_instance(settings) as instance:
+        wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset))
+        (record,) = instance.fetch_materializations(wanted, limit=1).records
+        materialization = record.asset_materialization
+        assert materialization is not None
+        return {key: value.value for key, value in materialization.metadata.items()}
+
+
+def spoken(settings: Settings) -> list[dict]:
+    return Lake(settings.lake).rows("validation_set", DIALECT)
+
+
+def test_the_model_lies_in_its_folder_with_card_and_row(finished_voice: tuple[Settings, Path]) -> None:
+    settings, _ = finished_voice
+    (row,) = Lake(settings.lake).rows("models", DIALECT)
+    folder = settings.root / row["path"]
+    assert row["model_id"].startswith(f"{DIALECT}-")
+    assert row["base"] == "checkpoint"
+    assert row["consent_ids"] == ["c-ann", "c-bo"]
+    assert row["recording_ids"] == ["rann", "rbo"]
+    assert {"lora_weights.safetensors", "lora_config.json", "curves.json", "curves.png"} <= {
+        file.name for file in folder.iterdir()
+    }
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    assert card == json.loads(row["card"])
+    assert {"base_sha256", "training_set_sha256", "config", "versions", "label_practice"} <= card.keys()
+    assert card["status"] in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_both_voices_and_the_other_system_say_the_same_and_every_sound_is_labelled(
+    finished_voice: tuple[Settings, Path],
+) -> None:
+    rows = spoken(finished_voice[0])
+    asked: dict[str, set[str]] = {}
+    for row in rows:
+        asked.setdefault(row["side"], set()).add(row["utterance_id"])
+    assert asked["base"] == asked["fine_tuned"]
+    assert asked["espeak-ng"] == {f"{text.prompt_id}-quality" for text in TEXTS}
+    assert {row["purpose"] for row in rows} == {"quality", "noise", "speed"}
+    # Only who is in no training set and lets their voice be cloned is copied.
+    assert {row["reference_recording_id"] for row in rows} == {"rbo", "rcy"}
+    for row in rows:
+        assert row["error"] is None
+        report = labels.inspect(row["audio"]["bytes"])
+        assert report.standing is labels.Standing.INTACT
+        assert report.label is not None
+        assert report.label.to_json() == row["label"]
+
+
+def test_every_metric_is_there_for_both_sides_and_the_status_says_what_decided(
+    finished_voice: tuple[Settings, Path],
+) -> None:
+    settings, _ = finished_voice
+    lake = Lake(settings.lake)
+    summary = lake.rows("evaluation_summary", DIALECT)
+    overall = {(row["side"], row["metric"]) for row in summary if not row["condition"]}
+    for side in ("base", "fine_tuned", "difference"):
+        assert {(side, name) for name in ("cer", "similarity", "dnsmos", "stop_rate", "rtf")} <= overall
+    conditions = {row["condition"] for row in summary}
+    assert {"clean", "snr 0 dB denoised", "steps 4, guidance 2"} <= conditions
+    (model,) = lake.rows("models", DIALECT)
+    assert model["status"] in ("promoted", "rejected")
+    decision = decide(summary, model, settings.evaluation.guarded)
+    assert (model["status"], model["status_reason"]) == (decision.status, decision.reason)
+    found = promotion_check(settings)
+    assert found["reason"] == decision.reason
+    assert found["status"] == decision.status
+
+
+def promotion_check(settings: Settings) -> dict[str, Any]:
+    with open_instance(settings) as instance:
+        run = instance.get_runs(dg.RunsFilter(job_name="voice_job"))[0]
+        records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
+    for record in records:
+        event = record.event_log_entry.dagster_event
+        assert event is not None
+        data = event.asset_check_evaluation_data
+        if data.check_name == "promotion":
+            return {key: value.value for key, value in data.metadata.items()}
+    raise AssertionError("no promotion check was evaluated")
+
+
+def test_report_and_catalog_show_the_voice(finished_voice: tuple[Settings, Path]) -> None:
+    settings, _ = finished_voice
+    page = (settings.root / "report" / "index.html").read_text(encoding="utf-8")
+    (model,) = Lake(settings.lake).rows("models", DIALECT)
+    assert model["model_id"] in page
+    assert metadata(settings, "benchmark")["report"].startswith("file://")
+    counts = """SELECT (SELECT count(*) FROM training_set), (SELECT count(*) FROM validation_set),
+        (SELECT count(*) FROM evaluation), (SELECT count(*) FROM models WHERE list_contains(recording_ids, 'rann'))"""
+    ((clips, utterances, measured, models),) = query(settings.catalog, counts).rows
+    assert (clips, models) == (5, 1)
+    assert utterances == len(spoken(settings))
+    assert measured > utterances
+
+
+def test_a_second_run_trains_and_speaks_nothing_again(finished_voice: tuple[Settings, Path], tmp_path: Path) -> None:
+    settings, config = copy_of(finished_voice[0].root, tmp_path / "workspace")
+    tables = ("training_set", "models", "validation_set", "evaluation", "evaluation_summary")
+    before = {table: Lake(settings.lake).rows(table, DIALECT) for table in tables}
+    run_voice(settings, config, DIALECT)
+    assert metadata(settings, "fine_tuned_model")["reused"] is True
+    facts = metadata(settings, "validation_set")
+    assert (facts["spoken"], facts["reused"]) == (0, len(before["validation_set"]))
+    assert {table: Lake(settings.lake).rows(table, DIALECT) for table in tables} == before
+
+
+def test_a_consent_taken_back_makes_another_model_without_that_voice(
+    finished_voice: tuple[Settings, Path], tmp_path: Path
+) -> None:
+    settings, config = copy_of(finished_voice[0].root, tmp_path / "workspace")
+    (first,) = Lake(settings.lake).rows("models", DIALECT)
+    kept = [{"consent_id": "c-ann", "recordings": [f"{DIALECT}/market/ann.wav"], "scopes": ["tts_training"]}]
+    write_consents(settings.root, kept)
+    run_voice(settings, config, DIALECT)
+    (_, second) = Lake(settings.lake).rows("models", DIALECT)
+    assert second["model_id"] != first["model_id"]
+    assert second["consent_ids"] == ["c-ann"]
+    # Nobody lets their voice be cloned any more: both speak, but copy no one.
+    assert {row["reference_recording_id"] for row in spoken(settings)} == {None}
+
+
+def test_with_too_little_speech_nothing_is_trained_and_the_check_says_so(corpus_only: Path, tmp_path: Path) -> None:
+    settings, config = copy_of(corpus_only, tmp_path / "workspace")
+    write_consents(settings.root, [])
+    with pytest.raises(RunFailed, match="enough_speech"):
+        run_voice(settings, config, DIALECT)
+    assert not (settings.root / "models").exists()
+    definitions = build_definitions(Workspace(config=str(config), root=str(settings.root)))
+    job = definitions.get_repository_def().get_job("voice_job")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            partition_key=DIALECT,
+            raise_on_error=False,
+            asset_selection=[dg.AssetKey("fine_tuned_model")],
+        )
+    assert not result.success
+    messages = [str(event.event_specific_data) for event in result.all_events if event.is_failure]
+    assert any("has 0 s of speech to train on" in message for message in messages)
+
+
+def test_a_run_killed_while_speaking_goes_on_where_it_was(corpus_only: Path, tmp_path: Path) -> None:
+    settings, config = copy_of(corpus_only, tmp_path / "workspace")
+    command = [sys.executable, "-m", "pipeline.cli", "voice", "--dialect", DIALECT, "--config", str(config)]
+    environment = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"}
+    process = subprocess.Popen(command, env=environment, cwd=PROJECT, start_new_session=True)
+    parts = settings.lake / ".parts" / "validate" / DIALECT
+    deadline = time.monotonic() + 300
+    while not list(parts.glob("[!.]*.parquet")):
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    finished = len(list(parts.glob("[!.]*.parquet")))
+    assert finished
+    assert not spoken(settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DAGSTER_HOME", raising=False)
+        run_voice(settings, config, DIALECT)
+    assert metadata(settings, "fine_tuned_model")["reused"] is True
+    facts = metadata(settings, "validation_set")
+    assert facts["reused"] >= finished
+    assert facts["spoken"] + facts["reused"] == len(spoken(settings))
+    assert not parts.exists()
+
+
+def difference(metric: str, value: float, verdict: str) -> dict[str, Any]:
+    return {
+        "side": "difference",
+        "model_id": "m",
+        "metric": metric,
+        "condition": None,
+        "value": value,
+        "low": value - 0.01,
+        "high": value + 0.01,
+        "n": 20,
+        "verdict": verdict,
+    }
+
+
+def test_promotion_is_refused_for_one_guarded_metric_that_is_worse() -> None:
+    model = {"model_id": "m", "status": "candidate", "status_reason": ""}
+    better = difference("cer", -0.12, "better")
+    good = decide([better, difference("dnsmos", -0.002, "undecided")], model, ("cer", "dnsmos"))
+    assert good.status == "promoted"
+    assert "−12.0 points" in good.reason
+    bad = decide([better, difference("dnsmos", -0.5, "worse")], model, ("cer", "dnsmos"))
+    assert bad.status == "rejected"
+    assert bad.reason == ("Predicted quality is worse than the base's by −0.50 MOS (95 % interval −0.51 to −0.49)")
+    unguarded = decide([better, difference("dnsmos", -0.5, "worse")], model, ("cer",))
+    assert unguarded.status == "promoted"
+
+
+def test_promotion_is_refused_for_what_was_not_measured_and_for_tainted_models() -> None:
+    model = {"model_id": "m", "status": "candidate", "status_reason": ""}
+    missing = decide([difference("cer", -0.1, "better")], model, ("cer", "similarity"))
+    assert (missing.status, "not measured" in missing.reason) == ("rejected", True)
+    other = decide([difference("cer", -0.1, "better") | {"model_id": "another"}], model, ("cer",))
+    assert other.status == "rejected"
+    tainted = decide([difference("cer", -0.1, "better")], model | {"status": "tainted"}, ("cer",))
+    assert (tainted.status, "tainted" in tainted.reason) == ("rejected", True)
+
+
+def test_a_new_corpus_makes_training_sets_and_what_follows_waits_for_the_weekly_run(corpus_only: Path) -> None:
+    workspace = Workspace(config=str(corpus_only / "fangyan.toml"), root=str(corpus_only))
+    definitions = build_definitions(workspace)
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = dg.evaluate_automation_conditions(definitions, instance)
+        instance.report_runless_asset_event(dg.AssetMaterialization(asset_key="corpus"))
+        second = dg.evaluate_automation_conditions(definitions, instance, cursor=first.cursor)
+        assert DIALECT in second.get_requested_partitions(dg.AssetKey("training_set"))
+        assert second.get_num_requested(dg.AssetKey("fine_tuned_model")) == 0
+        instance.report_runless_asset_event(dg.AssetMaterialization("fine_tuned_model", partition=DIALECT))
+        third = dg.evaluate_automation_conditions(definitions, instance, cursor=second.cursor)
+        for name in ("validation_set", "evaluation"):
+            assert third.get_requested_partitions(dg.AssetKey(name)) == {DIALECT}
+        instance.report_runless_asset_event(dg.AssetMaterialization("evaluation", partition=DIALECT))
+        fourth = dg.evaluate_automation_conditions(definitions, instance, cursor=third.cursor)
+        assert fourth.get_num_requested(dg.AssetKey("benchmark")) == 1
+
+
+def test_the_weekly_schedule_asks_for_dialects_that_have_something_to_learn(
+    finished_voice: tuple[Settings, Path],
+) -> None:
+    settings, config = finished_voice
+    context = dg.build_schedule_context(resources={"workspace": Workspace(config=str(config), root=str(settings.root))})
+    found = weekly_voices(context)
+    assert isinstance(found, list)
+    assert [request.partition_key for request in found] == [DIALECT]
