@@ -72,7 +72,10 @@ def listening_page(
     title: Annotated[str, typer.Option(help="what listeners read at the top; name no system")] = "",
     seed: Annotated[int, typer.Option(help="draws the utterances")] = 0,
 ) -> None:
-    """Make one self-contained page for a blind listening test: opinions from 1 to 5 and choices between A and B."""
+    """Make one self-contained page for a blind listening test: opinions from 1 to 5 and choices between A and B.
+
+    The clips are inside the page: a later takedown does not reach the copies that you send out.
+    """
     from model import listening
 
     if out.suffix.lower() not in (".html", ".htm"):

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from model.listening.answers import Answers, AnswersError, Clip, Preference, Rating
 from model.listening.page import Item, ListeningError
 from model.listening.scores import MOS, PREFERENCE, evaluation_rows, summary_rows
-from pipeline.lake import Lake, replace_bytes
+from pipeline.lake import Lake, replace_bytes, to_table
 from pipeline.stage import Row
 
 FOLDER = "listening"
@@ -81,7 +81,7 @@ def bring_in(lake: Lake, workspace: Path, answers: Answers) -> dict[str, tuple[l
         for table, rows in zip(("evaluation", "evaluation_summary"), written[dialect], strict=True):
             others = [row for row in lake.rows(table, dialect) if row["metric"] not in (MOS, PREFERENCE)]
             if others or rows:
-                lake.write(table, dialect, [*others, *rows])
+                _write(lake, table, dialect, [*others, *rows])
     return written
 
 
@@ -121,6 +121,14 @@ def _rows(validation: Path) -> Iterable[Row]:
             raise ListeningError(f"{file}: is no validation set, it lacks {', '.join(sorted(missing))}")
         for batch in source.iter_batches(64, columns=list(_COLUMNS)):
             yield from batch.to_pylist()
+
+
+def _write(lake: Lake, table: str, dialect: str, rows: list[Row]) -> None:
+    """The partition anew, with the notes that its file carries: what it was measured from has not changed."""
+    file, content = lake.path(table, dialect), to_table(table, rows)
+    if file.exists():
+        content = content.replace_schema_metadata(pq.read_schema(file).metadata)
+    lake.write(table, dialect, iter([content]))
 
 
 def _item(row: Row) -> Item:

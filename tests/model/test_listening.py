@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from listening_items import HOSTILE, SECONDS, SYSTEMS, clip, items
 from typer.testing import CliRunner
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 from model.listening import Item, ListeningError, answers, build_page, items_of, read_answers, scores, tables
 from model.listening.answers import COLUMNS, Answers, Clip, Rating
 from pipeline import cli
-from pipeline.lake import Lake
+from pipeline.lake import Lake, to_table
 
 Answer = dict[str, str]
 
@@ -305,7 +306,9 @@ def test_scores_come_into_the_tables_once_and_go_with_what_was_spoken(
     _, key = made
     workspace = lake.root.parent
     measured = {"utterance_id": "t-00", "model_id": "base-1", "side": "base", "dialect": "cmn-tianjin", "metric": "cer"}
-    lake.write("evaluation", "cmn-tianjin", [measured | {"value": 0.1}])
+    content = to_table("evaluation", [measured | {"value": 0.1}])
+    noted = content.replace_schema_metadata({**(content.schema.metadata or {}), b"made_from": b"hash"})
+    lake.write("evaluation", "cmn-tianjin", iter([noted]))
     rows = answered(key)
     first = tables.bring_in(lake, workspace, answer(*rows[:18]))["cmn-tianjin"]
     assert len(first[0]) == 4
@@ -315,6 +318,7 @@ def test_scores_come_into_the_tables_once_and_go_with_what_was_spoken(
     assert [row["value"] for row in table if row["metric"] == "cer"] == [0.1]
     assert sorted(row["denominator"] for row in table if row["metric"] == "listener_mos") == [6.0] * 4
     assert len(lake.rows("evaluation_summary", "cmn-tianjin")) == 3
+    assert pq.read_schema(lake.path("evaluation", "cmn-tianjin")).metadata[b"made_from"] == b"hash"
     assert "L0" not in (workspace / "listening" / f"{key['test']}.json").read_text(encoding="utf-8")
 
     left = [validation_row(item) for item in items() if item.utterance_id != "t-00"]
