@@ -5,7 +5,7 @@ import importlib
 import dagster as dg
 
 from assets.partitions import batch_partitions
-from assets.progress import stage_progress
+from assets.progress import progress_of
 from assets.report import stage_metadata
 from assets.resources import Workspace
 from pipeline.line import build_stage, run_stage
@@ -57,7 +57,7 @@ def _stage_asset(name: str, upstream: list[str]) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         settings = workspace.settings()
         stage = build_stage(stage_name, settings)
-        with workspace.writing(), stage_progress(context, stage_name) as progress:
+        with workspace.writing(), progress_of(context, stage_name) as progress:
             report = run_stage(stage, context.partition_key, settings, progress, config.retry_quarantined)
         return dg.MaterializeResult(metadata=stage_metadata(report, settings))
 

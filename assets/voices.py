@@ -12,7 +12,7 @@ import dagster as dg
 
 from assets.corpus import FOLLOW_WHAT_IS_SOUND
 from assets.partitions import dialect_partitions
-from assets.progress import StepLog
+from assets.progress import progress_of
 from assets.report import bar_chart, figures_table, table_schema
 from assets.resources import Workspace
 from pipeline.settings import Settings
@@ -102,8 +102,8 @@ def fine_tuned_model(
     settings, dialect = workspace.settings(), context.partition_key
     chosen = _fine_tune_config(config, settings)
     try:
-        with workspace.writing():
-            voice = train_voice(workspace.lake(), settings, dialect, chosen, StepLog(context, "fine-tuning"))
+        with workspace.writing(), progress_of(context, "fine-tuning") as progress:
+            voice = train_voice(workspace.lake(), settings, dialect, chosen, progress)
     except TooLittleSpeech as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     row, curves = voice.row, voice.folder / "curves.png"
@@ -140,8 +140,8 @@ def validation_set(context: dg.AssetExecutionContext, workspace: Workspace) -> d
     from model.dialect_validation import validate_dialect
 
     settings, dialect = workspace.settings(), context.partition_key
-    with workspace.writing():
-        counts = validate_dialect(workspace.lake(), settings, dialect, StepLog(context, "synthesis"))
+    with workspace.writing(), progress_of(context, "synthesis") as progress:
+        counts = validate_dialect(workspace.lake(), settings, dialect, progress)
     rows = workspace.lake().rows("validation_set", dialect, ("side", "purpose", "error", "provenance"))
     by_side = Counter(row["side"] for row in rows)
     errors = Counter(f"{row['side']}: {row['error']}" for row in rows if row["error"])
@@ -176,8 +176,8 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.Ma
     from model.dialect_evaluation import evaluate_dialect
 
     settings, dialect = workspace.settings(), context.partition_key
-    with workspace.writing():
-        summary = evaluate_dialect(workspace.lake(), settings, dialect, StepLog(context, "evaluation"))
+    with workspace.writing(), progress_of(context, "evaluation") as progress:
+        summary = evaluate_dialect(workspace.lake(), settings, dialect, progress)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(_digest(repr(row) for row in summary)),
         metadata={
