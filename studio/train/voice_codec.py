@@ -25,7 +25,7 @@ from studio.train.muon import Muon
 from studio.train.state import load_state, save_state
 from studio.train.voice_clock import Clock, TrainingLog
 from studio.train.voice_latents import Latents
-from studio.train.voice_workers import agreed, average, rank_count
+from studio.train.voice_workers import agreed, average, follow, rank_count
 
 LEARNING_RATE, MATRIX_RATE = 2e-3, 5e-3
 WARMUP_STEPS = 60
@@ -124,8 +124,7 @@ class CodecTrainer:
             optimizer.step()
         self.step += 1
         keep = min(AVERAGE, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.vae.parameters()), 1.0 - keep)
+        follow(self.average, self.vae, keep)
         return {name: float(value.detach()) for name, value in parts.items()}
 
     def state(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from studio.train.voice_clock import Clock, TrainingLog
 from studio.train.voice_latents import Latents
 from studio.train.voice_losses import Hints, voice_losses, weighted
 from studio.train.voice_tokens import build_tokenizer
-from studio.train.voice_workers import agreed, average, rank_count
+from studio.train.voice_workers import agreed, average, follow, rank_count
 
 LEARNING_RATE, MATRIX_RATE = 2e-3, 1.5e-2
 WARMUP_STEPS = 100
@@ -76,8 +76,7 @@ class NetworkTrainer:
             optimizer.step()
         self.step += 1
         keep = min(AVERAGE, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1.0 - keep)
+        follow(self.average, self.network, keep)
         return {name: float(value.detach()) for name, value in parts.items()}
 
     def state(self) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from model.voxcpm2.audio_vae import AudioVAE
 from model.voxcpm2.model import VoxCPM2
 from model.voxcpm2.result import Request, Result, StopReason
+from pipeline.diarization_checkpoint import SpeakerEmbedding
 from studio.bank import Bank
 from studio.scripts import sentence
 from studio.speech import Sentence
@@ -26,17 +26,6 @@ from studio.train.whisper_tokens import LANGUAGE_OF_DIALECT
 DIALECTS = ("cmn", "yue", "cmn-sichuan")
 LONGEST_SHARE = 1.5
 _RATE = 16_000
-
-
-@dataclass(frozen=True)
-class Bars:
-    """What the scores are held against; shares of one."""
-
-    copy_above_original: float = 0.02
-    character_error_rate: float = 0.15
-    stops: float = 0.98
-    clones: float = 0.90
-    real_time_factor: float = 0.5
 
 
 class Listener:
@@ -128,13 +117,13 @@ def seconds_per_character(bank: Bank) -> dict[str, float]:
 
 
 def clone_share(
-    model: VoxCPM2, references: Sequence[tuple[NDArray[np.float32], str]], count: int, embedding: Path, seed: int = 3
+    model: VoxCPM2, references: Sequence[tuple[NDArray[np.float32], str]], count: int, diarization: Path, seed: int = 3
 ) -> float:
     """How often a clone is nearer to its own reference than to another voice's, by cosine of speaker embeddings.
 
     `references` are (samples at 16 kHz, voice id); each clone speaks a held-out sentence of a dialect drawn at random.
     """
-    embed = speaker_embedding(embedding)
+    embedding = SpeakerEmbedding(str(diarization), "cpu")
     draw = random.Random(f"clones {seed}")
     held = {dialect: iter(held_out_sentences(dialect, count, seed)) for dialect in DIALECTS}
     pairs, requests = [], []
@@ -148,25 +137,13 @@ def clone_share(
     results = model.generate(requests)
     nearer = []
     for result, (own, other) in zip(results, pairs, strict=True):
-        clone = embed(at_16_khz(result.audio, result.sample_rate))
-        nearer.append(float(clone @ embed(own)) > float(clone @ embed(other)))
+        samples = at_16_khz(result.audio, result.sample_rate)
+        if len(samples) < embedding.shortest:
+            nearer.append(False)
+            continue
+        clone = embedding.embed(samples)
+        nearer.append(float(clone @ embedding.embed(own)) > float(clone @ embedding.embed(other)))
     return float(np.mean(nearer))
-
-
-def speaker_embedding(checkpoint: Path) -> Any:
-    """A function from samples (T,) at 16 kHz to a unit vector, by the pipeline's own embedding."""
-    from pyannote.audio import Model
-
-    network = Model.from_pretrained(checkpoint)
-    assert network is not None
-    network.eval()
-
-    def embed(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            vector = network(torch.from_numpy(np.ascontiguousarray(samples))[None, None])[0].numpy()
-        return vector / np.linalg.norm(vector)
-
-    return embed
 
 
 def real_time_factor(model: VoxCPM2, batch: int = 8, threads: int = 2) -> float:
