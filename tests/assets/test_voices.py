@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import shutil
@@ -371,7 +372,11 @@ def test_the_weekly_schedule_asks_for_dialects_that_have_something_to_learn(
     finished_voice: tuple[Settings, Path],
 ) -> None:
     settings, config = finished_voice
-    context = dg.build_schedule_context(resources={"workspace": Workspace(config=str(config), root=str(settings.root))})
-    found = weekly_voices(context)
+    found = weekly_voices(
+        dg.build_schedule_context(
+            scheduled_execution_time=datetime.datetime(2026, 11, 29, 4, tzinfo=datetime.UTC),
+            resources={"workspace": Workspace(config=str(config), root=str(settings.root))},
+        )
+    )
     assert isinstance(found, list)
     assert [request.partition_key for request in found] == [DIALECT]
