@@ -13,7 +13,8 @@ from model.voxcpm2.audio_vae import AudioVAE
 from model.voxcpm2.config import VoxCPM2Config
 from studio.bank import Bank
 from studio.train.state import load_state, save_state
-from studio.train.voice_codec import normalised, train_codec, train_decoder
+from studio.train.voice_codec import normalised, train_codec
+from studio.train.voice_decoder import train_decoder
 from studio.train.voice_export import export, trained_model
 from studio.train.voice_latents import encode_bank
 from studio.train.voice_network import train_network

@@ -24,7 +24,6 @@ from studio.bank import Bank
 from studio.train.muon import Muon
 from studio.train.state import load_state, save_state
 from studio.train.voice_clock import Clock, TrainingLog
-from studio.train.voice_latents import Latents
 from studio.train.voice_workers import agreed, average, follow, rank_count
 
 LEARNING_RATE, MATRIX_RATE = 2e-3, 5e-3
@@ -32,11 +31,7 @@ WARMUP_STEPS = 60
 AVERAGE = 0.998
 CROP_SECONDS = 1.0
 CROPS = 4
-DECODER_PATCHES = 9
-# Frames whose sound depends on what lay before the piece, and noise that makes the decoder bear a network's latents.
-DECODER_LEAD, DECODER_NOISE = 8, 0.2
-SAMPLES_PER_FRAME = 640
-KL_WEIGHT = 0.0002
+WEIGHTS = {"kl": 0.0002, "letters": 0.3}
 WINDOWS = (256, 512, 1024, 2048)
 MELS = {512: 40, 1024: 80}
 SAVE_EVERY_SECONDS = 30.0
@@ -93,29 +88,21 @@ class CodecTrainer:
 
     def update(self, audio: Tensor, progress: float) -> dict[str, float]:
         """One step on `audio` (B, T) at `sample_rate`; `progress` 0 to 1 sets the learning rate."""
-        self._seed_step()
-        return self._descend(codec_losses(self.vae, audio), progress)
+        self.seed_step()
+        return self.descend(codec_losses(self.vae, audio), progress)
 
-    def update_decoder(self, latents: Tensor, audio: Tensor, progress: float) -> dict[str, float]:
-        """One step of the decoder alone: latents (B, D, T) to audio (B, hop * T), whose beginning does not count."""
-        self._seed_step()
-        noise = torch.rand(len(latents), 1, 1) * DECODER_NOISE
-        heard = self.vae.decode(latents + noise * torch.randn_like(latents))[:, 0]
-        begin = DECODER_LEAD * self.config.decoder_hop
-        return self._descend(spectral_losses(heard[:, begin:], audio[:, begin:]), progress)
-
-    def _seed_step(self) -> None:
+    def seed_step(self) -> None:
+        """Noise of a step is a function of seed, step and process."""
         rank, ranks = rank_count()
         torch.manual_seed(self.seed * 1_000_003 + self.step * ranks + rank)
 
-    def _descend(self, parts: dict[str, Tensor], progress: float) -> dict[str, float]:
+    def descend(self, parts: dict[str, Tensor], progress: float) -> dict[str, float]:
+        """One step down the weighted sum of the losses."""
         share = min((self.step + 1) / WARMUP_STEPS, 0.02 + 0.49 * (1 + math.cos(math.pi * min(progress, 1.0))))
         for optimizer, rate in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = rate * share
-        total = parts["spectrum"] + parts["convergence"] + parts["mel"]
-        if "kl" in parts:
-            total = total + KL_WEIGHT * parts["kl"]
+        total = torch.stack([WEIGHTS.get(name, 1.0) * value for name, value in parts.items()]).sum()
         self.vae.zero_grad(set_to_none=True)
         total.backward()
         average(self.vae.parameters())
@@ -202,35 +189,6 @@ def crops(bank: Bank, seed: int, step: int, samples: int, count: int = CROPS) ->
     return torch.from_numpy(out)
 
 
-def train_decoder(
-    rank: int,
-    bank: Path,
-    latents: Path,
-    codec: Path,
-    config: AudioVaeConfig,
-    path: Path,
-    minutes: float,
-    seed: int,
-    steps: int | None = None,
-) -> None:
-    """Go on with the decoder of the normalised AudioVAE `codec` on the latents that the network learns from."""
-    spoken, coded = Bank(bank), Latents.read(latents)
-    trainer = CodecTrainer(config, seed)
-    if saved := load_state(path):
-        trainer.load(saved)
-    elif weights := load_state(codec):
-        trainer.vae.load_state_dict(weights)
-        trainer.average.load_state_dict(weights)
-    _run(
-        rank,
-        trainer,
-        path,
-        Clock(minutes, trainer.elapsed, steps),
-        "decoder",
-        lambda step, progress: trainer.update_decoder(*decoder_crops(spoken, coded, seed, step), progress),
-    )
-
-
 def train_codec(
     rank: int, bank: Path, config: AudioVaeConfig, path: Path, minutes: float, seed: int, steps: int | None = None
 ) -> None:
@@ -245,10 +203,10 @@ def train_codec(
     def update(step: int, progress: float) -> dict[str, float]:
         return trainer.update(crops(spoken, seed, step, samples), progress)
 
-    _run(rank, trainer, path, clock, "AudioVAE", update)
+    run_steps(rank, trainer, path, clock, "AudioVAE", update)
 
 
-def _run(
+def run_steps(
     rank: int,
     trainer: CodecTrainer,
     path: Path,
@@ -256,6 +214,7 @@ def _run(
     name: str,
     update: Callable[[int, float], dict[str, float]],
 ) -> None:
+    """Call `update(step, progress)` until the clock has run out, saving now and then."""
     log = TrainingLog(path.with_suffix(".log"), quiet=rank > 0)
     saved_at = trainer.elapsed
     with clock.bar(name, visible=rank == 0) as advance:
@@ -270,25 +229,6 @@ def _run(
                 saved_at = trainer.elapsed
     if rank == 0:
         save_state(path, trainer.state())
-
-
-def decoder_crops(bank: Bank, latents: Latents, seed: int, step: int) -> tuple[Tensor, Tensor]:
-    """Pieces of utterances as latents (B, D, T) and as audio (B, hop * T); a function of seed, step and process."""
-    rng = np.random.default_rng([seed, step, rank_count()[0]])
-    codes, sounds = [], []
-    while len(codes) < CROPS:
-        index = int(rng.integers(len(latents)))
-        patches = latents[index]
-        if len(patches) < DECODER_PATCHES:
-            continue
-        begin = int(rng.integers(len(patches) - DECODER_PATCHES + 1))
-        codes.append(patches[begin : begin + DECODER_PATCHES].flatten(0, 1).T)
-        hop = SAMPLES_PER_FRAME * patches.shape[1]
-        audio = np.zeros(len(patches) * hop, np.float32)
-        samples = _audio(bank, index)
-        audio[: len(samples)] = samples
-        sounds.append(torch.from_numpy(audio[begin * hop : (begin + DECODER_PATCHES) * hop]))
-    return torch.stack(codes), torch.stack(sounds)
 
 
 @torch.no_grad()

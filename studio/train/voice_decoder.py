@@ -1,0 +1,98 @@
+"""Go on with the decoder of voxcpm2-micro on the latents that the network makes: the encoder stays as it is.
+
+Besides its spectra, a copy should give aligner-micro the same letters as the original: that is what makes it legible.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.voxcpm2.config import AudioVaeConfig
+from pipeline.aligner_model import AlignerNet, load_checkpoint
+from studio.bank import Bank
+from studio.train.state import load_state
+from studio.train.voice_clock import Clock
+from studio.train.voice_codec import CROPS, CodecTrainer, run_steps, spectral_losses
+from studio.train.voice_latents import Latents
+from studio.train.voice_workers import rank_count
+
+ALIGNER = Path(__file__).parents[2] / "checkpoints" / "aligner-micro"
+PATCHES = 9
+# Frames whose sound depends on what lay before the piece; they are decoded but do not count.
+LEAD_FRAMES = 8
+# Of latents of variance one: a network's are not exact.
+NOISE = 0.2
+_ALIGNER_GAIN = 1.4  # from the studio's level to the one that the aligner is used to
+
+
+def train_decoder(
+    rank: int,
+    bank: Path,
+    latents: Path,
+    codec: Path,
+    config: AudioVaeConfig,
+    path: Path,
+    minutes: float,
+    seed: int,
+    steps: int | None = None,
+) -> None:
+    """Train from the normalised AudioVAE `codec`, the state in `path`; to be called by `run_workers`."""
+    spoken, coded, aligner = Bank(bank), Latents.read(latents), load_checkpoint(ALIGNER).requires_grad_(False)
+    trainer = CodecTrainer(config, seed)
+    if saved := load_state(path):
+        trainer.load(saved)
+    elif weights := load_state(codec):
+        trainer.vae.load_state_dict(weights)
+        trainer.average.load_state_dict(weights)
+
+    def update(step: int, progress: float) -> dict[str, float]:
+        codes, audio = decoder_crops(spoken, coded, config.decoder_hop, seed, step)
+        return update_decoder(trainer, aligner, codes, audio, progress)
+
+    run_steps(rank, trainer, path, Clock(minutes, trainer.elapsed, steps), "decoder", update)
+
+
+def update_decoder(
+    trainer: CodecTrainer, aligner: AlignerNet, latents: Tensor, audio: Tensor, progress: float
+) -> dict[str, float]:
+    """One step from latents (B, D, T) to audio (B, hop * T)."""
+    trainer.seed_step()
+    noise = torch.rand(len(latents), 1, 1) * NOISE
+    heard = trainer.vae.decode(latents + noise * torch.randn_like(latents))[:, 0]
+    begin = LEAD_FRAMES * trainer.config.decoder_hop
+    heard, wanted = heard[:, begin:], audio[:, begin:]
+    return trainer.descend({**spectral_losses(heard, wanted), **letter_losses(aligner, heard, wanted)}, progress)
+
+
+def letter_losses(aligner: AlignerNet, heard: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+    """How the aligner's features of two batches (B, T) differ, and by how many nats the letters that it reads."""
+    mine = aligner.features(heard * _ALIGNER_GAIN)
+    with torch.no_grad():
+        theirs = aligner.features(wanted * _ALIGNER_GAIN)
+        letters = aligner(theirs).log_softmax(1)
+    read = aligner(mine).log_softmax(1)
+    return {
+        "features": (mine - theirs).abs().mean(),
+        "letters": (letters.exp() * (letters - read)).sum(1).mean(),
+    }
+
+
+def decoder_crops(bank: Bank, latents: Latents, frame: int, seed: int, step: int) -> tuple[Tensor, Tensor]:
+    """Pieces of utterances as latents (B, D, T) and audio (B, frame * T); a function of seed, step and process."""
+    rng = np.random.default_rng([seed, step, rank_count()[0]])
+    long_enough = np.flatnonzero(latents.lengths >= PATCHES)
+    codes, sounds = [], []
+    for index in rng.choice(long_enough, CROPS):
+        patches = latents[index]
+        hop = frame * patches.shape[1]
+        audio = np.zeros(len(patches) * hop, np.float32)
+        samples = bank[int(index)][0]
+        audio[: len(samples)] = samples
+        begin = int(rng.integers(len(patches) - PATCHES + 1))
+        codes.append(patches[begin : begin + PATCHES].flatten(0, 1).T)
+        sounds.append(torch.from_numpy(audio[begin * hop : (begin + PATCHES) * hop]))
+    return torch.stack(codes), torch.stack(sounds)
