@@ -22,7 +22,6 @@ from studio.train.voice_shape import PATCH_FRAMES, micro_config
 from studio.train.voice_tokens import build_tokenizer
 from studio.train.voice_workers import run_workers
 
-DIALECTS = ("cmn", "yue", "cmn-sichuan")
 CODEC_SHARE, NETWORK_SHARE = 0.3, 0.6
 
 

@@ -16,7 +16,6 @@ from model.voxcpm2 import load
 from studio.bank import Bank
 from studio.synthesis import speak
 from studio.train.voice_scores import (
-    DIALECTS,
     Listener,
     clone_share,
     copy_rates,
@@ -25,6 +24,7 @@ from studio.train.voice_scores import (
     real_time_factor,
     seconds_per_character,
 )
+from studio.train.voice_shape import DIALECTS
 from studio.voices import voices
 
 PER_DIALECT = 67

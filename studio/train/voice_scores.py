@@ -20,10 +20,10 @@ from pipeline.diarization_checkpoint import SpeakerEmbedding
 from studio.bank import Bank
 from studio.scripts import sentence
 from studio.speech import Sentence
+from studio.train.voice_shape import DIALECTS
 from studio.train.whisper_scores import character_error_rate, chosen
 from studio.train.whisper_tokens import LANGUAGE_OF_DIALECT
 
-DIALECTS = ("cmn", "yue", "cmn-sichuan")
 LONGEST_SHARE = 1.5
 _RATE = 16_000
 

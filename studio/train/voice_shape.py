@@ -6,6 +6,7 @@ from typing import Any
 
 from model.voxcpm2.config import VoxCPM2Config
 
+DIALECTS = ("cmn", "yue", "cmn-sichuan")
 SAMPLE_RATE = 16_000
 LATENT_DIM = 16
 PATCH_FRAMES = 4

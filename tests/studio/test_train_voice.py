@@ -16,21 +16,24 @@ from model.voxcpm2 import load
 from model.voxcpm2.audio_vae import AudioVAE
 from model.voxcpm2.config import VoxCPM2Config
 from model.voxcpm2.tokenizer import Tokenizer
+from pipeline.aligner_model import load_checkpoint
 from studio.bank import Bank, build_bank
 from studio.scripts import characters
+from studio.train import voice_decoder
 from studio.train.state import load_state, save_state
 from studio.train.syllables import SILENCE
-from studio.train.voice import DIALECTS, train
+from studio.train.voice import train
 from studio.train.voice_batches import SequenceSource, house_voices
 from studio.train.voice_codec import CodecTrainer, crops, normalised
 from studio.train.voice_latents import Latents, encode_bank
 from studio.train.voice_network import NetworkTrainer
-from studio.train.voice_shape import PATCH_FRAMES, micro_config
+from studio.train.voice_scores import Listener, held_out_sentences, spoken
+from studio.train.voice_shape import DIALECTS, PATCH_FRAMES, micro_config
 from studio.train.voice_tokens import build_tokenizer
+from studio.train.whisper_scores import character_error_rate
 
 ROOT = Path(__file__).parents[2]
 CHECKPOINT = ROOT / "checkpoints" / "voxcpm2-micro"
-SYLLABLES = {"ni3": 1, "hao3": 2, "yue:ngo5": 3}
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +87,7 @@ def source(bank: Path, latents: Latents, tokenizer: Tokenizer) -> SequenceSource
     numbers = {name: number for number, name in enumerate(sorted(said), start=1)}
     source = SequenceSource(Bank(bank), latents, tokenizer, numbers, seed=2)
     # So small a bank has each voice once: let all be of one voice, so that each can be another's reference.
-    source.by_voice = dict.fromkeys(source.by_voice, list(range(len(source.rows))))
+    source.by_voice = {voice: list(range(len(source.rows))) for voice in source.by_voice}
     return source
 
 
@@ -207,6 +210,36 @@ def test_a_whole_training_gives_a_folder_that_speaks(bank: Path, config: VoxCPM2
     before = (tmp_path / "out" / "model.safetensors").read_bytes()
     train(bank, tmp_path / "out", threads=1, state=tmp_path / "state", config=config, steps=(2, 2, 2))
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == before
+
+
+def test_the_decoder_alone_learns_letters(
+    bank: Path, latents: Latents, config: VoxCPM2Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voice_decoder, "CROPS", 2)
+    aligner = load_checkpoint(voice_decoder.ALIGNER).requires_grad_(False)
+    trainer = CodecTrainer(config.audio_vae_config, 5)
+    encoder = trainer.vae.encoder.fc_mu.weight_v.detach().clone()
+    losses = []
+    for step in range(30):
+        pieces = voice_decoder.decoder_crops(Bank(bank), latents, 640, 5, step)
+        losses.append(voice_decoder.update_decoder(trainer, aligner, *pieces, 0.0))
+    for name in ("mel", "features"):
+        first, last = (np.mean([each[name] for each in part]) for part in (losses[:5], losses[-5:]))
+        assert last < 0.9 * first, name
+    assert torch.equal(trainer.vae.encoder.fc_mu.weight_v, encoder)
+
+
+def test_the_embedded_voice_speaks_held_out_sentences_and_stops() -> None:
+    model = load(CHECKPOINT, device="cpu")
+    listener = Listener(ROOT / "checkpoints" / "whisper-micro")
+    said, heard = [], []
+    for dialect in DIALECTS:
+        sentences = held_out_sentences(dialect, 3)
+        for sentence, result in zip(sentences, spoken(model, sentences), strict=True):
+            assert result.stop_reason == "stopped"
+            said.append("".join(sentence.characters))
+            heard.append(listener.hear(result.audio, dialect))
+    assert character_error_rate(said, heard) <= 0.30
 
 
 def _classes(row: dict[str, object]) -> list[str]:
