@@ -260,7 +260,8 @@ def train_voice(
 ) -> None:
     """Rebuild voxcpm2-micro, bank (without Tianjin), AudioVAE and network; a killed training goes on where it was."""
     from studio.bank import build_bank
-    from studio.train.voice import DIALECTS, train
+    from studio.train.voice import train
+    from studio.train.voice_shape import DIALECTS
 
     build_bank(bank / "train", 9.0, 1, held_out=False, workers=threads, dialects=DIALECTS, shard_hours=0.1)
     train(bank / "train", out, minutes, threads, state=bank / "voice-state")
