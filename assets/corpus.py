@@ -1,5 +1,7 @@
 """What is made over all batches: linked speakers, the corpus with its splits, and the catalog to query."""
 
+import hashlib
+
 import dagster as dg
 
 from assets.report import table_schema
@@ -51,16 +53,23 @@ def corpus(workspace: Workspace) -> dg.MaterializeResult:
     settings = workspace.settings()
     with workspace.writing():
         report = build_corpus(workspace.lake(), settings)
-    return dg.MaterializeResult(metadata=report | {"dagster/column_schema": table_schema("corpus")})
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(report["content"]),
+        metadata=report | {"dagster/column_schema": table_schema("corpus")},
+    )
 
 
 @dg.asset(group_name="corpus", kinds={"parquet"}, automation_condition=dg.AutomationCondition.on_cron("0 * * * *"))
 def consents(workspace: Workspace) -> dg.MaterializeResult:
     """Who agreed to which use of which recordings, as landing/consents.jsonl says it."""
     found, complaints = read_consents(workspace.settings().landing / CONSENTS_FILE)
-    workspace.lake().write("consents", PARTITION, [consent.row() for consent in found])
+    rows = [consent.row() for consent in found]
+    workspace.lake().write("consents", PARTITION, rows)
     facts = {"dagster/row_count": len(found), "lines_that_cannot_be_read": complaints[:50]}
-    return dg.MaterializeResult(metadata=facts | {"dagster/column_schema": table_schema("consents")})
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(hashlib.sha256(repr(rows).encode()).hexdigest()),
+        metadata=facts | {"dagster/column_schema": table_schema("consents")},
+    )
 
 
 @dg.asset(deps=[corpus, consents], group_name="corpus", kinds={"duckdb"}, automation_condition=FOLLOW_WHAT_IS_SOUND)

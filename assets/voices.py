@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.corpus import FOLLOW_WHAT_IS_SOUND
 from assets.partitions import dialect_partitions
 from assets.progress import progress_of
 from assets.report import bar_chart, figures_table, table_schema
@@ -22,9 +21,10 @@ from pipeline.training_set import build_training_set, facts
 if TYPE_CHECKING:
     from model.finetune.config import FineTuneConfig
 
+# By content, not by time: consents are read every hour and corpus is built by night, mostly without any change.
 _FOLLOW = (
     dg.AutomationCondition.any_deps_match(
-        dg.AutomationCondition.newly_updated() | dg.AutomationCondition.will_be_requested()
+        dg.AutomationCondition.data_version_changed() | dg.AutomationCondition.will_be_requested()
     ).since_last_handled()
     & dg.AutomationCondition.all_deps_blocking_checks_passed()
     & ~dg.AutomationCondition.any_deps_in_progress()
@@ -60,7 +60,7 @@ def base_voice(workspace: Workspace) -> dg.MaterializeResult:
     pool="disk",
     code_version=TRAINING_SET_VERSION,
     kinds={"parquet"},
-    automation_condition=FOLLOW_WHAT_IS_SOUND,
+    automation_condition=_FOLLOW,
 )
 def training_set(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
     """Clips that policy and consent allow, each with a reference clip; JSON Lines for VoxCPM's trainer beside them."""

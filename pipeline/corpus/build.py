@@ -110,6 +110,7 @@ def build_corpus(lake: Lake, settings: Settings) -> dict[str, Any]:
         "duplicates_exact": len(exact),
         "duplicates_near": len(replaced) - len(exact),
         "speakers": len({kept[name]["speaker_id"] for name in splits}),
+        "content": hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest(),
         **hours,
     }
 

@@ -350,22 +350,40 @@ def test_promotion_is_refused_for_what_was_not_measured_and_for_tainted_models()
     assert (tainted.status, "tainted" in tainted.reason) == ("rejected", True)
 
 
-def test_a_new_corpus_makes_training_sets_and_what_follows_waits_for_the_weekly_run(corpus_only: Path) -> None:
+def made(name: str, content: str, partition: str | None = None) -> dg.AssetMaterialization:
+    tags = {"dagster/data_version": content, "dagster/is_user_provided_data_version": "true"}
+    return dg.AssetMaterialization(name, partition=partition, tags=tags)
+
+
+def test_training_sets_follow_what_the_corpus_holds_and_the_rest_follows_the_model(corpus_only: Path) -> None:
     workspace = Workspace(config=str(corpus_only / "fangyan.toml"), root=str(corpus_only))
     definitions = build_definitions(workspace)
     with dg.DagsterInstance.ephemeral() as instance:
-        first = dg.evaluate_automation_conditions(definitions, instance)
-        instance.report_runless_asset_event(dg.AssetMaterialization(asset_key="corpus"))
-        second = dg.evaluate_automation_conditions(definitions, instance, cursor=first.cursor)
-        assert DIALECT in second.get_requested_partitions(dg.AssetKey("training_set"))
-        assert second.get_num_requested(dg.AssetKey("fine_tuned_model")) == 0
-        instance.report_runless_asset_event(dg.AssetMaterialization("fine_tuned_model", partition=DIALECT))
-        third = dg.evaluate_automation_conditions(definitions, instance, cursor=second.cursor)
-        for name in ("validation_set", "evaluation"):
-            assert third.get_requested_partitions(dg.AssetKey(name)) == {DIALECT}
-        instance.report_runless_asset_event(dg.AssetMaterialization("evaluation", partition=DIALECT))
-        fourth = dg.evaluate_automation_conditions(definitions, instance, cursor=third.cursor)
-        assert fourth.get_num_requested(dg.AssetKey("benchmark")) == 1
+        cursor = dg.evaluate_automation_conditions(definitions, instance).cursor
+
+        def requested(*events: dg.AssetMaterialization) -> dict[str, set[str | None]]:
+            nonlocal cursor
+            for event in events:
+                instance.report_runless_asset_event(event)
+            result = dg.evaluate_automation_conditions(definitions, instance, cursor=cursor)
+            cursor = result.cursor
+            names = ("training_set", "fine_tuned_model", "validation_set", "evaluation", "benchmark")
+            return {
+                name: set(result.get_requested_partitions(dg.AssetKey(name)))
+                for name in names
+                if result.get_num_requested(dg.AssetKey(name))
+            }
+
+        first = requested(made("corpus", "one"), made("consents", "one"))
+        assert first.keys() == {"training_set"}
+        assert DIALECT in first["training_set"]
+        assert requested(*(made("training_set", "none", code) for code in first["training_set"] if code)) == {}
+        # Made again with the same content: nothing to do.
+        assert requested(made("corpus", "one"), made("consents", "one")) == {}
+        assert requested(made("consents", "two")).keys() == {"training_set"}
+        followers = requested(made("fine_tuned_model", "model", DIALECT))
+        assert followers == {"validation_set": {DIALECT}, "evaluation": {DIALECT}}
+        assert requested(made("evaluation", "figures", DIALECT)).keys() == {"benchmark"}
 
 
 def test_the_weekly_schedule_asks_for_dialects_that_have_something_to_learn(
