@@ -22,9 +22,10 @@ from model.voxcpm2.generate import Job, advance, make_job
 from model.voxcpm2.long_text import join_audio, split_text, weakest
 from model.voxcpm2.network import Network
 from model.voxcpm2.packed import PackedNetwork
+from model.voxcpm2.packed_vae import PackedAudioVAE, PackedDecoder
 from model.voxcpm2.prompt import BadRequest, Mode, Prompt, build_prompt
 from model.voxcpm2.result import Request, Result, Voice
-from model.voxcpm2.stream import Continuation
+from model.voxcpm2.stream import Continuation, decode_side_by_side
 from model.voxcpm2.tokenizer import Tokenizer
 from pipeline import dialects
 
@@ -38,6 +39,7 @@ class VoxCPM2:
         self.audio_vae = audio_vae
         self.tokenizer = tokenizer
         self._speaker = PackedNetwork(network)
+        self._decoder = PackedAudioVAE(audio_vae)
 
     @property
     def sample_rate(self) -> int:
@@ -87,14 +89,18 @@ class VoxCPM2:
             raise ValueError(f"rows must be 1 or more, got {rows}")
         waiting = deque(self._jobs(requests))
         results: dict[int, Result] = {}
+        silent: list[Job] = []
         for jobs in advance(self._speaker(), waiting, rows):
             ended = [job for job in jobs if job.ended is not None]
             for job in ended:
                 if job.too_long and job.attempt < job.request.attempts:
                     waiting.append(job.again())
                     ended = [other for other in ended if other is not job]
-            for job, audio in zip(ended, self._decode(ended), strict=True):
-                results[job.index] = self._result(job, audio)
+            silent += ended
+            if silent and (self.network.device.type == "cpu" or len(silent) >= rows):
+                results |= self._sound(silent)
+                silent = []
+        results |= self._sound(silent)
         return [results[index] for index in range(len(requests))]
 
     @torch.inference_mode()
@@ -103,7 +109,7 @@ class VoxCPM2:
 
         Together the pieces are what `generate` with the same `rows` gives for one attempt; a stream has no second one.
         """
-        decoder = Continuation(self.audio_vae)
+        decoder = Continuation(self._decoder())
         waiting = deque(self._jobs([request]))
         decoder.prime(waiting[0].prompt.heard)
         for (job,) in advance(self._speaker(), waiting, rows):
@@ -181,8 +187,17 @@ class VoxCPM2:
             held[name] = self.encode(voice, continued=continued, denoise=denoise)
         return held[name]
 
-    def _decode(self, jobs: list[Job]) -> list[NDArray[np.float32]]:
-        return [Continuation(self.audio_vae).whole(job.prompt.heard, torch.stack(job.patches)) for job in jobs]
+    def _sound(self, jobs: list[Job]) -> dict[int, Result]:
+        """Results by request of jobs that ended; a GPU decodes them side by side."""
+        if not jobs:
+            return {}
+        utterances = [(job.prompt.heard, torch.stack(job.patches)) for job in jobs]
+        decoder = self._decoder()
+        if isinstance(decoder, PackedDecoder) or decoder.device.type == "cpu":
+            audio = [Continuation(decoder).whole(*each) for each in utterances]
+        else:
+            audio = decode_side_by_side(decoder, utterances)
+        return {job.index: self._result(job, samples) for job, samples in zip(jobs, audio, strict=True)}
 
     def _result(self, job: Job, audio: NDArray[np.float32]) -> Result:
         assert job.ended is not None

@@ -29,8 +29,9 @@ class PackedLinear(nn.Module):
     Raises RuntimeError at the call where the processor's kernels refuse the dtype.
     """
 
-    def __init__(self, weight: Tensor, activation: str = "none") -> None:
+    def __init__(self, weight: Tensor, activation: str = "none", bias: Tensor | None = None) -> None:
         super().__init__()
+        self._bias = bias
         # The number of rows is a hint; 32 lies between one utterance and a batch.
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), 32)
         self._activation = activation
@@ -43,7 +44,7 @@ class PackedLinear(nn.Module):
         return self._times(filled)[:rows].unflatten(0, x.shape[:-1])
 
     def _times(self, x: Tensor) -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise(x, self._weight, None, self._activation, [], "")
+        return torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, self._activation, [], "")
 
 
 @cache
@@ -151,7 +152,7 @@ def _state(network: Network) -> object:
     The values tell of writes through `.data`, which are not counted.
     """
     precise = network.feat_decoder.estimator.full_precision
-    return precise, [_trace(each) for each in _sources(network)]
+    return precise, [trace(each) for each in _sources(network)]
 
 
 def _sources(network: Network) -> Iterable[Tensor]:
@@ -160,11 +161,12 @@ def _sources(network: Network) -> Iterable[Tensor]:
             yield effective_weight(module)
 
 
-def _trace(weight: Tensor) -> tuple[object, ...]:
+def trace(weight: Tensor) -> tuple[object, ...]:
+    """Differs when the weight does, see `_state`."""
     flat = weight.detach().flatten()
     return (
         weight.data_ptr() if isinstance(weight, nn.Parameter) else 0,
-        weight._version if isinstance(weight, nn.Parameter) else 0,
+        weight._version if isinstance(weight, nn.Parameter) and not weight.is_inference() else 0,
         flat[:: max(1, flat.numel() // _SAMPLES)].float().sum().item(),
     )
 

@@ -15,13 +15,15 @@ class StreamState:
     def __init__(self) -> None:
         self._held: dict[nn.Module, Tensor] = {}
 
-    def extend(self, layer: nn.Module, x: Tensor, width: int) -> Tensor:
-        """Put the last `width` inputs of `layer` before `x` (B, C, T), and remember those that come next."""
+    def extend(self, layer: nn.Module, x: Tensor, width: int, dim: int = -1) -> Tensor:
+        """Put the last `width` inputs of `layer` before `x`, time at `dim`, and remember those that come next."""
         if width == 0:
             return x
         before = self._held.get(layer)
         if before is None:
-            before = x.new_zeros((*x.shape[:2], width))
-        whole = torch.cat([before, x], dim=-1)
-        self._held[layer] = whole[..., -width:]
+            shape = list(x.shape)
+            shape[dim] = width
+            before = x.new_zeros(shape)
+        whole = torch.cat([before, x], dim=dim)
+        self._held[layer] = whole.narrow(dim, whole.shape[dim] - width, width)
         return whole
