@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -91,3 +95,38 @@ def test_the_last_layer_computes_only_what_is_asked(network: Network) -> None:
     stack: TransformerStack = network.feat_decoder.estimator.decoder
     x = torch.randn(3, 11, stack.config.hidden, generator=torch.Generator().manual_seed(0))
     assert relative(stack(x, last=4), stack(x)[:, -4:]) <= 1e-6
+
+
+_IN_BFLOAT16 = """
+import torch
+from safetensors.torch import load_file
+from tiny_checkpoint import CHECKPOINT, CPU, FIXTURE
+from model.voxcpm2.checkpoint import read_network
+from model.voxcpm2.config import read_config
+from model.voxcpm2.packed import PackedNetwork
+
+mod = {name[4:]: each for name, each in load_file(FIXTURE / "reference.safetensors").items() if name[:4] == "mod/"}
+network = read_network(read_config(CHECKPOINT / "config.json"), CHECKPOINT, torch.bfloat16, CPU)
+inputs = [mod[f"dit_{name}"].bfloat16() for name in ("x", "mu", "t", "cond", "dt")]
+with torch.inference_mode():
+    for each in (network, PackedNetwork(network)()):
+        velocity, states = each.feat_decoder.estimator(*inputs), each.base_lm(mod["lm_in"].bfloat16())
+        for found, exact in ((velocity, mod["dit_out"]), (states, mod["base_lm_out"])):
+            print(((found.float() - exact).norm() / exact.norm()).item())
+"""
+
+
+def test_in_bfloat16_the_twin_is_as_near_to_float32_as_the_network() -> None:
+    """In a process of its own: the other tests keep oneDNN from the instructions that bfloat16 needs."""
+    tests = Path(__file__).parent
+    found = subprocess.run(
+        [sys.executable, "-c", _IN_BFLOAT16],
+        env={**os.environ, "ONEDNN_MAX_CPU_ISA": "DEFAULT", "PYTHONPATH": f"{tests}{os.pathsep}{tests.parents[1]}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    velocity, states, twin_velocity, twin_states = map(float, found.stdout.split())
+    assert 0 < twin_velocity <= 1.2 * velocity < 0.2
+    assert 0 < twin_states <= 1.2 * states < 0.02
