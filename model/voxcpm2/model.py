@@ -231,10 +231,10 @@ def load(
 ) -> VoxCPM2:
     """Open a VoxCPM2 directory, or a hub name such as openbmb/VoxCPM2.
 
-    `device` None: a GPU if there is one. `dtype` None: the config's on a GPU, float32 on a CPU, where bfloat16 is faster
-    on processors that multiply it (AVX512_BF16) and moves velocities by some per cent; the AudioVAE stays float32.
-    `full_precision` keeps RoPE tables, time embedding and solver grid float32 in a half-precision model, which is closer
-    to how it was trained but not what the published program computes. Raises ConfigError, CheckpointError,
+    `device` None: a GPU if there is one. `dtype` None: the config's on a GPU, float32 on a CPU, where bfloat16 is
+    faster on processors that multiply it (AVX512_BF16) and moves velocities some per cent; the AudioVAE stays float32.
+    `full_precision` keeps RoPE tables, time embedding and solver grid float32 in a half-precision model, which is
+    closer to how it was trained but not what the published program computes. Raises ConfigError, CheckpointError,
     TokenizerError.
     """
     folder = _folder(path)
