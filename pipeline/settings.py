@@ -151,18 +151,18 @@ class FineTune(_Section):
     """How a voice is trained; the keys are those of model/finetune/config.py, which knows more of them."""
 
     kind: Literal["lora", "full"] = "lora"
-    steps: int = Field(default=1000, ge=1)
-    learning_rate: float | None = Field(default=None, gt=0, description="None: 1e-4 for LoRA, 1e-5 in full")
-    warmup: int = Field(default=100, ge=0)
-    rank: int = Field(default=32, ge=1)
+    steps: int = Field(default=120, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    warmup: int = Field(default=10, ge=0)
+    rank: int = Field(default=16, ge=1)
     alpha: float = Field(default=32, gt=0)
-    enable_proj: bool = False
-    batch_samples: int = Field(default=2, ge=1)
-    accumulate: int = Field(default=8, ge=1)
+    enable_proj: bool = True
+    batch_samples: int = Field(default=8, ge=1)
+    accumulate: int = Field(default=1, ge=1)
     reference_share: float = Field(default=0.4, ge=0, le=1)
-    eval_every: int = Field(default=100, ge=1)
-    save_every: int = Field(default=100, ge=1)
-    patience: int = Field(default=5, ge=0)
+    eval_every: int = Field(default=40, ge=1)
+    save_every: int = Field(default=40, ge=1)
+    patience: int = Field(default=0, ge=0)
     seed: int = 42
 
 
@@ -170,9 +170,9 @@ class Validation(_Section):
     """What base and fine-tuned voice are asked to say."""
 
     prompts: int = Field(default=24, ge=1, description="texts spoken for quality; 100 or more in production")
-    long_prompts: int = Field(default=2, ge=0, description="texts of over a minute, for drift")
+    long_prompts: int = Field(default=1, ge=0, description="texts of over a minute, for drift")
     noise_prompts: int = Field(default=2, ge=0, description="texts spoken with each noise level of the reference")
-    speed_prompts: int = Field(default=2, ge=0, description="texts spoken with each number of steps and guidance")
+    speed_prompts: int = Field(default=1, ge=0, description="texts spoken with each number of steps and guidance")
     references: int = Field(default=3, ge=1, description="speakers of the dialect whose voices are copied")
     steps: int = Field(default=10, ge=2)
     guidance: float = Field(default=2.0, ge=0)
