@@ -24,6 +24,8 @@ HOUSE_VOICES = 8
 PLAIN_SHARE = 0.4
 REFERENCE_PATCHES = (8, 26)
 NOISE = 0.35
+# Now and then what was said before is drowned: then only the reference tells what the voice is like.
+DROWNED_SHARE, DROWNING = 0.3, (0.5, 1.5)
 # So many neighbours in length a batch is drawn from.
 _NEIGHBOURS = 400
 
@@ -34,7 +36,8 @@ class Sequences:
 
     `patches` are clean and to be made, `heard` is what the network hears of them, a little noisy. `parts` (B, T, P, 3)
     are initial, final and tone of the frames of a target patch; `read` (B, T, 3) those of the character at a text
-    position; `spans` (B, T, 2) the text positions, begin and end, that are heard in a target patch.
+    position; `spans` (B, T, 2) the text positions, begin and end, that are heard in a target patch; `voices` (B, T) who
+    speaks it, where a reference tells.
     """
 
     text: Tensor
@@ -47,6 +50,7 @@ class Sequences:
     parts: Tensor
     read: Tensor
     spans: Tensor
+    voices: Tensor
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class SequenceSource:
         order = np.argsort(latents.lengths, kind="stable")
         self.all = order
         self.house = np.array([i for i in order if self.rows[i].voice in house] or order)
+        self.voices = {voice: number for number, voice in enumerate(sorted({row.voice for row in self.rows}))}
         self.by_voice: dict[str, list[int]] = {}
         for index, row in enumerate(self.rows):
             self.by_voice.setdefault(row.voice, []).append(index)
@@ -123,6 +128,12 @@ class SequenceSource:
         patches[words:] = target
         audio[words:] = True
         noise = torch.from_numpy(rng.standard_normal(patches.shape, np.float32)) * float(rng.random() * NOISE)
+        if reference is not None and rng.random() < DROWNED_SHARE:
+            noise[:words] = 0
+            noise[words:] *= float(rng.uniform(*DROWNING)) / max(float(noise[words:].std()), 1e-3)
+        voices = torch.full((length,), IGNORE)
+        if reference is not None:
+            voices[words:] = self.voices[row.voice]
         labels = torch.full((length,), IGNORE)
         labels[words:] = 0
         labels[-1] = 1
@@ -144,6 +155,7 @@ class SequenceSource:
             "parts": parts,
             "read": read,
             "spans": padded_spans,
+            "voices": voices,
         }
 
     def _timed(self, row: _Utterance, patches: int, frames: int, before: int) -> tuple[Tensor, Tensor]:
@@ -199,7 +211,7 @@ def _read(row: dict[str, object], tokenizer: Tokenizer, syllables: dict[str, int
 
 
 def _padded(samples: list[dict[str, Tensor]]) -> Sequences:
-    fill = {"labels": IGNORE, "parts": IGNORE, "read": IGNORE, "spans": -1}
+    fill = {"labels": IGNORE, "parts": IGNORE, "read": IGNORE, "voices": IGNORE, "spans": -1}
     return Sequences(
         **{
             field.name: torch.nn.utils.rnn.pad_sequence(

@@ -1,6 +1,6 @@
 """Go on with the decoder of voxcpm2-micro on the latents that the network makes: the encoder stays as it is.
 
-Besides its spectra, a copy should give aligner-micro the same letters as the original: that is what makes it legible.
+Besides its spectra, a copy should give aligner-micro the letters and diarization-micro the voice of the original.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from model.voxcpm2.config import AudioVaeConfig
-from pipeline.aligner_model import AlignerNet, load_checkpoint
+from pipeline.aligner_model import load_checkpoint
+from pipeline.diarization_checkpoint import load_pipeline
 from studio.bank import Bank
 from studio.train.state import load_state
 from studio.train.voice_clock import Clock
@@ -20,13 +22,36 @@ from studio.train.voice_codec import CROPS, CodecTrainer, run_steps, spectral_lo
 from studio.train.voice_latents import Latents
 from studio.train.voice_workers import rank_count
 
-ALIGNER = Path(__file__).parents[2] / "checkpoints" / "aligner-micro"
+_CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 PATCHES = 9
 # Frames whose sound depends on what lay before the piece; they are decoded but do not count.
 LEAD_FRAMES = 8
 # Of latents of variance one: a network's are not exact.
-NOISE = 0.2
+NOISE = 0.15
 _ALIGNER_GAIN = 1.4  # from the studio's level to the one that the aligner is used to
+
+
+class Judges:
+    """Frozen networks that tell what is said and by whom, on the CPU."""
+
+    def __init__(self) -> None:
+        self.aligner = load_checkpoint(_CHECKPOINTS / "aligner-micro").requires_grad_(False)
+        self.embedding = load_pipeline(str(_CHECKPOINTS / "diarization-micro"), "cpu")._embedding.model_
+        self.embedding.eval().requires_grad_(False)
+
+    def losses(self, heard: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+        """How two batches (B, T) differ: log-mel features, letters in nats, voices as one minus the cosine."""
+        mine = self.aligner.features(heard * _ALIGNER_GAIN)
+        with torch.no_grad():
+            theirs = self.aligner.features(wanted * _ALIGNER_GAIN)
+            letters = self.aligner(theirs).log_softmax(1)
+            voice = self.embedding(wanted[:, None])
+        read = self.aligner(mine).log_softmax(1)
+        return {
+            "features": (mine - theirs).abs().mean(),
+            "letters": (letters.exp() * (letters - read)).sum(1).mean(),
+            "voice": 1 - F.cosine_similarity(self.embedding(heard[:, None]), voice).mean(),
+        }
 
 
 def train_decoder(
@@ -41,7 +66,7 @@ def train_decoder(
     steps: int | None = None,
 ) -> None:
     """Train from the normalised AudioVAE `codec`, the state in `path`; to be called by `run_workers`."""
-    spoken, coded, aligner = Bank(bank), Latents.read(latents), load_checkpoint(ALIGNER).requires_grad_(False)
+    spoken, coded, judges = Bank(bank), Latents.read(latents), Judges()
     trainer = CodecTrainer(config, seed)
     if saved := load_state(path):
         trainer.load(saved)
@@ -51,13 +76,13 @@ def train_decoder(
 
     def update(step: int, progress: float) -> dict[str, float]:
         codes, audio = decoder_crops(spoken, coded, config.decoder_hop, seed, step)
-        return update_decoder(trainer, aligner, codes, audio, progress)
+        return update_decoder(trainer, judges, codes, audio, progress)
 
     run_steps(rank, trainer, path, Clock(minutes, trainer.elapsed, steps), "decoder", update)
 
 
 def update_decoder(
-    trainer: CodecTrainer, aligner: AlignerNet, latents: Tensor, audio: Tensor, progress: float
+    trainer: CodecTrainer, judges: Judges, latents: Tensor, audio: Tensor, progress: float
 ) -> dict[str, float]:
     """One step from latents (B, D, T) to audio (B, hop * T)."""
     trainer.seed_step()
@@ -65,20 +90,7 @@ def update_decoder(
     heard = trainer.vae.decode(latents + noise * torch.randn_like(latents))[:, 0]
     begin = LEAD_FRAMES * trainer.config.decoder_hop
     heard, wanted = heard[:, begin:], audio[:, begin:]
-    return trainer.descend({**spectral_losses(heard, wanted), **letter_losses(aligner, heard, wanted)}, progress)
-
-
-def letter_losses(aligner: AlignerNet, heard: Tensor, wanted: Tensor) -> dict[str, Tensor]:
-    """How the aligner's features of two batches (B, T) differ, and by how many nats the letters that it reads."""
-    mine = aligner.features(heard * _ALIGNER_GAIN)
-    with torch.no_grad():
-        theirs = aligner.features(wanted * _ALIGNER_GAIN)
-        letters = aligner(theirs).log_softmax(1)
-    read = aligner(mine).log_softmax(1)
-    return {
-        "features": (mine - theirs).abs().mean(),
-        "letters": (letters.exp() * (letters - read)).sum(1).mean(),
-    }
+    return trainer.descend({**spectral_losses(heard, wanted), **judges.losses(heard, wanted)}, progress)
 
 
 def decoder_crops(bank: Bank, latents: Latents, frame: int, seed: int, step: int) -> tuple[Tensor, Tensor]:

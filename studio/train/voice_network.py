@@ -33,13 +33,13 @@ REPORT_EVERY_STEPS = 50
 class NetworkTrainer:
     """The network, its average, the readers of hints, the optimizers and where the training stands."""
 
-    def __init__(self, config: VoxCPM2Config, parts: PartTable, seed: int) -> None:
+    def __init__(self, config: VoxCPM2Config, parts: PartTable, voices: int, seed: int) -> None:
         self.config, self.seed = config, seed
         torch.manual_seed(seed)
         self.network, self.average = Network(config), Network(config).eval()
         _initialise(self.network)
         self.average.load_state_dict(self.network.state_dict())
-        self.hints = Hints(config, parts.sizes)
+        self.hints = Hints(config, parts.sizes, voices)
         matrices, others = [], []
         for name, parameter in self.network.named_parameters():
             (matrices if ".layers." in name and parameter.ndim == 2 else others).append(parameter)
@@ -115,7 +115,7 @@ def train_network(
     syllables = syllable_classes()
     ranks = rank_count()[1]
     source = SequenceSource(Bank(bank), Latents.read(latents), build_tokenizer(), syllables, seed)
-    trainer = NetworkTrainer(config, source.parts, seed)
+    trainer = NetworkTrainer(config, source.parts, len(source.voices), seed)
     if saved := load_state(path):
         trainer.load(saved)
     clock = Clock(minutes, trainer.elapsed, steps)

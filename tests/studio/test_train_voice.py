@@ -16,7 +16,6 @@ from model.voxcpm2 import load
 from model.voxcpm2.audio_vae import AudioVAE
 from model.voxcpm2.config import VoxCPM2Config
 from model.voxcpm2.tokenizer import Tokenizer
-from pipeline.aligner_model import load_checkpoint
 from studio.bank import Bank, build_bank
 from studio.scripts import characters
 from studio.train import voice_decoder
@@ -176,21 +175,21 @@ def test_the_codec_learns_and_goes_on_as_if_never_stopped(bank: Path, config: Vo
 def test_the_network_learns_and_goes_on_as_if_never_stopped(
     source: SequenceSource, config: VoxCPM2Config, tmp_path: Path
 ) -> None:
-    straight = NetworkTrainer(config, source.parts, 4)
+    straight = NetworkTrainer(config, source.parts, len(source.voices), 4)
     losses = [straight.update(source.batch(step, 4), 0.0) for step in range(40)]
     for name in ("stop", "frame", "attention"):
         first, last = (np.mean([each[name] for each in part]) for part in (losses[:5], losses[-5:]))
         assert last < 0.95 * first, name
 
-    first = NetworkTrainer(config, source.parts, 4)
+    first = NetworkTrainer(config, source.parts, len(source.voices), 4)
     for step in range(2):
         first.update(source.batch(step, 4), 0.0)
     save_state(tmp_path / "network.pt", first.state())
-    second = NetworkTrainer(config, source.parts, 4)
+    second = NetworkTrainer(config, source.parts, len(source.voices), 4)
     saved = load_state(tmp_path / "network.pt")
     assert saved is not None
     second.load(saved)
-    unbroken = NetworkTrainer(config, source.parts, 4)
+    unbroken = NetworkTrainer(config, source.parts, len(source.voices), 4)
     for step in range(4):
         unbroken.update(source.batch(step, 4), 0.0)
         if step >= 2:
@@ -216,13 +215,13 @@ def test_the_decoder_alone_learns_letters(
     bank: Path, latents: Latents, config: VoxCPM2Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(voice_decoder, "CROPS", 2)
-    aligner = load_checkpoint(voice_decoder.ALIGNER).requires_grad_(False)
+    judges = voice_decoder.Judges()
     trainer = CodecTrainer(config.audio_vae_config, 5)
     encoder = trainer.vae.encoder.fc_mu.weight_v.detach().clone()
     losses = []
     for step in range(30):
         pieces = voice_decoder.decoder_crops(Bank(bank), latents, 640, 5, step)
-        losses.append(voice_decoder.update_decoder(trainer, aligner, *pieces, 0.0))
+        losses.append(voice_decoder.update_decoder(trainer, judges, *pieces, 0.0))
     for name in ("mel", "features"):
         first, last = (np.mean([each[name] for each in part]) for part in (losses[:5], losses[-5:]))
         assert last < 0.9 * first, name
