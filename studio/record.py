@@ -72,12 +72,13 @@ def record(
     formats: Sequence[Format] = FORMATS,
     collection: str = COLLECTION,
     first: int = 0,
+    dry: bool = False,
 ) -> list[Path]:
     """Write scenes of `minutes` each into `out`/landing and their truth into `out`/truth; returns the files.
 
     Dialects take turns. `voices_shared` lets all recordings draw their speakers from a pool of that many voices.
     `consents=False` leaves consents.jsonl out. Files are numbered from `first`; with a collection of its own it keeps
-    the files of several calls apart. The same arguments give the same bytes.
+    the files of several calls apart. `dry` records without a room. The same arguments give the same bytes.
     """
     if not 1 <= speakers <= (voices_shared or speakers):
         raise ValueError(f"{speakers} speakers cannot be drawn from a pool of {voices_shared} voices")
@@ -93,7 +94,7 @@ def record(
         voices = tuple(draw.sample(pool, speakers)) if pool else cast(speakers, draw, held_out)
         kind, scene_seed = draw.choice(KINDS), draw.randrange(2**31)
         rate = written_as.sample_rate
-        made = scene(dialect, voices, minutes * 60, overlap, snr, kind, rate, scene_seed, held_out)
+        made = scene(dialect, voices, minutes * 60, overlap, snr, kind, rate, scene_seed, held_out, dry)
         folder = out / "landing" / dialect / collection
         path = folder / f"{dialect}-{first + number:03d}.{written_as.extension}"
         encode(path, made.samples, written_as)

@@ -96,11 +96,13 @@ def scene(
     sample_rate: int,
     seed: int,
     held_out: bool = True,
+    dry: bool = False,
 ) -> Scene:
     """A conversation of the cast in one dialect, exactly `seconds` long.
 
     Each speaker says 1 to 4 sentences at a time. `overlap` is the share of speech time in which two speak at once, 0 to
     0.3, reached by starting before the other has ended; three never do. `snr` is in dB, over the time with speech.
+    `dry` leaves the room out, as a microphone close to the mouth does.
     """
     if not 0.0 <= overlap <= 0.3:
         raise ValueError(f"overlap is the share of speech with two speakers, 0 to 0.3, not {overlap}")
@@ -109,7 +111,7 @@ def scene(
     starts = _timeline(said, seconds, overlap, draw)
     characters = _characters(said, starts)
     turns = turns_of(characters)
-    speech = _mix(said, starts, seconds, sample_rate, seed)
+    speech = _mix(said, starts, seconds, sample_rate, seed, dry)
     talkers = []
     if noise_kind == "babble":
         others = [voice for voice in voices(held_out) if voice not in cast]
@@ -199,7 +201,8 @@ def _timeline(said: list[_Said], seconds: float, overlap: float, draw: random.Ra
         wishes = [draw.uniform(0.3, 1.0) if draw.random() < 0.6 else 0.0 for _ in said]
         gaps = [0.15 + min(draw.expovariate(2.0), 2.0) for _ in said]
         lead = draw.uniform(0.3, 1.2)
-        low, high = 0.0, 3.0
+        # Without overlap nothing is searched for: one speaker alone could cut into their own words unnoticed.
+        low, high = 0.0, 3.0 if overlap else 0.0
         for _ in range(16):
             depth = (low + high) / 2
             starts = _laid_out(said, [depth * wish for wish in wishes], gaps, lead, seconds)
@@ -264,9 +267,9 @@ def _characters(said: list[_Said], starts: Sequence[float]) -> tuple[SpokenChara
 
 
 def _mix(
-    said: list[_Said], starts: Sequence[float], seconds: float, sample_rate: int, seed: int
+    said: list[_Said], starts: Sequence[float], seconds: float, sample_rate: int, seed: int, dry: bool
 ) -> NDArray[np.float32]:
-    """All speech in one room, each speaker at a place and level of their own: float32 (T,)."""
+    """All speech in one room (in none if `dry`), each speaker at a place and level of their own: float32 (T,)."""
     rng = np.random.default_rng([seed, 1])
     room = random_room(rng)
     length = round(seconds * sample_rate)
@@ -280,5 +283,6 @@ def _mix(
     for voice_id in sorted(tracks):
         track = tracks[voice_id]
         level = 10.0 ** (rng.normal(0.0, 2.0) / 20.0) / max(rms(track[track != 0]), 1e-9)
-        mixed += np.float32(level) * reverberate(track, impulse_response(room, sample_rate, rng))
+        heard = track if dry else reverberate(track, impulse_response(room, sample_rate, rng))
+        mixed += np.float32(level) * heard
     return mixed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import json
 import random
 
@@ -45,6 +46,13 @@ def test_everybody_speaks_and_never_three_at_once(conversation):
     speaking = sum(((grid >= turn.start) & (grid < turn.end)).astype(int) for turn in conversation.turns)
     assert speaking.max() <= 2
     assert conversation.turns[-1].end < SECONDS
+
+
+def test_one_speaker_alone_never_cuts_into_their_own_words():
+    alone = scene("cmn", cast(1, random.Random(6), True), SECONDS, 0.0, 60.0, "pink", 16_000, seed=6, dry=True)
+    spans = sorted((one.start, one.end) for one in alone.characters)
+    assert len(spans) > 30
+    assert all(later[0] >= earlier[1] - 1e-6 for earlier, later in itertools.pairwise(spans))
 
 
 def test_characters_are_loud_where_the_truth_has_them_and_the_noise_is_at_its_level(conversation):
