@@ -67,6 +67,9 @@ class FineTuneConfig(BaseModel):
     save_every: Positive = 100
     keep: Annotated[int, Field(gt=0, description="last checkpoints kept, the best one beside them")] = 2
     patience: Annotated[int, Field(ge=0, description="evaluations without a better one until it stops; 0: never")] = 5
+    export: Annotated[Literal["best", "last"], Field(description="weights by validation loss, or of the last step")] = (
+        "best"
+    )
 
     @property
     def rate(self) -> float:

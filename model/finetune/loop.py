@@ -109,7 +109,7 @@ class Run:
             out=out,
             kind=self.config.kind,
             steps=state.step,
-            best_step=state.best_step if self._dev_packs else state.step,
+            best_step=self._exported_step,
             best_loss=state.best_loss,
             stopped_early=self.stopped_early,
             train=state.train,
@@ -125,9 +125,14 @@ class Run:
             skipped=skipped,
         )
 
+    @property
+    def _exported_step(self) -> int:
+        by_loss = self._dev_packs and self.config.export == "best"
+        return self.state.best_step if by_loss else self.state.step
+
     def export(self, out: Path) -> None:
         """The best weights (averaged ones if they are kept) into `out`, in the layout that loaders read."""
-        step = self.state.best_step if self._dev_packs else self.state.step
+        step = self._exported_step
         folder = self.checkpoints.path(step)
         weights = (
             checkpointing.read_average(folder) if self.average else load_file(folder / weights_file(self.config.kind))
