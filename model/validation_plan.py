@@ -26,7 +26,6 @@ SCOPE = "voice_cloning"
 CLEAN = "clean"
 SPEED_STEPS = (4, 6, 10, 20)
 SPEED_GUIDANCE = (1.0, 2.0, 3.0)
-_SECONDS = (3.0, 12.0)
 _SPLITS = ("test", "dev")
 
 
@@ -92,7 +91,10 @@ def plan(prompts: Sequence[Text], references: Sequence[Reference], dialect: str,
 
 
 def choose_references(lake: Lake, settings: Settings, dialect: str, on: date | None = None) -> list[Reference]:
-    """The best clip of 3 to 12 s of each speaker of splits test and dev who lets their voice be cloned (today)."""
+    """The best clip of each speaker of splits test and dev who lets their voice be cloned (today).
+
+    One of the length that [train] reference_seconds wants, where there is one.
+    """
     allowed, _ = permitted(lake, settings, dialect, SCOPE, on)
     decided = {
         row["segment_id"]: row
@@ -102,6 +104,7 @@ def choose_references(lake: Lake, settings: Settings, dialect: str, on: date | N
         and row["recording_id"] in allowed
         and row["speaker_id"]
     }
+    low, high = settings.train.reference_seconds
     best: dict[str, tuple] = {}
     columns = ["segment_id", "duration", "dnsmos_ovrl", "overlap_share"]
     for partition in lake.partitions("segments"):
@@ -110,7 +113,7 @@ def choose_references(lake: Lake, settings: Settings, dialect: str, on: date | N
             found = decided.get(row["segment_id"])
             if found is None:
                 continue
-            usable = _SECONDS[0] <= row["duration"] <= _SECONDS[1]
+            usable = low <= row["duration"] <= high
             split = -_SPLITS.index(found["split"])
             rank = (split, usable, -(row["overlap_share"] or 0.0), row["dnsmos_ovrl"] or 0.0, row["segment_id"])
             speaker = found["speaker_id"]

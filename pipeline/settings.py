@@ -109,9 +109,7 @@ class Score(_Section):
     policy: Literal["emilia", "tts4"] = "emilia"
     min_seconds: float = Field(default=3.0, gt=0)
     max_seconds: float = Field(default=30.0, gt=0)
-    target_seconds: float = Field(
-        default=12.0, gt=0, description="segments are cut at the sentence end nearest to this"
-    )
+    target_seconds: float = Field(default=4.0, gt=0, description="segments are cut at the sentence end nearest to this")
     join_gap_seconds: float = Field(
         default=1.0, ge=0, description="turns of one speaker this close may share a segment"
     )
@@ -143,6 +141,9 @@ class Train(_Section):
     max_seconds: float = Field(default=20.0, gt=0, description="longer clips are left out")
     speaker_hours: float = Field(default=2.0, gt=0, description="no speaker gives more, the best clips first")
     trailing_silence_s: float = Field(default=0.3, ge=0, description="silence kept after the last sound")
+    reference_seconds: tuple[float, float] = Field(
+        default=(3.0, 4.5), description="shortest and longest clip that stands for a voice, in training and validation"
+    )
     min_total_seconds: float = Field(default=60.0, ge=0, description="with less, no voice is trained")
     device: str = "auto"
 
@@ -151,18 +152,19 @@ class FineTune(_Section):
     """How a voice is trained; the keys are those of model/finetune/config.py, which knows more of them."""
 
     kind: Literal["lora", "full"] = "lora"
-    steps: int = Field(default=120, ge=1)
+    steps: int = Field(default=700, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
-    warmup: int = Field(default=10, ge=0)
-    rank: int = Field(default=16, ge=1)
-    alpha: float = Field(default=32, gt=0)
+    warmup: int = Field(default=30, ge=0)
+    rank: int = Field(default=32, ge=1)
+    alpha: float = Field(default=64, gt=0)
     enable_proj: bool = True
     batch_samples: int = Field(default=8, ge=1)
     accumulate: int = Field(default=1, ge=1)
-    reference_share: float = Field(default=0.4, ge=0, le=1)
-    eval_every: int = Field(default=40, ge=1)
-    save_every: int = Field(default=40, ge=1)
+    reference_share: float = Field(default=0.7, ge=0, le=1)
+    eval_every: int = Field(default=100, ge=1)
+    save_every: int = Field(default=100, ge=1)
     patience: int = Field(default=0, ge=0)
+    export: Literal["best", "last"] = "last"
     seed: int = 42
 
 

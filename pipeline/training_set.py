@@ -41,7 +41,6 @@ _CHUNK = 50
 _FRAME_SECONDS = 0.02
 _SILENCE_DB = -40.0
 """A frame this far below the loudest is silence."""
-_REFERENCE_SECONDS = (3.0, 12.0)
 _COLUMNS = (
     "segment_id",
     "recording_id",
@@ -95,7 +94,7 @@ def build_training_set(lake: Lake, settings: Settings, dialect: str, on: date | 
     left_out: dict[str, float] = defaultdict(float)
     allowed, made.refused = permitted(lake, settings, dialect, SCOPE, on)
     chosen = _choose(_candidates(lake, dialect), allowed, settings.train, left_out)
-    references = _references(chosen)
+    references = _references(chosen, settings.train.reference_seconds)
     lake.write("training_set", dialect, _clips(lake, chosen, references, allowed, settings.train, dialect, made))
     rows = lake.rows("training_set", dialect, [name for name in TABLES["training_set"].names if name != "audio"])
     made.content = content_of(rows)
@@ -240,10 +239,10 @@ def _refusal(row: Row, allowed: Mapping[str, str], policy: Train) -> str | None:
     return None if (row["text"] or "").strip() else "no_text"
 
 
-def _references(chosen: Sequence[Row]) -> dict[str, Row]:
+def _references(chosen: Sequence[Row], seconds: tuple[float, float]) -> dict[str, Row]:
     """{segment_id: another segment of its speaker and split}, drawn by hash; none for who said but one thing.
 
-    Clips of 3 to 12 s come first, and not the one spoken just before, whose melody the target would continue.
+    Clips of so many `seconds` come first, and not the one spoken just before, whose melody the target would continue.
     """
     of_speaker: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in chosen:
@@ -255,12 +254,14 @@ def _references(chosen: Sequence[Row]) -> dict[str, Row]:
         for before, row in itertools.pairwise([None, *ordered]):
             assert row is not None
             if rest := [other for other in ordered if other is not row]:
-                found[row["segment_id"]] = min(rest, key=partial(_reference_rank, row, before))
+                found[row["segment_id"]] = min(rest, key=partial(_reference_rank, row, before, seconds))
     return found
 
 
-def _reference_rank(target: Row, before: Row | None, other: Row) -> tuple[bool, bool, bytes]:
-    low, high = _REFERENCE_SECONDS
+def _reference_rank(
+    target: Row, before: Row | None, seconds: tuple[float, float], other: Row
+) -> tuple[bool, bool, bytes]:
+    low, high = seconds
     drawn = hashlib.sha256(f"{target['segment_id']}\0{other['segment_id']}".encode()).digest()
     return not low <= other["duration"] <= high, other is before, drawn
 

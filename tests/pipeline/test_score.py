@@ -80,7 +80,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, encode) -> Scene:
 
 @pytest.fixture(scope="module")
 def stage() -> Score:
-    built = Score(Settings(score=ScoreSettings(min_seconds=1.5)))
+    built = Score(Settings(score=ScoreSettings(min_seconds=1.5, target_seconds=12.0)))
     built.load()
     return built
 
