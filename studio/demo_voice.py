@@ -20,14 +20,15 @@ from pipeline.lake import Lake
 from pipeline.settings import Settings
 from pipeline.stage import ModelUnavailable
 from studio.prompts import held_out
-from studio.record import record
+from studio.record import FORMATS, record
 from studio.truth import read_truths
 
 DIALECT = "cmn-tianjin"
 COLLECTION = "voice"
 RECORDINGS = 12
 """Sessions of one speaker each, a minute long: enough for a voice, and for some speakers to be kept apart."""
-SNR_DB = 25.0
+SNR_DB = 60.0
+LOSSLESS = tuple(form for form in FORMATS if form.bit_rate is None)
 REPORT = "report/index.html"
 _DRAWN = 400
 _LONG_CHARACTERS = 300
@@ -35,8 +36,24 @@ _LONG_CHARACTERS = 300
 
 
 def record_sessions(root: Path, first: int, seed: int) -> None:
-    """Voice sessions in a quiet room beside the demo's other recordings, numbered from `first`."""
-    record(root, [DIALECT], RECORDINGS, 1.0, 1, 0.0, SNR_DB, seed, collection=COLLECTION, first=first)
+    """Voice sessions beside the demo's other recordings, numbered from `first`: close to the microphone, lossless.
+
+    The embedded AudioVAE learned from dry speech and cannot copy a room.
+    """
+    record(
+        root,
+        [DIALECT],
+        RECORDINGS,
+        minutes=1.0,
+        speakers=1,
+        overlap=0.0,
+        snr=SNR_DB,
+        seed=seed,
+        formats=LOSSLESS,
+        collection=COLLECTION,
+        first=first,
+        dry=True,
+    )
 
 
 def make_voice(settings: Settings, config: Path | None, seed: int, console: Console) -> dict[str, Any]:
