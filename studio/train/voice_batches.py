@@ -1,11 +1,13 @@
 """Sequences for training voxcpm2-micro: text, reference and target as VoxCPM2 lays them out, with the studio's truth.
 
 Plain text is spoken by a few house voices, so that text alone need not choose among all; with a reference, all voices.
+Half the sentences are the beginning of one joined to the end of another, and some carry a description that means
+nothing: so the network learns to read what stands there instead of what usually follows, and not to read descriptions.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -21,11 +23,13 @@ from studio.voices import register, voices
 
 IGNORE = -100
 HOUSE_VOICES = 8
-PLAIN_SHARE = 0.4
+PLAIN_SHARE = 0.3
 REFERENCE_PATCHES = (8, 26)
 NOISE = 0.35
 # Now and then what was said before is drowned: then only the reference tells what the voice is like.
-DROWNED_SHARE, DROWNING = 0.3, (0.5, 1.5)
+DROWNED_SHARE, DROWNING = 0.4, (0.5, 1.5)
+SPLICED_SHARE = 0.5
+DESCRIBED_SHARE = 0.15
 # So many neighbours in length a batch is drawn from.
 _NEIGHBOURS = 400
 
@@ -63,6 +67,38 @@ class _Utterance:
     voice: str
     dialect: str
 
+    def piece(self, first: int, end: int, shift: float) -> _Utterance:
+        """Its spoken characters from `first` up to `end`, `shift` seconds later; nothing but them and what is between.
+
+        The piece that ends with the last character keeps what follows it.
+        """
+        begin = self.places[first]
+        stop = self.places[end] if end < len(self.places) else len(self.ids)
+        return _Utterance(
+            self.ids[begin:stop],
+            [place - begin for place in self.places[first:end]],
+            self.syllables[first:end],
+            [start + shift for start in self.starts[first:end]],
+            [each + shift for each in self.ends[first:end]],
+            self.voice,
+            self.dialect,
+        )
+
+    def after(self, ids: list[int]) -> _Utterance:
+        """With `ids` before it."""
+        return replace(self, ids=ids + self.ids, places=[len(ids) + place for place in self.places])
+
+    def joined(self, other: _Utterance) -> _Utterance:
+        """This, then the other, whose times are already those of the whole."""
+        later = other.after(self.ids)
+        return replace(
+            later,
+            places=self.places + later.places,
+            syllables=self.syllables + other.syllables,
+            starts=self.starts + other.starts,
+            ends=self.ends + other.ends,
+        )
+
 
 class SequenceSource:
     """Draws batches from a bank and its latents; a batch is a function of (seed, step)."""
@@ -80,8 +116,12 @@ class SequenceSource:
         self.house = np.array([i for i in order if self.rows[i].voice in house] or order)
         self.voices = {voice: number for number, voice in enumerate(sorted({row.voice for row in self.rows}))}
         self.by_voice: dict[str, list[int]] = {}
+        self.alike: dict[tuple[str, str], list[int]] = {}
         for index, row in enumerate(self.rows):
             self.by_voice.setdefault(row.voice, []).append(index)
+            self.alike.setdefault((row.voice, row.dialect), []).append(index)
+        self.known = np.unique([row.ids[place] for row in self.rows for place in row.places])
+        self.open, self.close = (tokenizer.ids(sign)[-1] for sign in "()")
 
     def batch(self, step: int, size: int) -> Sequences:
         """`size` sequences of about one length."""
@@ -111,8 +151,34 @@ class SequenceSource:
         begin = int(rng.integers(len(clip) - length + 1)) if rng.random() < 0.5 else 0
         return clip[begin : begin + length]
 
+    def _spoken(self, index: int, rng: np.random.Generator) -> tuple[_Utterance, Tensor]:
+        """What is said and its patches: the utterance itself, or its beginning and the end of another by the voice."""
+        row, patches = self.rows[index], self.latents[index]
+        if rng.random() < SPLICED_SHARE:
+            others = self.alike[row.voice, row.dialect]
+            other = others[int(rng.integers(len(others)))]
+            row, patches = self._spliced(index, other, float(rng.uniform(0.2, 0.8)))
+        if not dialects.get(row.dialect).voxcpm_prefix and rng.random() < DESCRIBED_SHARE:
+            described = [self.open, *map(int, rng.choice(self.known, int(rng.integers(2, 5)))), self.close]
+            row = row.piece(0, len(row.places), 0.0).after(row.ids[: row.places[0]] + described)
+        return row, patches
+
+    def _spliced(self, index: int, other: int, share: float) -> tuple[_Utterance, Tensor]:
+        """The first `share` of the characters of one utterance and the rest of the other, cut between frames."""
+        mine, theirs = self.rows[index], self.rows[other]
+        end = min(max(round(share * len(mine.places)), 1), len(mine.places))
+        first = min(round(share * len(theirs.places)), len(theirs.places) - 1)
+        frames, later = self.latents[index].flatten(0, 1), self.latents[other].flatten(0, 1)
+        cut, begin = round(mine.ends[end - 1] / self.frame_seconds), round(theirs.starts[first] / self.frame_seconds)
+        sound = torch.cat([frames[:cut], later[begin:]])
+        size = self.latents[index].shape[1]
+        sound = torch.cat([sound, sound[-1:].expand(-len(sound) % size, -1)])
+        head = mine.piece(0, end, 0.0).after(mine.ids[: mine.places[0]])
+        tail = theirs.piece(first, len(theirs.places), (cut - begin) * self.frame_seconds)
+        return head.joined(tail), sound.unflatten(0, (-1, size))
+
     def _sample(self, index: int, reference: Tensor | None, rng: np.random.Generator) -> dict[str, Tensor]:
-        row, target = self.rows[index], self.latents[index]
+        row, target = self._spoken(index, rng)
         before = 0 if reference is None else len(reference) + 2
         words = before + len(row.ids) + 1
         length = words + len(target)

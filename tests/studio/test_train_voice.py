@@ -144,6 +144,33 @@ def test_sequences_are_laid_out_as_at_inference_and_carry_the_truth(source: Sequ
         assert bool((said > 0).any())
 
 
+def test_a_splice_says_the_beginning_of_one_and_the_end_of_the_other_and_keeps_their_sound(source: SequenceSource) -> None:
+    mine, theirs = source.rows[0], source.rows[1]
+    row, patches = source._spliced(0, 1, 0.5)
+    head, first = round(len(mine.places) / 2), round(len(theirs.places) / 2)
+    said = [mine.ids[place] for place in mine.places[:head]] + [theirs.ids[place] for place in theirs.places[first:]]
+    assert [row.ids[place] for place in row.places] == said
+    assert row.ids[: row.places[0]] == mine.ids[: mine.places[0]]
+    assert row.ids[row.places[-1] :] == theirs.ids[theirs.places[-1] :]
+    assert row.syllables == mine.syllables[:head] + theirs.syllables[first:]
+    assert row.starts == sorted(row.starts)
+    frames, other = patches.flatten(0, 1), source.latents[1].flatten(0, 1)
+    cut = round(mine.ends[head - 1] * 25)
+    torch.testing.assert_close(frames[:cut], source.latents[0].flatten(0, 1)[:cut])
+    begin = round(row.starts[head] * 25)
+    assert begin == cut
+    torch.testing.assert_close(frames[begin : begin + 5], other[round(theirs.starts[first] * 25) :][:5])
+
+
+def test_a_description_stands_before_the_text_and_is_not_read(source: SequenceSource) -> None:
+    index = next(number for number, row in enumerate(source.rows) if row.dialect == "cmn")
+    rng = np.random.default_rng(0)
+    described = [row for row, _ in (source._spoken(index, rng) for _ in range(60)) if source.open in row.ids]
+    assert 2 <= len(described) <= 25
+    for row in described:
+        assert row.ids.index(source.open) < row.ids.index(source.close) < row.places[0]
+
+
 def test_plain_text_is_spoken_by_house_voices_alone(source: SequenceSource) -> None:
     house = set(house_voices())
     assert {source.rows[index].voice for index in source.house} <= house or len(source.house) == len(source.all)
