@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter, process_time
@@ -29,6 +29,7 @@ from rich.table import Table
 from benchmarks.official_voxcpm import peak_memory_mb, reset_peak
 from benchmarks.random_voice import SENTENCE, configuration, random_voice
 from model.voxcpm2 import Request, VoxCPM2, load
+from model.voxcpm2.compiled import compile_solver
 
 GUIDANCE = 2.0
 _MEASURED = ("seconds", "cpu_seconds", "first_audio_s", "peak_memory_mb")
@@ -119,6 +120,8 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="turns that each side gets")] = 3,
     against: Annotated[str, typer.Option(help="voxcpm: measure the official package beside")] = "",
     against_python: Annotated[Path, typer.Option(help="interpreter that has it")] = Path(sys.executable),
+    against_dtype: Annotated[str, typer.Option(help="its dtype; empty: as ours")] = "",
+    compiled: Annotated[bool, typer.Option(help="our solver as one CUDA graph")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="file for the figures")] = None,
 ) -> None:
     """Measure, print the table, write the figures."""
@@ -126,8 +129,10 @@ def main(
         raise typer.BadParameter("only voxcpm can be measured beside", param_hint="--against")
     torch.set_num_threads(threads)
     kind = getattr(torch, dtype or ("float32" if device == "cpu" else "bfloat16"))
-    with _voice(checkpoint, config, torch.device(device), kind, bool(against)) as (model, folder):
-        official = Official(against_python, folder, device, threads) if against else None
+    model = _voice(checkpoint, config, torch.device(device), kind, compiled)
+    theirs = against_dtype or str(kind).removeprefix("torch.")
+    with _saved(model, theirs) if against else nullcontext() as folder:
+        official = Official(against_python, folder, device, threads) if folder else None
         cases = [(int(rows), int(count)) for count in steps.split(",") for rows in batch.split(",")]
         speeds = [
             speed
@@ -150,7 +155,9 @@ def main(
         "patches": patches,
         "rounds": rounds,
         "load_average": os.getloadavg()[0],
+        "compiled": compiled,
         "voxcpm": official and official.version,
+        "voxcpm_dtype": official and theirs,
     }
     if json_file is not None:
         rows = [
@@ -167,19 +174,25 @@ def main(
     _print(speeds, conditions)
 
 
-@contextmanager
-def _voice(
-    checkpoint: Path | None, config: str, device: torch.device, dtype: torch.dtype, saved: bool
-) -> Iterator[tuple[VoxCPM2, Path]]:
-    """The model, and a folder that holds it if `saved`."""
+def _voice(checkpoint: Path | None, config: str, device: torch.device, dtype: torch.dtype, compiled: bool) -> VoxCPM2:
     if checkpoint is not None:
-        yield load(checkpoint, device=device, dtype=dtype), checkpoint
-        return
+        return load(checkpoint, device=device, dtype=dtype, compiled=compiled)
     model = random_voice(configuration(config), device, dtype)
-    with tempfile.TemporaryDirectory(prefix="fangyan-voice-") as folder:
-        if saved:
-            model.save(folder)
-        yield model, Path(folder)
+    if compiled:
+        compile_solver(model.network.feat_decoder)
+    return model
+
+
+@contextmanager
+def _saved(model: VoxCPM2, dtype: str) -> Iterator[Path]:
+    """A folder that holds `model`, to be opened in `dtype` by whoever goes by its config.json."""
+    with tempfile.TemporaryDirectory(prefix="fangyan-voice-") as name:
+        folder = Path(name)
+        model.save(folder)
+        config = json.loads((folder / "config.json").read_text())
+        config["dtype"] = dtype
+        (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        yield folder
 
 
 def _case(
@@ -288,8 +301,8 @@ def _print(speeds: list[Speed], conditions: dict[str, Any]) -> None:
     console = Console()
     console.print(table)
     beside = (
-        f" The ratio is of audio per second: the official package {conditions['voxcpm']} speaks one utterance at a "
-        "time, so a batch is compared with its single stream."
+        f" The ratio is of audio per second: voxcpm {conditions['voxcpm']} ({conditions['voxcpm_dtype']}) "
+        "speaks one utterance at a time, so a batch is compared with its single stream."
         if conditions["voxcpm"]
         else ""
     )

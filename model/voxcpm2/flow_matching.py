@@ -87,9 +87,12 @@ class FlowMatching(nn.Module):
         estimator's output (2n, D, P) of each step, with and without mu.
         """
         dtype = noise.dtype
+        guidance = guidance.float()[:, None, None]
+        if observe is None and all(schedule is schedules[0] for schedule in schedules):
+            common, begin = schedules[0], schedules[0].idle
+            return self.solve(noise, mu, cond, common.time_tokens[begin:], common.deltas[begin:], guidance)
         x = noise.float() if self.estimator.full_precision else noise
         tokens, previous = self.estimator.condition_tokens(mu, cond)
-        guidance = guidance.float()[:, None, None]
         for step in range(1, max(schedule.steps for schedule in schedules) + 1):
             rows = [row for row, schedule in enumerate(schedules) if schedule.idle < step <= schedule.steps]
             if not rows:
@@ -108,6 +111,22 @@ class FlowMatching(nn.Module):
             moved = now - deltas * guide(*velocity.chunk(2), strength)
             x = moved if some is None else x.index_copy(0, some, moved)
         return x.to(dtype)
+
+    def solve(
+        self, noise: Tensor, mu: Tensor, cond: Tensor, time_tokens: Tensor, deltas: Tensor, guidance: Tensor
+    ) -> Tensor:
+        """`sample` where all rows share their steps: time tokens (S, width), deltas (S,), guidance (N, 1, 1).
+
+        Nothing in it waits for the host, so that it can be compiled as one graph, see compiled.py.
+        """
+        x = noise.float() if self.estimator.full_precision else noise
+        tokens, previous = self.estimator.condition_tokens(mu, cond)
+        condition = torch.cat([tokens, torch.zeros_like(tokens)]), torch.cat([previous, previous])
+        for time_token, delta in zip(time_tokens.unbind(), deltas.unbind(), strict=True):
+            both = torch.cat([x, x]).to(noise.dtype)
+            velocity = self.estimator.velocity(both, condition, time_token.expand(len(both), -1))
+            x = x - delta * guide(*velocity.chunk(2), guidance)
+        return x.to(noise.dtype)
 
     def training_loss(self, target: Tensor, mu: Tensor, cond: Tensor, draws: TrainingDraws) -> Tensor:
         """Squared error (N, P), mean over channels, of the velocity towards `target` (N, D, P) from noise."""

@@ -17,6 +17,7 @@ from torch import Tensor
 from model.references import load_reference
 from model.voxcpm2 import checkpoint
 from model.voxcpm2.audio_vae import AudioVAE
+from model.voxcpm2.compiled import compile_solver
 from model.voxcpm2.config import VoxCPM2Config, read_config, write_config
 from model.voxcpm2.generate import Job, advance, make_job
 from model.voxcpm2.long_text import join_audio, split_text, weakest
@@ -228,14 +229,16 @@ def load(
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     full_precision: bool = False,
+    compiled: bool = False,
 ) -> VoxCPM2:
     """Open a VoxCPM2 directory, or a hub name such as openbmb/VoxCPM2.
 
     `device` None: a GPU if there is one. `dtype` None: the config's on a GPU, float32 on a CPU, where bfloat16 is
     faster on processors that multiply it (AVX512_BF16) and moves velocities some per cent; the AudioVAE stays float32.
     `full_precision` keeps RoPE tables, time embedding and solver grid float32 in a half-precision model, which is
-    closer to how it was trained but not what the published program computes. Raises ConfigError, CheckpointError,
-    TokenizerError.
+    closer to how it was trained but not what the published program computes. `compiled` makes the solver one CUDA
+    graph on a GPU, see compiled.py; it takes minutes at first, and is refused on a CPU, where it is slower than the
+    twin. Raises ConfigError, CheckpointError, TokenizerError.
     """
     folder = _folder(path)
     config = read_config(folder / "config.json")
@@ -246,6 +249,10 @@ def load(
     tokenizer = Tokenizer.read(folder)
     network = checkpoint.read_network(config, folder, kind, where)
     network.full_precision(full_precision)
+    if compiled:
+        if where.type == "cpu":
+            raise ValueError("compiled=True is for GPUs: on a CPU the network's twin is faster")
+        compile_solver(network.feat_decoder)
     return VoxCPM2(config, network, checkpoint.read_audio_vae(config, folder, where), tokenizer)
 
 

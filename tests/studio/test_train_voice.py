@@ -144,7 +144,7 @@ def test_sequences_are_laid_out_as_at_inference_and_carry_the_truth(source: Sequ
         assert bool((said > 0).any())
 
 
-def test_a_splice_says_the_beginning_of_one_and_the_end_of_the_other_and_keeps_their_sound(source: SequenceSource) -> None:
+def test_a_splice_says_the_beginning_of_one_and_the_end_of_another(source: SequenceSource) -> None:
     mine, theirs = source.rows[0], source.rows[1]
     row, patches = source._spliced(0, 1, 0.5)
     head, first = round(len(mine.places) / 2), round(len(theirs.places) / 2)
