@@ -7,7 +7,7 @@ nothing: so the network learns to read what stands there instead of what usually
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -17,8 +17,9 @@ from model.voxcpm2.prompt import AUDIO_START, REFERENCE_END, REFERENCE_START
 from model.voxcpm2.tokenizer import Tokenizer
 from pipeline import dialects
 from studio.bank import Bank
-from studio.train.syllables import SILENCE, PartTable, syllable_class
+from studio.train.syllables import SILENCE, PartTable
 from studio.train.voice_latents import Latents
+from studio.train.voice_utterances import FRAME_SECONDS, Utterance, read_utterance, spliced
 from studio.voices import register, voices
 
 IGNORE = -100
@@ -57,49 +58,6 @@ class Sequences:
     voices: Tensor
 
 
-@dataclass(frozen=True)
-class _Utterance:
-    ids: list[int]
-    places: list[int]  # text position, from the first id, of every spoken character
-    syllables: list[int]
-    starts: list[float]
-    ends: list[float]
-    voice: str
-    dialect: str
-
-    def piece(self, first: int, end: int, shift: float) -> _Utterance:
-        """Its spoken characters from `first` up to `end`, `shift` seconds later; nothing but them and what is between.
-
-        The piece that ends with the last character keeps what follows it.
-        """
-        begin = self.places[first]
-        stop = self.places[end] if end < len(self.places) else len(self.ids)
-        return _Utterance(
-            self.ids[begin:stop],
-            [place - begin for place in self.places[first:end]],
-            self.syllables[first:end],
-            [start + shift for start in self.starts[first:end]],
-            [each + shift for each in self.ends[first:end]],
-            self.voice,
-            self.dialect,
-        )
-
-    def after(self, ids: list[int]) -> _Utterance:
-        """With `ids` before it."""
-        return replace(self, ids=ids + self.ids, places=[len(ids) + place for place in self.places])
-
-    def joined(self, other: _Utterance) -> _Utterance:
-        """This, then the other, whose times are already those of the whole."""
-        later = other.after(self.ids)
-        return replace(
-            later,
-            places=self.places + later.places,
-            syllables=self.syllables + other.syllables,
-            starts=self.starts + other.starts,
-            ends=self.ends + other.ends,
-        )
-
-
 class SequenceSource:
     """Draws batches from a bank and its latents; a batch is a function of (seed, step)."""
 
@@ -108,8 +66,7 @@ class SequenceSource:
     ) -> None:
         self.latents, self.seed = latents, seed
         self.parts = PartTable(syllables)
-        self.rows = [_read(row, tokenizer, syllables) for row in bank.table.slice(0, len(latents)).to_pylist()]
-        self.frame_seconds = 1 / 25
+        self.rows = [read_utterance(row, tokenizer, syllables) for row in bank.table.slice(0, len(latents)).to_pylist()]
         house = set(house_voices())
         order = np.argsort(latents.lengths, kind="stable")
         self.all = order
@@ -151,31 +108,18 @@ class SequenceSource:
         begin = int(rng.integers(len(clip) - length + 1)) if rng.random() < 0.5 else 0
         return clip[begin : begin + length]
 
-    def _spoken(self, index: int, rng: np.random.Generator) -> tuple[_Utterance, Tensor]:
+    def _spoken(self, index: int, rng: np.random.Generator) -> tuple[Utterance, Tensor]:
         """What is said and its patches: the utterance itself, or its beginning and the end of another by the voice."""
         row, patches = self.rows[index], self.latents[index]
         if rng.random() < SPLICED_SHARE:
             others = self.alike[row.voice, row.dialect]
             other = others[int(rng.integers(len(others)))]
-            row, patches = self._spliced(index, other, float(rng.uniform(0.2, 0.8)))
+            mine, theirs = (row, patches), (self.rows[other], self.latents[other])
+            row, patches = spliced(mine, theirs, float(rng.uniform(0.2, 0.8)))
         if not dialects.get(row.dialect).voxcpm_prefix and rng.random() < DESCRIBED_SHARE:
             described = [self.open, *map(int, rng.choice(self.known, int(rng.integers(2, 5)))), self.close]
             row = row.piece(0, len(row.places), 0.0).after(row.ids[: row.places[0]] + described)
         return row, patches
-
-    def _spliced(self, index: int, other: int, share: float) -> tuple[_Utterance, Tensor]:
-        """The first `share` of the characters of one utterance and the rest of the other, cut between frames."""
-        mine, theirs = self.rows[index], self.rows[other]
-        end = min(max(round(share * len(mine.places)), 1), len(mine.places))
-        first = min(round(share * len(theirs.places)), len(theirs.places) - 1)
-        frames, later = self.latents[index].flatten(0, 1), self.latents[other].flatten(0, 1)
-        cut, begin = round(mine.ends[end - 1] / self.frame_seconds), round(theirs.starts[first] / self.frame_seconds)
-        sound = torch.cat([frames[:cut], later[begin:]])
-        size = self.latents[index].shape[1]
-        sound = torch.cat([sound, sound[-1:].expand(-len(sound) % size, -1)])
-        head = mine.piece(0, end, 0.0).after(mine.ids[: mine.places[0]])
-        tail = theirs.piece(first, len(theirs.places), (cut - begin) * self.frame_seconds)
-        return head.joined(tail), sound.unflatten(0, (-1, size))
 
     def _sample(self, index: int, reference: Tensor | None, rng: np.random.Generator) -> dict[str, Tensor]:
         row, target = self._spoken(index, rng)
@@ -224,9 +168,9 @@ class SequenceSource:
             "voices": voices,
         }
 
-    def _timed(self, row: _Utterance, patches: int, frames: int, before: int) -> tuple[Tensor, Tensor]:
+    def _timed(self, row: Utterance, patches: int, frames: int, before: int) -> tuple[Tensor, Tensor]:
         """Syllables (N, P) of the frames, and spans (N, 2) of text positions; -1, -1 where nothing is said."""
-        times = (np.arange(patches * frames) + 0.5) * self.frame_seconds
+        times = (np.arange(patches * frames) + 0.5) * FRAME_SECONDS
         character = np.searchsorted(np.array(row.starts), times, side="right") - 1
         spoken = (character >= 0) & (times < np.array(row.ends)[character])
         syllables = np.where(spoken, np.array(row.syllables)[character], SILENCE)
@@ -255,25 +199,6 @@ def _near(order: np.ndarray, place: float, rng: np.random.Generator) -> int:
     window = min(_NEIGHBOURS, len(order))
     begin = int(place * (len(order) - window + 1))
     return int(order[begin + int(rng.integers(window))])
-
-
-def _read(row: dict[str, object], tokenizer: Tokenizer, syllables: dict[str, int]) -> _Utterance:
-    """Ids of the prompt and where its spoken characters stand. Raises ValueError where text and characters differ."""
-    dialect, text = str(row["dialect"]), str(row["text"])
-    prompt = dialects.get(dialect).prompt(text)
-    tokens, characters = tokenizer.tokens(prompt), list(row["characters"])  # type: ignore[call-overload]
-    places: list[int] = []
-    position = len(tokens) - len(text)
-    for character in characters:
-        while position < len(tokens) and tokens[position] != character:
-            position += 1
-        places.append(position)
-        position += 1
-    if not places or places[-1] >= len(tokens):
-        raise ValueError(f"{row['utterance_id']}: {text!r} does not spell {''.join(characters)!r}")
-    said = [syllables.get(syllable_class(dialect, each), SILENCE) for each in row["syllables"]]  # type: ignore[attr-defined]
-    starts, ends = list(row["char_start"]), list(row["char_end"])  # type: ignore[call-overload]
-    return _Utterance(tokenizer.ids(prompt), places, said, starts, ends, str(row["voice_id"]), dialect)
 
 
 def _padded(samples: list[dict[str, Tensor]]) -> Sequences:

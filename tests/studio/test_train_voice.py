@@ -29,6 +29,7 @@ from studio.train.voice_network import NetworkTrainer
 from studio.train.voice_scores import Listener, held_out_sentences, spoken
 from studio.train.voice_shape import DIALECTS, PATCH_FRAMES, micro_config
 from studio.train.voice_tokens import build_tokenizer
+from studio.train.voice_utterances import spliced
 from studio.train.whisper_scores import character_error_rate
 
 ROOT = Path(__file__).parents[2]
@@ -146,7 +147,7 @@ def test_sequences_are_laid_out_as_at_inference_and_carry_the_truth(source: Sequ
 
 def test_a_splice_says_the_beginning_of_one_and_the_end_of_another(source: SequenceSource) -> None:
     mine, theirs = source.rows[0], source.rows[1]
-    row, patches = source._spliced(0, 1, 0.5)
+    row, patches = spliced((mine, source.latents[0]), (theirs, source.latents[1]), 0.5)
     head, first = round(len(mine.places) / 2), round(len(theirs.places) / 2)
     said = [mine.ids[place] for place in mine.places[:head]] + [theirs.ids[place] for place in theirs.places[first:]]
     assert [row.ids[place] for place in row.places] == said
