@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,8 @@ class Lora:
         """Attach adapters that change nothing yet: A uniform as of Kaiming (a = sqrt 5), B zero."""
         self.network, self.config = network, config
         self.adapters: dict[str, Adapter] = {}
-        self._name = f"lora_{id(self)}"
+        # Its id would come again: adapters stay on the network when nobody keeps this object.
+        self._name = f"lora_{uuid.uuid4().hex}"
         for path in target_paths(network, config):
             linear = network.get_submodule(path)
             if not isinstance(linear, nn.Linear):

@@ -159,6 +159,14 @@ def test_stacked_adapters_add_up_and_are_switched_each_by_itself(model: VoxCPM2)
     assert torch.equal(states(model.network), plain)
 
 
+def test_adapters_that_nobody_keeps_do_not_take_each_others_place(model: VoxCPM2) -> None:
+    for _ in range(3):
+        Lora(model.network, LoraConfig(r=4))
+    layer = model.network.get_submodule(PATH)
+    assert isinstance(layer, lora.LoraLinear)
+    assert len(layer.adapters) == 3
+
+
 def test_merged_weights_speak_as_attached_ones_did(model: VoxCPM2) -> None:
     adapters = randomised(model.network, 7, enable_proj=True)
     attached = states(model.network)
