@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from model.dialect_judges import Judges, open_judges
 from model.evaluation import drift, noise_salvage
 from model.evaluation.evaluate import EvaluationRow, conditions, differences, evaluate, summaries
+from model.evaluation.intelligibility import compared, error_rate, unspaced
 from model.evaluation.statistics import METHOD
 from model.evaluation.utterance import Metric, Utterance
 from model.listening.tables import stored_rows
@@ -34,8 +35,6 @@ SLOPE = "slope per minute"
 # (utterances done, utterances to do, what they are for)
 Progress = Callable[[int, int, str], None]
 _MADE_FROM = b"fangyan.made_from"
-_NOTHING_SPOKEN = {"cer": 1.0, "cer_raw": 1.0, "stop_rate": 0.0}
-"""What a failure counts as: nothing of the text was heard, and no good end was reached."""
 
 
 @dataclass
@@ -131,10 +130,7 @@ def _quality(
             heard.details[row.model_id].append(row.details)
     for row in rows:
         if row["audio"] is None:
-            found += [
-                EvaluationRow(row["utterance_id"], row["model_id"], heard.dialect, name, value, 1.0, row["error"] or "")
-                for name, value in _NOTHING_SPOKEN.items()
-            ]
+            found += nothing_spoken(row)
     said = _said(metrics)
     _keep(told, found, None, heard, sides, said)
     ids = {side: model_id for model_id, side in sides.items()}
@@ -154,6 +150,27 @@ def _quality(
                     "conditions": f"fine-tuned less base, paired by utterance; {said.get(name, METHOD)}",
                 }
             )
+
+
+def nothing_spoken(row: Row) -> list[EvaluationRow]:
+    """What a failure counts as: all of the text wrong, as an error rate of its whole length, and no good end."""
+    text, unit = Text("", "", row["text"]).heard, "cer" if unspaced(row["dialect"]) else "wer"
+    weights = {"stop_rate": 1.0}
+    for name, expected in ((unit, compared(text, unit)), (f"{unit}_raw", text)):
+        if expected:
+            _, weights[name] = error_rate(expected, "", unit)
+    return [
+        EvaluationRow(
+            row["utterance_id"],
+            row["model_id"],
+            row["dialect"],
+            name,
+            0.0 if name == "stop_rate" else 1.0,
+            weight,
+            row["error"] or "",
+        )
+        for name, weight in weights.items()
+    ]
 
 
 def _noise(
@@ -302,7 +319,8 @@ def _made_from(lake: Lake, settings: Settings, dialect: str, spoken: Sequence[Ro
     corpus = lake.rows("corpus", None, ("segment_id", "decision"))
     facts = [
         VERSION,
-        [[row["provenance"], row["model_id"], row["side"]] for row in spoken],
+        # A failure that was spoken after all has the provenance that it had.
+        [[row["provenance"], row["model_id"], row["side"], row["error"]] for row in spoken],
         sorted(row["segment_id"] for row in corpus if row["decision"] == "keep"),
         settings.transcribe.model_dump(mode="json"),
         [

@@ -37,7 +37,7 @@ class Intelligibility:
         values: dict[str, float] = {}
         weights: dict[str, float] = {}
         texts = {
-            unit: (_normalized(utterance.text, unit), _normalized(heard, unit)),
+            unit: (compared(utterance.text, unit), compared(heard, unit)),
             f"{unit}_raw": (utterance.text.strip(), heard),
         }
         for name, (expected, found) in texts.items():
@@ -60,7 +60,8 @@ def unspaced(dialect: str) -> bool:
     return dialects.get(dialect).script in UNSPACED
 
 
-def _normalized(text: str, unit: str) -> str:
+def compared(text: str, unit: str) -> str:
+    """The text as it is compared: its spoken characters, for `unit` "wer" with a space between words."""
     if unit == "cer":
         return normalized(text)
     words = (normalized(word) for word in unicodedata.normalize("NFKC", text).split())
