@@ -6,10 +6,14 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from model.systems.asking import SUFFIXES, Utterance, ask
 from model.systems.config import FILE, PROJECT, Command, Directory, ElevenLabs, OpenAI, load_systems
 from model.validation import Spoken
-from model.validation_plan import Ask
+from model.validation_plan import Ask, Reference
+from pipeline import audio, rnnoise
 
 _WALL = {
     "directory": "files made elsewhere",
@@ -47,7 +51,7 @@ class SystemSpeaker:
                     one.utterance_id,
                     one.text.heard,
                     one.dialect,
-                    None if voice is None else (voice.samples, voice.sample_rate),
+                    None if voice is None else _clip(voice),
                     "" if voice is None else self._texts.get(voice.segment_id, ""),
                 ),
             )
@@ -70,6 +74,14 @@ def system_speakers(
     """The systems of `file` that are asked in a dialect. Raises SystemsError."""
     systems = [system for system in load_systems(file) if not system.dialects or dialect in system.dialects]
     return [SystemSpeaker(system, reference_texts) for system in systems]
+
+
+def _clip(voice: Reference) -> tuple[NDArray[np.float32], int]:
+    """The reference as a system gets it, float32 (T,) and its rate in Hz: none of them denoises it as VoxCPM2 does."""
+    if not voice.denoise:
+        return voice.samples, voice.sample_rate
+    wide = audio.resample(voice.samples, voice.sample_rate, rnnoise.SAMPLE_RATE)
+    return rnnoise.denoise(wide), rnnoise.SAMPLE_RATE
 
 
 def _content(system: Directory | Command | OpenAI | ElevenLabs) -> str:

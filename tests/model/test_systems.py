@@ -8,6 +8,7 @@ import logging
 import time
 import wave
 from collections.abc import Iterator
+from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 
@@ -355,6 +356,22 @@ def test_failures_are_kept_and_a_second_run_asks_only_for_them(server: SpeechSer
     assert len(server.asked) == 5
     other = synthesize(lake, "cmn-tianjin", asks, [SystemSpeaker(openai(server, voice="another"))])
     assert other.spoken == 4
+
+
+def test_a_reference_that_is_to_be_denoised_reaches_a_system_denoised(tmp_path: Path) -> None:
+    noise = 0.1 * np.random.default_rng(3).standard_normal(2 * RATE).astype(np.float32)
+    noisy = Reference("s-1", "r-1", "p-1", "c-1", noise, RATE, "snr 0 dB")
+    argv = ["{python}", "-c", "import shutil, sys; shutil.copy(*sys.argv[1:3])", "{reference}", "{out}", "{text}"]
+    speaker = SystemSpeaker(Command(kind="command", name="echo", argv=argv))
+    asks = [
+        Ask(f"t-{treated}", "noise", Text("t", "everyday", "好"), "cmn", replace(noisy, denoise=treated), 10, 2.0, 0)
+        for treated in (False, True)
+    ]
+    heard = [spoken for _, spoken in speaker.speak(asks)]
+    assert [len(spoken.samples) / spoken.sample_rate for spoken in heard if spoken.samples is not None] == [2.0, 2.0]
+    level, denoised = (float(np.std(spoken.samples)) for spoken in heard if spoken.samples is not None)
+    assert level == pytest.approx(0.1, rel=0.05)
+    assert denoised < level / 3
 
 
 def test_a_system_is_asked_only_in_its_dialects(tmp_path: Path) -> None:
