@@ -20,7 +20,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from model.systems.config import PROJECT, Command, Directory, ElevenLabs, OpenAI, SystemsError, fill
+from model.systems.config import PROJECT, Command, Directory, ElevenLabs, OpenAI, fill
 from model.systems.http import Policy, RequestFailed, post_for_audio
 from pipeline import audio
 from pipeline.decoding import AudioStream
@@ -73,7 +73,7 @@ def ask(system: Directory | Command | OpenAI | ElevenLabs, utterance: Utterance)
             data, attempts = answer.data, answer.attempts
         wall = time.perf_counter() - began
         samples, rate = _decoded(data)
-    except (_NoSpeech, RequestFailed, SystemsError, BadRecording, OSError) as error:
+    except (_NoSpeech, RequestFailed, BadRecording, OSError, ValueError) as error:
         attempts = error.attempts if isinstance(error, RequestFailed) else attempts
         return Outcome(None, reason=str(error), wall_s=time.perf_counter() - began, attempts=attempts)
     return Outcome(samples, rate, wall_s=wall, attempts=attempts)

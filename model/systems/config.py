@@ -19,7 +19,7 @@ FILE = PROJECT / "systems.toml"
 PLACEHOLDERS = ("python", "text", "text_file", "reference", "reference_text", "dialect", "out")
 """What an argument of a command may name in braces; `reference_data_url` is the body field's counterpart."""
 BODY_PLACEHOLDERS = ("reference_data_url", "reference_text", "dialect")
-RESERVED = ("base", "fine_tuned", "difference")
+RESERVED = ("base", "fine_tuned", "difference", "reference")
 _NAMED = re.compile(r"\{(\w+)\}")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -38,7 +38,8 @@ class _System(BaseModel):
     @field_validator("name")
     @classmethod
     def _free(cls, name: str) -> str:
-        if name in RESERVED:
+        # The report shows fine_tuned as "Fine-tuned": no name may pass for one of these.
+        if re.sub(r"[ _-]", "_", name.lower()) in RESERVED:
             raise ValueError(f"is what the project's own voices are called; not {', '.join(RESERVED)}")
         return name
 
@@ -118,12 +119,15 @@ class _Http(_System):
         return urlsplit(self.base_url).hostname in _LOOPBACK
 
     def key(self) -> str:
-        """The key from the environment, "" where none is needed. Raises SystemsError if it is not set."""
+        """The key from the environment, "" where none is needed. Raises SystemsError if it is not set or no key."""
         if not self.key_env:
             return ""
         key = os.environ.get(self.key_env, "").strip()
         if not key:
             raise SystemsError(f"{self.name}: the environment variable {self.key_env} with its key is not set")
+        # The HTTP client would refuse it too, with an error that shows it.
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise SystemsError(f"{self.name}: the value of {self.key_env} is no key: it has spaces or other letters")
         return key
 
 

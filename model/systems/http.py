@@ -16,6 +16,7 @@ from typing import Any
 HIDDEN = "[key]"
 _CHUNK = 1 << 16
 _SHOWN = 200
+_BROKEN = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 
 
 class RequestFailed(Exception):
@@ -103,11 +104,13 @@ def _once(request: urllib.request.Request, policy: Policy) -> bytes:
         raise RequestFailed(said) from None
     except TimeoutError:
         raise _Again(f"no answer within {policy.timeout_s:g} s") from None
-    except (http.client.HTTPException, ConnectionResetError) as error:
+    except (http.client.HTTPException, *_BROKEN) as error:
         raise _Again(f"the connection broke: {type(error).__name__}") from None
     except urllib.error.URLError as error:
         if isinstance(error.reason, TimeoutError):
             raise _Again(f"no answer within {policy.timeout_s:g} s") from None
+        if isinstance(error.reason, _BROKEN):
+            raise _Again(f"the connection broke: {type(error.reason).__name__}") from None
         raise RequestFailed(f"cannot reach {request.host}: {error.reason}") from None
 
 
@@ -143,7 +146,7 @@ def _retry_after(value: str | None) -> float | None:
     """Seconds that a Retry-After header asks for, as a number or as a date."""
     if value is None:
         return None
-    if value.strip().isdigit():
+    if value.strip().isdecimal():
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())

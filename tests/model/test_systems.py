@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import socket
+import struct
+import threading
 import time
 import wave
 from collections.abc import Iterator
@@ -90,6 +93,8 @@ def test_the_project_asks_espeak_and_every_commented_example_is_valid(tmp_path: 
     [
         ("[[system]]\nname='a'\nkind='telepathy'", r"systems.toml: a: Input tag 'telepathy'.*'command'"),
         ("[[system]]\nname='base'\nkind='directory'\npath='x'", "base: name: is what the project's own voices"),
+        ("[[system]]\nname='Fine-tuned'\nkind='directory'\npath='x'", "Fine-tuned: name: is what the project's own"),
+        ("[[system]]\nname='Reference'\nkind='directory'\npath='x'", "Reference: name: is what the project's own"),
         ("[[system]]\nname='a'\nkind='directory'\npath='x'\nspeed=2", "a: speed: Extra inputs"),
         ("[[system]]\nname='a'\nkind='command'\nargv=['say','{text}']", r"a: argv: no argument names \{out\}"),
         (
@@ -318,6 +323,45 @@ def test_the_key_is_in_no_message_and_no_log(
     asked = len(server.asked)
     assert "environment variable TEST_SPEECH_KEY with its key is not set" in ask(openai(server), HELLO).reason
     assert len(server.asked) == asked
+
+
+@pytest.mark.parametrize("damage", ["\nX-Other: 1", "\u201d", " two"])
+def test_a_key_that_no_header_can_hold_is_refused_unshown(
+    server: SpeechServer, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    monkeypatch.setenv("TEST_SPEECH_KEY", KEY + damage)
+    outcome = ask(openai(server), HELLO)
+    assert outcome.samples is None
+    assert "the value of TEST_SPEECH_KEY is no key" in outcome.reason
+    assert KEY[:12] not in outcome.reason
+    assert server.asked == []
+
+
+def test_a_connection_that_breaks_while_the_request_is_sent_is_tried_again(server: SpeechServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            for _ in range(2):
+                connection, _ = listening.accept()
+                # A close with unread bytes and no lingering resets the connection under the sender.
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.recv(1024)
+                connection.close()
+
+        thread = threading.Thread(target=hang_up, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        outcome = ask(openai(server, base_url=url, attempts=2, body={"filler": "x" * (16 << 20)}), HELLO)
+        thread.join(5)
+    assert (outcome.samples, outcome.attempts) == (None, 2)
+    assert "the connection broke" in outcome.reason
+
+
+def test_a_text_that_no_argument_can_hold_is_a_failure_of_its_own() -> None:
+    argv = ["{python}", "-c", "pass", "{text}", "{out}"]
+    outcome = ask(Command(kind="command", name="c", argv=argv), Utterance("u", "a\0b", "cmn"))
+    assert outcome.samples is None
+    assert "null byte" in outcome.reason
 
 
 def test_nobody_at_the_address_is_told_at_once() -> None:
