@@ -13,6 +13,9 @@ from torch import Tensor
 from model.voxcpm2.flow_matching import FlowMatching
 from model.voxcpm2.network import fill_rows
 
+# Graphs of one function that dynamo may make before it gives up: rows by steps by models.
+_MOST_GRAPHS = 128
+
 
 def compile_solver(sampler: FlowMatching, backend: str = "inductor") -> None:
     """Compile `sampler.solve`, anew for each number of steps and each power of two of rows that is asked for.
@@ -20,6 +23,9 @@ def compile_solver(sampler: FlowMatching, backend: str = "inductor") -> None:
     Rows are filled up to that power with zeros. Raises torch's own error where the region is not one graph: then
     something in it waits for the host. `backend` "aot_eager" checks that without a compiler.
     """
+    from torch._dynamo import config
+
+    config.recompile_limit = max(config.recompile_limit, _MOST_GRAPHS)
     mode = "reduce-overhead" if backend == "inductor" else None
     region = torch.compile(type(sampler).solve, fullgraph=True, dynamic=False, backend=backend, mode=mode)
 

@@ -41,6 +41,13 @@ def test_it_is_one_graph_whose_patches_are_those_of_the_plain_solver(own: Networ
         assert relative(sampled(own, rows), wanted) <= 1e-5
 
 
+def test_as_many_shapes_are_compiled_as_are_asked_for(own: Network) -> None:
+    with torch._dynamo.config.patch(recompile_limit=2):
+        compile_solver(own.feat_decoder, backend="eager")
+        for rows in (1, 2, 4, 8):
+            assert len(sampled(own, rows, (2,))) == rows
+
+
 def test_rows_of_different_steps_go_the_plain_way(own: Network) -> None:
     wanted = sampled(own, 3, (4, 6))
     compile_solver(own.feat_decoder, backend="aot_eager")
