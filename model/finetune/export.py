@@ -37,7 +37,8 @@ def write_full(folder: Path, model: VoxCPM2, base: Path, weights: Weights, dtype
     vae = next(base / name for name in VAE_FILES if (base / name).is_file())
     (folder / vae.name).unlink(missing_ok=True)
     try:
-        os.link(vae, folder / vae.name)
+        # What a symbolic link names, as in a cache of the hub: its own path would lead nowhere from here.
+        os.link(vae.resolve(), folder / vae.name)
     except OSError:
         shutil.copyfile(vae, folder / vae.name)
 
