@@ -38,6 +38,8 @@ def fine_tune(
     `progress` is told (step, total, losses) after each step, `encoded` (done, total) while clips are encoded.
     Raises BadData before training starts, CannotResume, OutOfMemory, Diverged, ConfigError, CheckpointError, LoraError.
     """
+    if config.kind == "full" and out.resolve() == base.resolve():
+        raise ValueError(f"{out}: the result would overwrite the base; choose another folder")
     fabric = start(config)
     model = load(base, device=fabric.device, dtype="float32")
     latents = LatentCache(cache, model, config.max_seconds)
