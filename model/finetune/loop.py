@@ -110,7 +110,7 @@ class Run:
             kind=self.config.kind,
             steps=state.step,
             best_step=self._exported_step,
-            best_loss=state.best_loss,
+            best_loss=next((each["loss"] for each in state.dev if each["step"] == self._exported_step), None),
             stopped_early=self.stopped_early,
             train=state.train,
             dev=state.dev,
@@ -195,6 +195,12 @@ class Run:
         state = self.state
         with self.average.in_place_of(self.weights) if self.average else nullcontext(), self._knobs():
             result = validate(self.fabric, self.objective, self._dev_packs, self._load)
+        if not math.isfinite(result["loss"]):
+            raise Diverged(
+                f"step {state.step}: validation loss {result['loss']:g}; lower learning_rate (now "
+                f"{self.config.rate:g}), or look at the validation clips. "
+                f"The last checkpoint is {self.checkpoints.latest() or 'none yet'}."
+            )
         state.dev.append({"step": state.step, **result})
         if state.best_loss is not None and result["loss"] >= state.best_loss:
             state.without_better += 1
@@ -236,7 +242,7 @@ class Run:
         try:
             yield
         except RuntimeError as error:
-            if not isinstance(error, torch.OutOfMemoryError) and "not enough memory" not in str(error):
+            if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
                 raise
             config = self.config
             knobs = [f"lower batch_tokens (now {config.batch_tokens}) or batch_samples (now {config.batch_samples})"]

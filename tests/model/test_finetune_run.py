@@ -7,20 +7,22 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import typer
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny_checkpoint import CHECKPOINT
-from tiny_training import Murmur, corpus, manifest, settings
+from tiny_training import Murmur, clips, corpus, manifest, settings
 from typer.testing import CliRunner
 
 from model import commands, voxcpm2
 from model.finetune import loop
 from model.finetune.checkpoints import CannotResume
+from model.finetune.latents import LatentCache
 from model.finetune.loop import Diverged, OutOfMemory, learning_rate
 from model.finetune.manifest import BadData
 from model.finetune.report import FineTuneReport
@@ -178,15 +180,61 @@ def test_bad_data_is_refused_before_training_or_skipped(train: Path, tmp_path: P
     assert (report.samples, report.skipped) == (4, 2)
 
 
+def test_the_last_step_is_exported_with_its_own_loss_if_asked(train: Path, tmp_path: Path) -> None:
+    """A learning rate that ruins the model: the last validation is not the best."""
+    fields = {"steps": 2, "learning_rate": 0.5, "warmup": 0, "eval_every": 1}
+    report = run(train, tmp_path, dev=True, export="last", **fields)
+    first, last = (point["loss"] for point in report.dev)
+    assert first < last
+    assert (report.best_step, report.best_loss) == (2, last)
+    held = weights(tmp_path / "checkpoints" / "step_0000002")
+    assert all(torch.equal(each, held[name]) for name, each in weights(tmp_path).items())
+
+
+def test_a_base_of_links_is_trained_and_never_overwritten(train: Path, tmp_path: Path) -> None:
+    """As the hub's cache keeps it: relative links to files elsewhere."""
+    base = tmp_path / "snapshots" / "base"
+    base.mkdir(parents=True)
+    for file in CHECKPOINT.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+        (base / file.name).symlink_to(Path("..", "..", file.name))
+    config, cache = settings(kind="full", steps=1), train.parent / "cache"
+    with pytest.raises(ValueError, match="overwrite the base"):
+        fine_tune(base, train, None, base, config, cache)
+    fine_tune(base, train, None, tmp_path / "out", config, cache)
+    assert voxcpm2.load(tmp_path / "out").network.dtype is torch.float32
+
+
+def test_a_validation_loss_that_is_no_number_stops_the_run(train: Path, tmp_path: Path, murmur: Murmur) -> None:
+    # The seventh is none of those trained on.
+    clip = clips(tmp_path, murmur, 7)[-1]
+    held = LatentCache(tmp_path / "cache", voxcpm2.load(CHECKPOINT, dtype="float32", device="cpu"), 60)
+    encoded = held.clip(clip)
+    broken = {"latents": torch.full_like(held.read(encoded), torch.nan)}
+    told = {"file_seconds": str(encoded.file_seconds), "seconds": str(encoded.seconds)}
+    save_file(broken, tmp_path / "cache" / encoded.key[:2] / f"{encoded.key}.safetensors", metadata=told)
+    dev = manifest(tmp_path / "dev.jsonl", [{"audio": clip.name, "text": "好"}])
+    with pytest.raises(Diverged, match=r"step 2: validation loss nan.*last checkpoint is none yet"):
+        fine_tune(CHECKPOINT, train, dev, tmp_path / "out", settings(), tmp_path / "cache")
+
+
 def test_a_loss_that_is_no_number_stops_the_run(train: Path, tmp_path: Path) -> None:
     with pytest.raises(Diverged, match=r"lower learning_rate \(now 1e\+30\)"):
         run(train, tmp_path, learning_rate=1e30, warmup=0, clip=0)
 
 
-def test_out_of_memory_names_the_knobs(train: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+def cuda_is_full(*_: object) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory")
 
+
+def memory_is_full(*_: object) -> None:
+    torch.empty(1 << 60, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize("full", [cuda_is_full, memory_is_full])
+def test_out_of_memory_names_the_knobs(
+    train: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: Callable[..., None]
+) -> None:
     monkeypatch.setattr(loop.Objective, "forward", full)
     with pytest.raises(OutOfMemory, match=r"batch_tokens \(now 256\).*gradient_checkpointing on.*rank \(now 4\)"):
         run(train, tmp_path)
