@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,8 @@ from model.evaluation.utterance import Measurement, Metric, NotMeasured, Utteran
 class EvaluationRow:
     """One measure of one utterance. `value` None: not measured, `note` says why.
 
-    `weight` is how much the value counts in a mean. `details` are the metric's, on the first of its measures only.
+    `weight` is how much the value counts in a mean. `details` are the metric's, on the first of its measures that has a
+    value (else the first) only.
     """
 
     utterance_id: str
@@ -116,9 +118,12 @@ def _rows(utterance: Utterance, metric: Metric) -> list[EvaluationRow]:
     except Exception as error:
         logging.getLogger(__name__).exception("metric %s failed on %s", metric.name, utterance.utterance_id)
         measured = Measurement({}, notes=dict.fromkeys(metric.gives, f"failed: {type(error).__name__}: {error}"))
+    values = {name: value for name, value in measured.values.items() if math.isfinite(value)}
+    bearer = next((name for name in metric.gives if name in values), metric.gives[0])
     rows: list[EvaluationRow] = []
     for name in metric.gives:
-        value = measured.values.get(name)
+        value = values.get(name)
+        missing = f"came out as {measured.values[name]}" if name in measured.values else "not given"
         rows.append(
             EvaluationRow(
                 utterance.utterance_id,
@@ -127,8 +132,8 @@ def _rows(utterance: Utterance, metric: Metric) -> list[EvaluationRow]:
                 name,
                 value,
                 measured.weights.get(name, 1.0),
-                "" if value is not None else measured.notes.get(name, "not given"),
-                measured.details if not rows else {},
+                "" if value is not None else measured.notes.get(name, missing),
+                measured.details if name == bearer else {},
             )
         )
     return rows

@@ -65,6 +65,30 @@ def test_one_failure_is_noted_and_the_others_go_on():
     assert not_measured(rows) == {("cmn", "base", "dnsmos"): {"failed: RuntimeError: no meter": 1}}
 
 
+def test_a_value_that_is_no_number_is_not_measured_and_spoils_no_figure():
+    rows = evaluate([_level("a", float("nan")), _level("b", 0.25)], [Loudness()])
+    assert [(row.value, row.note) for row in rows] == [(None, "came out as nan"), (0.25, "")]
+    assert summaries(rows)["cmn", "base", "dnsmos"].n == 1
+
+
+class HeardByWords:
+    """What Intelligibility gives of a language with spaces."""
+
+    name = "intelligibility"
+    gives = ("cer", "cer_raw", "wer", "wer_raw")
+    conditions: Mapping[str, Any] = {}
+
+    def measure(self, utterance: Utterance) -> Measurement:
+        notes = dict.fromkeys(("cer", "cer_raw"), "compared by words")
+        return Measurement({"wer": 0.5, "wer_raw": 0.5}, details={"heard": "good evening"}, notes=notes)
+
+
+def test_details_stand_with_the_first_measure_that_has_a_value():
+    rows = {row.metric: row for row in evaluate([_level("a", 0.5)], [HeardByWords()])}
+    assert rows["wer"].details == {"heard": "good evening"}
+    assert not any(rows[name].details for name in ("cer", "cer_raw", "wer_raw"))
+
+
 def test_summaries_are_by_model_and_differences_by_utterance():
     base = [_level(f"u{n}", 0.1 + n / 100) for n in range(20)]
     tuned = [_level(f"u{n}", 0.2 + n / 100, "tuned") for n in range(1, 20)]
