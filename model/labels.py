@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from model import content_credentials
 from model.content_credentials import Signature
 from pipeline import audio
+from pipeline.stage import BadRecording
 
 FIELD = "AIGC"
 _APPLICATION_ID = b"FYAI"
@@ -66,11 +67,11 @@ class Label:
 
     @classmethod
     def from_json(cls, text: str) -> Label:
-        """Raises ValueError for what is no such object."""
+        """Half a surrogate pair, which only a forged label holds, becomes "?". Raises ValueError for no such object."""
         fields = json.loads(text)
         if not isinstance(fields, dict) or "Label" not in fields:
             raise ValueError("no object with a Label")
-        return cls(*(str(fields.get(name, "")) for name in _NAMES))
+        return cls(*(str(fields.get(name, "")).encode(errors="replace").decode() for name in _NAMES))
 
 
 _NAMES = (
@@ -148,9 +149,9 @@ def inspect(source: str | Path | bytes, key: bytes = b"") -> Report:
         return Report(Standing.MISSING, None, "no AIGC label: never labelled, or stripped")
     try:
         label = Label.from_json(found[0])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return Report(Standing.ALTERED, None, f"the AIGC field cannot be read: {error}")
-    if not hmac.compare_digest(label.reserved_1, _proof(data, label, key)):
+    if not hmac.compare_digest(label.reserved_1.encode(), _proof(data, label, key).encode()):
         return Report(Standing.ALTERED, label, "sound or label is not what was written, or the key is another")
     if len(found) < len(carried):
         return Report(Standing.PARTIAL, label, "one of the two copies of the label is gone: the file was rewritten")
@@ -160,8 +161,11 @@ def inspect(source: str | Path | bytes, key: bytes = b"") -> Report:
 
 
 def _proof(data: bytes, label: Label, key: bytes) -> str:
-    """A hash over rate, samples and what the producer said; the same in WAV and FLAC."""
-    samples, rate = audio.decode_bytes(data)
+    """A hash over rate, samples and what the producer said; the same in WAV and FLAC. Raises LabelError."""
+    try:
+        samples, rate = audio.decode_bytes(data)
+    except BadRecording as bad:
+        raise LabelError(f"the sound cannot be decoded: {bad}") from None
     said = "\0".join((label.label, label.producer, label.produce_id, str(rate))).encode()
     content = said + b"\0" + audio.to_int16(samples).tobytes()
     if key:

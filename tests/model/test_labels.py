@@ -77,6 +77,27 @@ def test_relabelling_leaves_one_label(tmp_path: Path) -> None:
     assert data.count(b"ContentProducer") == 2
 
 
+@pytest.mark.parametrize(
+    "forged",
+    ['{"Label": "1", "ReservedCode1": "证明"}', '{"Label": "1", "ContentProducer": "\\ud800"}', "[" * 100_000, "{}"],
+)
+def test_a_forged_label_is_told_whatever_is_in_it(tmp_path: Path, forged: str) -> None:
+    path = tmp_path / "x.wav"
+    labels.write(path, TONE, 48000)
+    data = labels._container(path.read_bytes()).attach(path.read_bytes(), forged)
+    report = labels.inspect(data)
+    assert report.standing is Standing.ALTERED
+    assert report.label is None or report.label.to_json().encode()
+
+
+def test_a_labelled_file_without_sound_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.wav"
+    labels.write(path, TONE, 48000)
+    path.write_bytes(path.read_bytes().replace(b"fmt ", b"junk"))
+    with pytest.raises(LabelError, match="cannot be decoded"):
+        labels.inspect(path)
+
+
 def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match=r"\.mp3"):
         labels.write(tmp_path / "x.mp3", TONE, 48000)
