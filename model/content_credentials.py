@@ -103,13 +103,13 @@ def read(data: bytes, kind: str) -> Finding:
         if type(error).__name__.endswith("ManifestNotFound"):
             return Finding(Validity.MISSING)
         return Finding(Validity.INVALID, reason=str(error))
-    said = next((each["data"] for each in manifest.get("assertions", []) if each["label"] == _ASSERTION), {})
+    said = next((each.get("data") for each in manifest.get("assertions", []) if each["label"] == _ASSERTION), None)
     generators = manifest.get("claim_generator_info") or [{}]
     return Finding(
         Validity.VALID if state in ("Valid", "Trusted") else Validity.INVALID,
         signer=str((manifest.get("signature_info") or {}).get("issuer", "")),
         generator=" ".join(str(generators[0].get(part, "")) for part in ("name", "version")).strip(),
-        produce_id=str(said.get("produce_id", "")),
+        produce_id=str(said.get("produce_id", "")) if isinstance(said, dict) else "",
         reason="; ".join(str(each.get("explanation") or each.get("code")) for each in failures),
     )
 
@@ -144,12 +144,13 @@ def _read(path: Path) -> bytes:
 
 def _algorithm(key: bytes, path: Path) -> bytes:
     """The signing algorithm that C2PA allows for this key."""
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
         loaded = load_pem_private_key(key, None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise CredentialsError(f"{path}: is no unencrypted PEM private key") from None
     if isinstance(loaded, ec.EllipticCurvePrivateKey) and loaded.key_size in (256, 384):
         return f"es{loaded.key_size}".encode()
