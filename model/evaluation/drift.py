@@ -73,10 +73,12 @@ def windows(utterance: Utterance, locator: Locator, seconds: float = WINDOW_SECO
     """
     spans = locator.spans(utterance)
     pieces = text_pieces(utterance.text, [span.char for span in spans]) or [span.char for span in spans]
-    firsts = [0]
+    firsts, due = [0], seconds
     for index in range(1, len(spans)):
-        if _between(spans, index) >= seconds * len(firsts):
+        if (at := _between(spans, index)) >= due:
             firsts.append(index)
+            # A long pause may pass several edges at once: they make one cut, not windows of a character each.
+            due = (at // seconds + 1) * seconds
     edges = [0.0, *(_between(spans, first) for first in firsts[1:]), utterance.seconds]
     if len(firsts) > 1 and edges[-1] - edges[-2] < seconds / 2:
         del firsts[-1], edges[-2]
@@ -95,7 +97,7 @@ def measure_drift(
     """The drift of each followed measure over long utterances, and the rows of their windows.
 
     Utterances without a window from 30 s on say nothing of drift; their rows note it. Measures with fewer than 3
-    windows are left out.
+    windows, or with no two in one utterance, are left out.
     """
     points: dict[str, list[Point]] = {}
     rows: list[EvaluationRow] = []
@@ -113,7 +115,7 @@ def measure_drift(
             for row in found:
                 if row.value is not None and row.metric in BOUNDS:
                     points.setdefault(row.metric, []).append(Point(utterance.utterance_id, window.start, row.value))
-    drifts = [drift_of(name, told, seed) for name, told in points.items() if len(told) >= 3]
+    drifts = [drift_of(name, told, seed) for name, told in points.items() if _has_slope(told)]
     return drifts, rows
 
 
@@ -138,6 +140,10 @@ def drift_of(metric: str, points: Sequence[Point], seed: int = 0) -> Drift:
         and sign * (late - early) > 0
     )
     return Drift(metric, found, early, late, bound, bool(flagged), tuple(points))
+
+
+def _has_slope(points: Sequence[Point]) -> bool:
+    return len(points) >= 3 and len(points) > len({point.utterance_id for point in points})
 
 
 def _between(spans: Sequence[Span], index: int) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from model.evaluation.drift import WINDOW_SECONDS, Point, drift_of, measure_drift, windows
 from model.evaluation.hearing import Locator
 from model.evaluation.tones import ToneFidelity
-from model.evaluation.utterance import Span, Utterance
+from model.evaluation.utterance import Measurement, NotMeasured, Span, Utterance
 from studio import tones as studio_tones
 
 
@@ -43,6 +45,37 @@ def test_windows_are_cut_between_characters_and_keep_the_text(studio_says, locat
         assert window.utterance.spans is not None
         assert window.utterance.spans[0].start >= 0
         assert window.utterance.spans[-1].end <= window.utterance.seconds
+
+
+def test_a_long_pause_makes_no_windows_of_single_characters(locator: Locator):
+    starts = [*np.arange(0.0, 5.0, 0.5), *np.arange(42.0, 60.0, 0.5)]
+    spans = tuple(Span("好", "hao3", start, start + 0.4) for start in starts)
+    spoken = Utterance("u", "cmn", "好" * len(spans), np.zeros(60 * 1000, np.float32), 1000, spans=spans)
+    cut = windows(spoken, locator)
+    assert [window.start for window in cut] == pytest.approx([0.0, 23.2, 42.45, 50.45], abs=0.5)
+    assert all(window.utterance.seconds >= WINDOW_SECONDS / 2 for window in cut)
+
+
+class FirstWindowOnly:
+    """A measure that only the first window of an utterance has."""
+
+    name = "mos"
+    gives = ("dnsmos",)
+    conditions: Mapping[str, Any] = {}
+
+    def measure(self, utterance: Utterance) -> Measurement:
+        if not utterance.utterance_id.endswith("@0s"):
+            raise NotMeasured("not here")
+        return Measurement({"dnsmos": 3.0})
+
+
+def test_a_measure_with_one_window_in_each_utterance_has_no_slope_and_stops_nothing(locator: Locator):
+    spans = tuple(Span("好", "hao3", start, start + 0.4) for start in np.arange(0.0, 45.0, 0.5))
+    samples = np.zeros(45 * 1000, np.float32)
+    spoken = [Utterance(f"u{n}", "cmn", "好" * len(spans), samples, 1000, spans=spans) for n in range(3)]
+    drifts, rows = measure_drift(spoken, [FirstWindowOnly()], locator)
+    assert drifts == []
+    assert [row.value for row in rows].count(3.0) == 3
 
 
 @pytest.mark.parametrize(("fading", "flagged"), [(0.8, True), (0.0, False)])
