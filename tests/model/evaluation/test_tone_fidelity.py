@@ -119,6 +119,11 @@ def test_every_tone_dialect_has_a_reference(dialect: str):
     assert all(shape.mean.shape == (POINTS,) for shape in shapes.values())
 
 
+def test_the_fifth_tone_of_cantonese_is_no_neutral_one():
+    assert set(from_chao("yue").shapes) == set("123456")
+    assert from_chao("yue").shapes["5"].mean == pytest.approx(chao_contour("23"))
+
+
 def test_chao_levels_are_evenly_spaced_semitones():
     assert chao_contour("35")[[0, -1]] == pytest.approx([0.0, 2 * tone_reference.SEMITONES_PER_LEVEL])
     assert chao_contour("4") == pytest.approx(np.full(POINTS, tone_reference.SEMITONES_PER_LEVEL))
