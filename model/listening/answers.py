@@ -47,7 +47,7 @@ class Key(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: int = Field(ge=1, le=1)
-    test: str
+    test: str = Field(pattern=r"^[0-9a-f]{8}$", description="names the file that keeps the answers")
     title: str
     made: str
     clips: dict[str, Clip]

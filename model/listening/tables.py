@@ -23,6 +23,8 @@ from pipeline.stage import Row
 
 FOLDER = "listening"
 VERSION = 1
+_SAME_LENGTH_S = 0.002
+"""A key has lengths in whole milliseconds."""
 _COLUMNS = (
     *("utterance_id", "text", "side", "model_id", "dialect", "reference_recording_id", "purpose", "audio", "error"),
 )
@@ -88,15 +90,20 @@ def bring_in(lake: Lake, workspace: Path, answers: Answers) -> dict[str, tuple[l
 def stored_rows(lake: Lake, workspace: Path, dialect: str) -> tuple[list[Row], list[Row]]:
     """Rows of evaluation and of evaluation_summary from all answers that the workspace keeps for a dialect.
 
-    Answers about utterances that validation_set no longer holds (spoken anew, or taken down) count no more.
+    Answers about utterances that validation_set no longer holds count no more: taken down, or spoken anew with another
+    text, reference or length.
     """
-    there = {
-        (row["utterance_id"], row["model_id"])
-        for row in lake.rows("validation_set", dialect, ("utterance_id", "model_id"))
-    }
+    columns = ("utterance_id", "model_id", "text", "reference_recording_id", "seconds")
+    there = {(row["utterance_id"], row["model_id"]): row for row in lake.rows("validation_set", dialect, columns)}
 
     def counts(clip: Clip) -> bool:
-        return clip.dialect == dialect and (clip.utterance_id, clip.model_id) in there
+        row = there.get((clip.utterance_id, clip.model_id))
+        return (
+            row is not None
+            and clip.dialect == dialect
+            and (clip.text, clip.reference_recording_id) == (row["text"], row["reference_recording_id"])
+            and abs(clip.seconds - (row["seconds"] or 0.0)) < _SAME_LENGTH_S
+        )
 
     together = Answers("")
     tests = []

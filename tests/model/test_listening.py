@@ -271,6 +271,7 @@ def validation_row(item: Item, **more: object) -> dict:
         "purpose": "quality",
         "text": item.text,
         "reference_recording_id": item.reference_recording_id,
+        "seconds": SECONDS,
         "audio": {"bytes": item.audio, "path": "x.flac"},
     } | more
 
@@ -326,6 +327,29 @@ def test_scores_come_into_the_tables_once_and_go_with_what_was_spoken(
     evaluation, summary = tables.stored_rows(lake, workspace, "cmn-tianjin")
     assert {row["utterance_id"] for row in evaluation} == {"t-01"}
     assert all(row["n"] == 1 for row in summary)
+
+
+@pytest.mark.parametrize(
+    "change", [{"text": "另一句。"}, {"reference_recording_id": "r-9"}, {"seconds": SECONDS + 0.16}, {"audio": None}]
+)
+def test_answers_about_what_was_spoken_anew_count_no_more(
+    lake: Lake, made: tuple[str, dict], answer: Callable[..., Answers], change: dict
+) -> None:
+    _, key = made
+    tables.bring_in(lake, lake.root.parent, answer(*answered(key)))
+    if "audio" in change:
+        change |= {"seconds": None, "error": "no sound came"}
+    rows = [validation_row(item, **change if item.utterance_id == "t-00" else {}) for item in items()]
+    lake.write("validation_set", "cmn-tianjin", rows)
+    evaluation, _ = tables.stored_rows(lake, lake.root.parent, "cmn-tianjin")
+    assert {row["utterance_id"] for row in evaluation} == {"t-01"}
+
+
+def test_a_key_cannot_name_another_folder(tmp_path: Path, made: tuple[str, dict]) -> None:
+    _, key = made
+    (tmp_path / "other.key.json").write_text(json.dumps(key | {"test": "../../models/x"}), encoding="utf-8")
+    with pytest.raises(answers.AnswersError, match="is no key of a listening page"):
+        read_answers([], tmp_path / "other.key.json")
 
 
 def test_the_commands_make_a_page_and_bring_its_answers_in(lake: Lake, tmp_path: Path) -> None:
