@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,7 @@ def _entry(file: Path, number: int, line: str) -> Entry:
     fields = _fields(line)
     audio = _existing(file, fields, "audio")
     control, text = wording.split_control(wording.clean(fields["text"]))
-    if not text:
+    if not wording.split_control(wording.join_control(control, text))[1]:
         raise _Bad("empty_text", "there is nothing to say in `text`", audio.name)
     code = fields.get("dialect") or ""
     if code:
@@ -112,14 +113,28 @@ def _fields(line: str) -> dict[str, Any]:
     unknown = [name for name in fields if name not in (*_TEXTS, *_NUMBERS, *_UNUSED)]
     if unknown:
         raise _Bad("unknown_field", f"unknown fields: {', '.join(unknown)}", str(fields["audio"]))
+    broken = [name for name in _TEXTS if isinstance(fields.get(name), str) and not _is_unicode(fields[name])]
+    if broken:
+        raise _Bad("broken_text", f"`{broken[0]}` has half a surrogate pair; write the whole character")
     for name, kind, what in [(each, str, "a text") for each in _TEXTS] + [
         (each, (int, float), "seconds") for each in _NUMBERS
     ]:
         if fields.get(name) is not None and (not isinstance(fields[name], kind) or isinstance(fields[name], bool)):
             raise _Bad("wrong_type", f"`{name}` must be {what}, is {fields[name]!r}", str(fields["audio"]))
+    for name in _NUMBERS:
+        if not math.isfinite(fields.get(name) or 0):
+            raise _Bad("wrong_type", f"`{name}` must be seconds, is {fields[name]!r}", str(fields["audio"]))
     if not isinstance(fields["audio"], str) or not isinstance(fields["text"], str):
         raise _Bad("wrong_type", "`audio` and `text` must be texts, not null")
     return fields
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _existing(file: Path, fields: dict[str, Any], name: str) -> Path:

@@ -86,7 +86,9 @@ def _sequence(
 ) -> tuple[Tensor, ...]:
     """Fields of a Batch, for one sample: (T,) each but patches (T, P, D)."""
     reference = cache.read(sample.reference) if with_reference and sample.reference is not None else None
-    prompt = build_prompt(tokenizer, sample.text, blank, control=sample.control, reference=reference)
+    # As one text, so that a second description in front of it is read as generation reads it: aloud.
+    spoken = wording.join_control(sample.control, sample.text)
+    prompt = build_prompt(tokenizer, spoken, blank, reference=reference)
     target = cache.read(sample.clip)
     before, count = len(prompt), len(target)
     text = torch.cat([prompt.text, torch.zeros(count, dtype=torch.long), torch.tensor([AUDIO_END])])

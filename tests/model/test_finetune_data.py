@@ -76,18 +76,21 @@ def test_every_bad_line_is_told_with_its_number(
         ("reference_is_clip", {"audio": good.name, "text": "好", "ref_audio": "copy.flac"}),
         ("too_short", {"audio": good.name, "text": "好", "ref_audio": "short.flac"}),
         ("too_long", {"audio": good.name, "text": "好" * 300}),
+        ("wrong_type", {"audio": good.name, "text": "好", "duration": float("nan")}),
+        ("empty_text", {"audio": good.name, "text": "()(笑)"}),
     ]
     expected = [*lines.items(), *more]
     fine = {"audio": other.name, "text": "好", "duration": 0.8, "dataset_id": 0, "is_prompt": False}
     path = manifest(tmp_path / "bad.jsonl", [line for _, line in expected] + [fine])
     with path.open("a", encoding="utf-8") as file:
-        file.write('\n{"audio": "x.flac", \n')
+        file.write('\n{"audio": "x.flac", \n{"audio": "x.flac", "text": "\\ud800"}\n')
     samples, problems = prepare(path, cache, model, 256)
     assert [sample.text for sample in samples] == ["好"]
     reasons = [reason for reason, _ in expected]
     assert [(each.line, each.reason) for each in problems] == [
         *enumerate(reasons, 1),
         (len(expected) + 3, "broken_json"),
+        (len(expected) + 4, "broken_text"),
     ]
 
 
@@ -101,14 +104,19 @@ def test_a_dialect_puts_its_prefix_before_the_text(
         {"text": "(四川话)你好", "dialect": "cmn-sichuan"},
         {"text": "(男声)你好", "dialect": "cmn-sichuan"},
         {"text": "你好", "dialect": "cmn"},
+        {"text": "(四川话)(笑)你好"},
+        {"text": "(笑)(笑)", "dialect": "cmn-sichuan"},
     ]
     path = manifest(tmp_path / "train.jsonl", [{"audio": clip.name, **each} for each in fields])
     samples, _ = prepare(path, cache, model, 256)
     spelled = ["(四川话)你好", "(四川话，男声)你好", "(四川话)你好", "(四川话，男声)你好", "你好"]
+    # Only the first parentheses are a description, as in a request.
+    spelled += ["(四川话)(笑)你好", "(四川话，笑)(笑)"]
     for sample, text in zip(samples, spelled, strict=True):
         batch = collate([(sample, False)], cache, model.tokenizer, BLANK)
         ids = model.tokenizer.ids(text)
         assert batch.text[0, : len(ids) + 1].tolist() == [*ids, 101]
+        assert batch.text.shape[1] == sample.positions(False)
 
 
 def test_trailing_silence_is_cut_to_three_tenths_of_a_second(murmur: Murmur) -> None:
