@@ -185,7 +185,8 @@ def read_config(folder: Path) -> LoraConfig:
     """The adapter's rank, alpha and targets. Raises LoraError that names every bad field."""
     path = folder / CONFIG
     try:
-        return LoraConfig.model_validate(json.loads(path.read_text(encoding="utf-8"))["lora_config"])
+        held = json.loads(path.read_text(encoding="utf-8"))["lora_config"]
+        config = LoraConfig.model_validate(held)
     except FileNotFoundError:
         raise LoraError(f"{path}: no such file; without it the adapter's scale is unknown") from None
     except ValidationError as error:
@@ -193,6 +194,9 @@ def read_config(folder: Path) -> LoraConfig:
         raise LoraError(f"{path}: {bad}") from None
     except (ValueError, KeyError, TypeError) as error:
         raise LoraError(f'{path}: is not {{"base_model": ..., "lora_config": {{...}}}}: {error}') from None
+    if missing := [name for name in ("r", "alpha") if name not in held]:
+        raise LoraError(f"{path}: has no {' and no '.join(missing)}, without which the adapter's scale is unknown")
+    return config
 
 
 def save(folder: Path, tensors: Mapping[str, Tensor], config: LoraConfig, base_model: str) -> None:

@@ -138,6 +138,9 @@ def test_what_does_not_fit_is_listed(model: VoxCPM2, tmp_path: Path) -> None:
     (tmp_path / "lora_config.json").write_text('{"base_model": "x", "lora_config": {"r": 0, "rank": 3}}')
     with pytest.raises(LoraError, match=r"r: .*rank: "):
         lora.load(model.network, tmp_path)
+    (tmp_path / "lora_config.json").write_text('{"base_model": "x", "lora_config": {"r": 4}}')
+    with pytest.raises(LoraError, match=r"has no alpha, .*scale"):
+        lora.load(model.network, tmp_path)
     with pytest.raises(LoraError, match="'qproj'"):
         Lora(model.network, LoraConfig(target_modules_lm=["qproj"]))
 
