@@ -7,6 +7,7 @@ what a file system keeps of freed blocks is too. What a takedown resolves to is 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -89,7 +90,10 @@ def _carry_out(settings: Settings, plan: Plan, say: Say) -> None:
     _bury(settings, plan)
     if plan.kind == "consent" and consent_stands(settings, plan.subject_id):
         say(f"revoking consent {plan.subject_id}")
-        revoke(settings, plan.subject_id, plan.reason)
+        try:
+            revoke(settings, plan.subject_id, plan.reason)
+        except audit.AuditBroken as error:
+            say(f"revoked, but not logged: {error}")
     _taint(settings, plan)
     say("removing landed files")
     _clear_landing(settings, plan, say)
@@ -153,8 +157,11 @@ def _sweep(
             table = file.parent.name if file.parent.parent == lake else ""
             try:
                 removed = clean(file, table, withdrawal, apply)
-            except pa.ArrowException:
-                # Nobody can tell what is in it; the rest goes all the same, and the takedown waits for this one.
+            except (pa.ArrowException, OSError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise
+                # Arrow reports damaged pages by an OSError without a number. Nobody can tell what is in them; the rest
+                # goes all the same, and the takedown waits for this file.
                 yield Touch("cannot be read as Parquet: mend or delete it", place, 1)
                 continue
             if by_recording is not None and clips is not None:
@@ -175,7 +182,10 @@ def _files(settings: Settings, plan: Plan, apply: bool) -> Iterator[Touch]:
     for file in [*unfinished, *withdrawn_files.loose(settings, plan.withdrawal, plan.clips, models)]:
         yield Touch("folder" if file.is_dir() else "file", _place(settings, file), 1)
         if apply and file.is_dir():
-            shutil.rmtree(file)
+            # A cache may be a link to another disk.
+            shutil.rmtree(file.resolve())
+            if file.is_symlink():
+                file.unlink()
         elif apply:
             file.unlink(missing_ok=True)
 
@@ -204,20 +214,31 @@ def _bury(settings: Settings, plan: Plan) -> None:
 
 
 def _taint(settings: Settings, plan: Plan) -> None:
-    """Mark models in table and card, so that neither promotion nor loading takes them."""
+    """Mark models in table and cards, so that neither promotion nor loading takes them."""
     lake = Lake(settings.lake)
     why = f"takedown {plan.takedown_id} withdrew something that it learned from"
+    status = {"status": TAINTED, "status_reason": why}
     for partition in lake.partitions("models"):
         rows = lake.rows("models", partition)
         stale = [row for row in rows if row["model_id"] in plan.tainted and row["status"] != TAINTED]
         for row in stale:
-            row |= {"status": TAINTED, "status_reason": why}
+            row |= status
+            if row["card"]:
+                row["card"] = json.dumps(json.loads(row["card"]) | status, ensure_ascii=False, sort_keys=True)
         if stale:
             lake.write("models", partition, rows)
     for folder, card in cards(settings):
         if _id(folder, card) in plan.tainted and card.get("status") != TAINTED:
-            content = json.dumps(card | {"status": TAINTED, "status_reason": why}, ensure_ascii=False, indent=1)
+            _taint_readme(folder / "README.md", why)
+            content = json.dumps(card | status, ensure_ascii=False, indent=1, sort_keys=True)
             replace_bytes(folder / "card.json", f"{content}\n".encode())
+
+
+def _taint_readme(file: Path, why: str) -> None:
+    """The line of status that the card for people has; another one, if there is any, is left alone."""
+    if file.is_file():
+        line = f"**Status: {TAINTED}**: {why}".encode()
+        replace_bytes(file, re.sub(rb"(?m)^\*\*Status: .*$", lambda found: line, file.read_bytes()))
 
 
 def _clear_landing(settings: Settings, plan: Plan, say: Say) -> None:

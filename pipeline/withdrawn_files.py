@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.audio import to_int16
@@ -87,11 +88,17 @@ def lines_without(file: Path, withdrawal: Withdrawal, apply: bool) -> int:
 
 
 def is_part(file: Path, withdrawal: Withdrawal, sources: Collection[str]) -> bool:
-    """Whether a part file of a running batch is of a recording that is withdrawn, be it in part."""
-    with pq.ParquetFile(file) as part:
-        source = (part.schema_arrow.metadata or {}).get(b"source", b"").decode("utf-8", "replace")
-        names = [name for name in part.schema_arrow.names if name == "recording_id"]
-        ids = part.read(names)["recording_id"].to_pylist() if names else []
+    """Whether a part file of a running batch is of a recording that is withdrawn, be it in part.
+
+    One that cannot be read counts too: nobody can tell what is in it, and its stage makes it again.
+    """
+    try:
+        with pq.ParquetFile(file) as part:
+            source = (part.schema_arrow.metadata or {}).get(b"source", b"").decode("utf-8", "replace")
+            names = [name for name in part.schema_arrow.names if name == "recording_id"]
+            ids = part.read(names)["recording_id"].to_pylist() if names else []
+    except (pa.ArrowException, OSError):
+        return True
     return source in sources or any(name in withdrawal.takings for name in ids)
 
 

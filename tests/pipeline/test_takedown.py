@@ -195,6 +195,24 @@ def test_models_that_learned_from_it_are_tainted_in_table_and_card(settings: Set
         assert (folder / "samples" / "reference.wav").exists() is (expected == "candidate")
 
 
+def test_every_card_of_a_tainted_model_says_so(settings: Settings) -> None:
+    lake = Lake(settings.lake)
+    folder = settings.root / "models" / small.DIALECT / "tianjin-1"
+    readme = "# tianjin-1\n\n**Status: promoted**: not worse\n\nstatus: promoted\n"
+    (folder / "README.md").write_text(readme, encoding="utf-8")
+    models = lake.rows("models", small.DIALECT)
+    models[0] |= {"status": "promoted", "card": json.dumps({"model_id": "tianjin-1", "status": "promoted"})}
+    lake.write("models", small.DIALECT, models)
+    plan, _ = takedown.take_down(settings, "recording", small.recording_id(settings, "solo"))
+    (row,) = [row for row in rows(settings, "models") if row["model_id"] == "tianjin-1"]
+    why = row["status_reason"]
+    assert plan.takedown_id in why
+    for card in (json.loads(row["card"]), json.loads((folder / "card.json").read_text(encoding="utf-8"))):
+        assert (card["model_id"], card["status"], card["status_reason"]) == ("tianjin-1", "tainted", why)
+    said = (folder / "README.md").read_text(encoding="utf-8")
+    assert said == readme.replace("**Status: promoted**: not worse", f"**Status: tainted**: {why}")
+
+
 def test_a_training_that_was_killed_goes_for_it_has_no_card_to_mark(settings: Settings) -> None:
     killed = [settings.root / "models" / dialect / "killed" for dialect in (small.DIALECT, "yue")]
     for folder in killed:
@@ -243,6 +261,49 @@ def test_a_file_that_cannot_be_read_is_named_and_stops_nothing_else(settings: Se
         run_pending(settings, None)
     broken.unlink()
     assert len(takedown.finish_pending(settings)) == 1
+
+
+def test_a_table_with_damaged_pages_is_named_and_a_damaged_part_goes(settings: Settings) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    solo = small.recording_id(settings, "solo")
+    damaged, part = settings.root / "export" / "damaged.parquet", settings.lake / ".parts" / "score" / "b" / "x.parquet"
+    content = {"recording_id": [solo, *(hashlib.sha256(bytes([n])).hexdigest() for n in range(200))]}
+    pq.write_table(pa.table(content), damaged, compression="zstd", use_dictionary=False)
+    pages = bytearray(damaged.read_bytes())
+    pages[60:2000] = bytes(1940)
+    damaged.write_bytes(pages)
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"PAR1 no more")
+    with pytest.raises(OSError, match="decompression failed"):
+        pq.read_table(damaged)
+    with pytest.raises(takedown.TakedownIncomplete, match=r"left 1 places.*export/damaged\.parquet: cannot be read"):
+        takedown.take_down(settings, "recording", solo)
+    assert not part.exists()
+    assert len(rows(settings, "recordings")) == 2
+
+
+def test_a_cache_on_another_disk_is_emptied(settings: Settings) -> None:
+    elsewhere = settings.root.parent / "disk"
+    shutil.move(settings.root / "cache", elsewhere)
+    (settings.root / "cache").symlink_to(elsewhere)
+    takedown.take_down(settings, "recording", small.recording_id(settings, "solo"))
+    assert not elsewhere.exists()
+    assert not (settings.root / "cache").is_symlink()
+
+
+def test_a_broken_audit_log_keeps_nobody_from_taking_a_consent_back(settings: Settings) -> None:
+    for _ in range(2):
+        audit.append(settings.root, "consent.add", "c-other")
+    (settings.root / audit.LOG).write_bytes(b"")
+    said: list[str] = []
+    takedown.take_down(settings, "consent", "c-other", say=said.append)
+    assert any(words.startswith("revoked, but not logged") for words in said)
+    assert f"{FOLDER}/other.wav" not in {row["source"] for row in rows(settings, "recordings")}
+    consents, _ = read_consents(settings.landing / "consents.jsonl")
+    assert [one.consent_id for one in consents if one.revoked] == ["c-other"]
+    assert takedown.finish_pending(settings) == []
 
 
 def test_a_consent_takes_what_it_alone_covers_and_is_revoked(settings: Settings) -> None:
