@@ -148,7 +148,9 @@ function toggle(clip) {
   playing = last = clip;
   player.src = data.clips[clip].source;
   plays += 1;
-  player.play().catch(() => {
+  player.play().catch((error) => {
+    // Stopped, or another clip begun, before this one could start.
+    if (error.name === "AbortError") return;
     playing = "";
     complain("这个浏览器放不了这段声音。 This browser cannot play the clip.");
     paint();

@@ -90,6 +90,15 @@ def test_no_answer_counts_before_it_was_heard(page: Path, browser: Chromium) -> 
     assert shown(browser) == f"2 / {TRIALS}"
 
 
+def test_a_clip_stopped_and_begun_at_once_is_heard_without_a_complaint(page: Path, browser: Chromium) -> None:
+    begin(browser, page, "quick")
+    browser.value("for (let times = 0; times < 3; times++) toggle(trials[0].clips[0])")
+    browser.wait("heard[trials[0].clips[0]] === true")
+    assert browser.value("document.getElementById('broken').hidden") is True
+    browser.press("5")
+    assert shown(browser) == f"2 / {TRIALS}"
+
+
 def test_progress_stays_and_the_order_is_the_listeners_own(page: Path, browser: Chromium) -> None:
     order = "JSON.stringify(trials.map(trial => [trial.item, trial.clips]))"
     begin(browser, page, "steady")
