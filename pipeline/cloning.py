@@ -10,7 +10,7 @@ from pipeline import audit
 from pipeline.landing_zone import Metadata
 from pipeline.rights import CONSENTS_FILE, CloningRefused, allow_cloning, read_consents
 from pipeline.settings import Settings
-from pipeline.tombstones import Withdrawn
+from pipeline.tombstones import Withdrawn, sound_sha256
 
 
 def permit(settings: Settings, references: Sequence[Path], consent_id: str | None, own_voice: str | None) -> list[str]:
@@ -26,7 +26,7 @@ def permit(settings: Settings, references: Sequence[Path], consent_id: str | Non
     for reference in references:
         with reference.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
-        gone = withdrawn.why(digest)
+        gone = withdrawn.why(digest, sound_sha256(reference))
         if gone:
             raise CloningRefused(f"{reference} {gone}")
         here = reference.resolve()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from pipeline.audio import to_int16
+from pipeline.decoding import AudioStream
 from pipeline.lake import Lake
+from pipeline.stage import BadRecording
 
 TABLE = "tombstones"
 
@@ -34,3 +38,18 @@ class Withdrawn:
                 words = f"was withdrawn on {row['withdrawn'][:10]} by takedown {row['takedown_id']}; delete the file"
                 known |= {row[name]: words for name in ("audio_sha256", "file_sha256") if row[name]}
         return known
+
+
+def sound_sha256(file: Path) -> str | None:
+    """The `audio_sha256` of table recordings: of the decoded samples, mono 16-bit; None for what does not decode.
+
+    A changed tag or container changes the file and not the voice in it.
+    """
+    digest = hashlib.sha256()
+    try:
+        with AudioStream(file) as stream:
+            for chunk in stream:
+                digest.update(to_int16(chunk).astype("<i2").tobytes())
+    except BadRecording:
+        return None
+    return digest.hexdigest()

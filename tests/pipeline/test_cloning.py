@@ -6,9 +6,11 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
-from pipeline import audit
+from pipeline import audio, audit
 from pipeline.cloning import permit
 from pipeline.lake import Lake
 from pipeline.rights import CloningRefused
@@ -58,3 +60,17 @@ def test_a_withdrawn_reference_is_refused_even_as_ones_own(settings: Settings) -
     Lake(settings.lake).write("tombstones", "t-1", [stone])
     with pytest.raises(CloningRefused, match="was withdrawn on 2026-01-02 by takedown t-1"):
         permit(settings, [reference], None, "Ann")
+
+
+def test_a_withdrawn_sound_is_refused_in_another_container(settings: Settings, tmp_path: Path) -> None:
+    samples = 0.1 * np.random.default_rng(5).standard_normal(16_000).astype(np.float32)
+    sound = audio.to_int16(samples)
+    soundfile.write(tmp_path / "again.flac", sound, 16_000)
+    stone = {"takedown_id": "t-1", "kind": "recording", "subject_id": "r", "recording_id": "r", "extent": "whole"}
+    stone |= {"audio_sha256": hashlib.sha256(sound.tobytes()).hexdigest(), "file_sha256": "0" * 64}
+    stone |= {"seconds": 1.0, "rows": 0, "withdrawn": "2026-01-02T03:04:05+00:00"}
+    Lake(settings.lake).write("tombstones", "t-1", [stone])
+    with pytest.raises(CloningRefused, match="was withdrawn on 2026-01-02 by takedown t-1"):
+        permit(settings, [tmp_path / "again.flac"], None, "Ann")
+    soundfile.write(tmp_path / "other.flac", sound[::-1].copy(), 16_000)
+    assert permit(settings, [tmp_path / "other.flac"], None, "Ann")
