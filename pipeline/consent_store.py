@@ -91,12 +91,10 @@ def check_evidence(settings: Settings, consent: Consent) -> str | None:
 
 
 def state(consent: Consent, on: date | None = None) -> str:
-    """Whether it holds today: for what, or why not."""
-    for scope in consent.scopes:
-        refusal = consent.refusal(scope, on or date.today())
-        if refusal:
-            return refusal.removeprefix(f"consent {consent.consent_id} ")
-    return "holds"
+    """Says that it holds on that day (today), or why not."""
+    scope = consent.scopes[0] if consent.scopes else "any use"
+    refusal = consent.refusal(scope, on or date.today())
+    return refusal.removeprefix(f"consent {consent.consent_id} ") if refusal else "holds"
 
 
 def _read(settings: Settings) -> list[Consent]:

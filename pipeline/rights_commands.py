@@ -48,7 +48,7 @@ def consent_add(
     values |= {"speaker": speaker, "subject": subject, "from": begins, "until": until}
     try:
         consent = add(_settings(config, workspace), values, evidence)
-    except (ConsentError, AuditBroken) as error:
+    except (ConsentError, AuditBroken, OSError) as error:
         _stop(str(error))
     _say(f"consent {consent.consent_id} covers {_covers(consent)} for {', '.join(consent.scopes)}")
     if consent.evidence_sha256:
@@ -102,7 +102,9 @@ def consent_revoke(
 
     try:
         revoke(_settings(config, workspace), consent_id, reason)
-    except (ConsentError, AuditBroken) as error:
+    except AuditBroken as error:
+        _stop(f"consent {consent_id} is revoked, but that is not logged: {error}")
+    except (ConsentError, OSError) as error:
         _stop(str(error))
     _say(f"consent {consent_id} is revoked; `fangyan takedown --consent {consent_id}` removes what it had allowed")
 

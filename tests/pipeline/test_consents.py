@@ -128,8 +128,18 @@ def test_list_says_of_each_whether_it_holds_today(workspace: Path) -> None:
     add(workspace, "c-now", "--scope", "asr", "--recordings", "yue/**")
     add(workspace, "c-over", "--scope", "asr", "--speaker", "王 [A]", "--until", "2020-01-01")
     with (workspace / "landing" / "consents.jsonl").open("a") as lines:
+        lines.write('{"consent_id": "c-bare", "scopes": []}\n')
         lines.write("{broken\n")
     code, said = fangyan(workspace, "consent", "list")
     assert code == 0
-    for words in ("c-now", "holds", "speaker 王 [A]", "ended on 2020-01-01", "line 3"):
+    for words in ("c-now", "holds", "speaker 王 [A]", "ended on 2020-01-01", "is for nothing", "line 4"):
         assert words in said, words
+
+
+def test_a_revocation_that_cannot_be_logged_holds_and_says_so(workspace: Path) -> None:
+    for name in ("c-1", "c-2"):
+        add(workspace, name, "--scope", "asr", "--recordings", "yue/**")
+    (workspace / audit.LOG).write_bytes(b"")
+    code, said = fangyan(workspace, "consent", "revoke", "c-1")
+    assert (code, "is revoked, but that is not logged" in said) == (1, True)
+    assert [one.consent_id for one in consents(workspace) if one.revoked] == ["c-1"]
