@@ -250,6 +250,8 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] | Non
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"{file}: no such configuration file; give --config or set FANGYAN_CONFIG") from None
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: not valid TOML: {error}") from None
     _validate(values, str(file))

@@ -56,3 +56,5 @@ def test_the_environment_overrides_the_file_and_its_mistakes_name_the_variable(t
 def test_a_missing_file_is_said_plainly(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no such configuration file"):
         load_settings(tmp_path / "none.toml", {})
+    with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
+        load_settings(tmp_path, {})
