@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from assets.benchmark import REPORT
 from assets.launch import run_voice
 from model.dialect_voice import base_of, current
 from model.promotion import DIFFERENCE
@@ -29,7 +30,6 @@ RECORDINGS = 12
 """Sessions of one speaker each, a minute long: enough for a voice, and for some speakers to be kept apart."""
 SNR_DB = 60.0
 LOSSLESS = tuple(form for form in FORMATS if form.bit_rate is None)
-REPORT = "report/index.html"
 _DRAWN = 400
 _LONG_CHARACTERS = 300
 """Over a minute of speech."""
@@ -101,7 +101,7 @@ def voice_figures(settings: Settings) -> dict[str, Any]:
 def print_voice(summary: dict[str, Any], console: Console) -> None:
     """Base against fine-tuned, and what was decided."""
     voice = summary.get("voice", {})
-    if "base" not in summary:
+    if "model_id" not in voice:
         return
     table = Table("Tianjin", "base", "fine-tuned", "difference", "")
     for name in EXPECTED:
