@@ -25,7 +25,8 @@ def benchmark(workspace: Workspace) -> dg.MaterializeResult:
     from model.systems.published import published_rows
 
     settings, lake = workspace.settings(), workspace.lake()
-    made = build(lake, settings.root / REPORT, published=published_rows())
+    with workspace.writing():
+        made = build(lake, settings.root / REPORT, published=published_rows())
     build_catalog(lake, settings.catalog)
     found = lake.rows("evaluation_summary", None, ("dialect", "side", "metric", "condition", "value"))
     rates = {

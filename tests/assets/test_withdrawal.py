@@ -6,15 +6,19 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import dagster as dg
 from test_run import copy_of, latest
 
+from assets.benchmark import REPORT, benchmark
 from assets.launch import run_pending
+from assets.resources import Workspace
 from pipeline import audio, ledger, takedown
 from pipeline.lake import Lake
 from pipeline.settings import Settings
 from pipeline.takedown_plan import make_plan
 
 sys.path.append(str(Path(__file__).parents[1] / "pipeline"))
+import small_workspace as small
 from audio_traces import pcm, traces, windows
 
 
@@ -59,3 +63,17 @@ def test_the_next_run_finishes_a_takedown_and_no_byte_of_the_voice_is_left(finis
         source: status for source, status in statuses.items() if source not in whole
     }
     assert {facts["recomputed"] for facts in latest(settings, "b00001").values()} == {0}
+
+
+def test_the_report_is_not_made_while_a_takedown_is_half_way(tmp_path: Path) -> None:
+    settings = small.build(tmp_path / "workspace")
+    gone = small.recording_id(settings, "solo")
+    spoken = Lake(settings.lake).rows("validation_set")
+    takedown.write_journal(settings, make_plan(settings, "recording", gone))
+    workspace = Workspace(root=str(settings.root))
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert dg.materialize([benchmark], instance=instance, resources={"workspace": workspace}).success
+    left = Lake(settings.lake).rows("validation_set")
+    assert len(left) == len(spoken) - 1
+    assert gone not in {row["reference_recording_id"] for row in left}
+    assert (settings.root / REPORT).read_text(encoding="utf-8").startswith("<!")
