@@ -12,6 +12,7 @@ import pytest
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from assets.automation import landed_files, nightly
+from assets.corpus import consents
 from assets.definitions import build_definitions
 from assets.resources import Workspace
 
@@ -77,6 +78,26 @@ def test_the_nightly_schedule_asks_once_a_night() -> None:
     request = nightly(dg.build_schedule_context(scheduled_execution_time=at_three))
     assert isinstance(request, dg.RunRequest)
     assert request.run_key == "2026-11-23"
+
+
+def test_a_consent_that_ends_is_news_to_those_who_use_it(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = '{"consent_id": "c", "scopes": ["tts_training"], "recordings": ["**"], "until": "2026-06-01"}\n'
+    (workspace.settings().landing / "consents.jsonl").write_text(line, encoding="utf-8")
+
+    def version(day: int) -> str:
+        class Today(datetime.date):
+            @classmethod
+            def today(cls) -> datetime.date:
+                return datetime.date(2026, 6, day)
+
+        monkeypatch.setattr("pipeline.consent_store.date", Today)
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = dg.materialize([consents], instance=instance, resources={"workspace": workspace})
+        (made,) = result.asset_materializations_for_node("consents")
+        return (made.tags or {})["dagster/data_version"]
+
+    last, after, later = (version(day) for day in (1, 2, 3))
+    assert last != after == later
 
 
 BLOCKING = {name: ["schema", "conserves_time"] for name in STAGES}
