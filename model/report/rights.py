@@ -40,7 +40,11 @@ class Voices:
 
 
 def voices(lake: Lake, dialect: str, models: Sequence[Row], spoken: Sequence[Row], on: date) -> Voices:
-    """From training_set, consents and recordings; `models` and `spoken` are the dialect's rows of their tables."""
+    """From training_set, consents and recordings; `models` and `spoken` are the dialect's rows of their tables.
+
+    Publication asks for the consents of the training set, of what the models that speak have learned from, which may be
+    an older one, and of the references that they copy.
+    """
     rows = lake.rows("training_set", dialect, ["recording_id", "speaker_id", "consent_id", "seconds"])
     given: dict[str, Consent | None] = {}
     for row in lake.rows("consents"):
@@ -52,7 +56,10 @@ def voices(lake: Lake, dialect: str, models: Sequence[Row], spoken: Sequence[Row
 
     heard = {row["reference_recording_id"] for row in spoken if row["reference_recording_id"]}
     landed = lake.rows("recordings", columns=["recording_id", "consent_id"]) if heard else []
-    needed = {*by_consent, *(row["consent_id"] or "" for row in landed if row["recording_id"] in heard)}
+    covered = {row["recording_id"]: row["consent_id"] or "" for row in landed}
+    speaking = {row["model_id"] for row in spoken}
+    learned = {name for row in models if row["model_id"] in speaking for name in row["consent_ids"] or ()}
+    needed = {*by_consent, *learned, *(covered.get(recording, "") for recording in heard)}
     closed = sorted(name for name in needed if _refusal(given.get(name), "publication", on, name))
     if not needed:
         publication = "No recorded voice is in it."

@@ -196,6 +196,33 @@ def test_rights_name_consents_and_numbers_and_forbid_publication_where_one_does(
     assert "Tainted: cmn-tianjin-ffffffffffff : recording rec-c was taken down" in text
 
 
+def test_what_a_speaking_model_learned_from_counts_for_publication_after_it_left_the_training_set(
+    tmp_path: Path,
+) -> None:
+    made = report_lake.make(tmp_path, hostile=False)
+    consents = made.lake.rows("consents")
+    consents[1]["scopes"] = ["tts_training", "voice_cloning", "publication"]
+    made.lake.write("consents", "all", [*consents, {"consent_id": "c-003", "scopes": ["tts_training"]}])
+
+    def said(page: str) -> str:
+        path = build(made.lake, made.report / page, on=DAY).path
+        return section(path.read_text(encoding="utf-8"), "rights").text
+
+    assert "All voices in it are covered by consents that allow publication." in said("open.html")
+    models = made.lake.rows("models", TIANJIN)
+    for row in models:
+        row["consent_ids"] = ["c-001", "c-003"] if row["model_id"] == TUNED_ID else ["c-004"]
+    made.lake.write("models", TIANJIN, models[1:])
+    assert "consent c-003 does not allow publication of these voices." in said("learned.html")
+
+
+def test_a_reference_of_which_no_consent_is_known_forbids_publication(tmp_path: Path) -> None:
+    made = report_lake.make(tmp_path, hostile=False)
+    made.lake.remove("recordings", "b1")
+    html = build(made.lake, made.report / "index.html", on=DAY).path.read_text(encoding="utf-8")
+    assert "consent (none), c-002 does not allow publication" in section(html, "rights").text
+
+
 def test_the_conditions_are_named_with_hardware_decoding_and_seeds(html: str) -> None:
     text = section(html, "conditions").text
     assert report_lake.CONDITIONS in text
