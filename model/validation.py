@@ -259,7 +259,7 @@ def _standing(lake: Lake, dialect: str, wanted: set[str]) -> set[str]:
 
 
 def _write(lake: Lake, dialect: str, order: Sequence[str], standing: set[str], parts: Parts) -> None:
-    """The table anew, in the order asked; only one utterance's sound is held at a time."""
+    """The table anew, in the order asked; holds the encoded sound of the whole validation set."""
     if not parts.folder.exists() and [
         row["provenance"] for row in lake.rows("validation_set", dialect, ("provenance",))
     ] == list(order):

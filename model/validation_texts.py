@@ -13,6 +13,7 @@ from pathlib import Path
 
 from model import prompts
 from model.prompts import PromptError
+from pipeline.lake import replace_bytes
 
 LONG = "long"
 _TAG = re.compile(r"\[[^\]]*\]")
@@ -51,18 +52,18 @@ def read_texts(workspace: Path, dialect: str) -> list[Text]:
 def write_texts(workspace: Path, dialect: str, texts: list[Text]) -> Path:
     """Make `texts` the workspace's own for the dialect."""
     file = workspace / "prompts" / f"{dialect}.jsonl"
-    file.parent.mkdir(parents=True, exist_ok=True)
     facts = [
         {"id": text.prompt_id, "category": text.category, "text": text.text, "readings": text.readings}
         for text in texts
     ]
-    file.write_text("".join(json.dumps(each, ensure_ascii=False) + "\n" for each in facts), encoding="utf-8")
+    replace_bytes(file, "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in facts).encode())
     return file
 
 
 def _read(file: Path) -> list[Text]:
     texts, faults = [], []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    # Not splitlines, which would cut a text at the Unicode line separators that JSON leaves as they are.
+    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), 1):
         if not line.strip():
             continue
         try:

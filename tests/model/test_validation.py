@@ -97,6 +97,9 @@ def test_the_workspaces_own_texts_come_first_and_a_faulty_line_is_named(tmp_path
     assert len(read_texts(tmp_path, DIALECT)) >= 100
     file = write_texts(tmp_path, DIALECT, TEXTS)
     assert read_texts(tmp_path, DIALECT) == TEXTS
+    odd = [Text("odd", "everyday", "上\u2028下\x85。")]
+    write_texts(tmp_path, DIALECT, odd)
+    assert read_texts(tmp_path, DIALECT) == odd
     file.write_text('{"id": "a", "text": "好。"}\n{"id": "../b", "text": "好。"}\n{"id": "a", "text": "好。"}\n')
     with pytest.raises(PromptError) as caught:
         read_texts(tmp_path, DIALECT)
