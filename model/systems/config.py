@@ -116,7 +116,7 @@ class _Http(_System):
     @property
     def local(self) -> bool:
         """True if the server is this machine."""
-        return urlsplit(self.base_url).hostname in _LOOPBACK
+        return on_this_machine(self.base_url)
 
     def key(self) -> str:
         """The key from the environment, "" where none is needed. Raises SystemsError if it is not set or no key."""
@@ -196,6 +196,11 @@ def load_systems(file: Path = FILE) -> list[Directory | Command | OpenAI | Eleve
     if twice := {name for name in names if names.count(name) > 1}:
         raise SystemsError(f"{file.name}: name: {', '.join(sorted(twice))} stands more than once")
     return systems
+
+
+def on_this_machine(url: str) -> bool:
+    """Whether the host of an address is a name of this machine."""
+    return urlsplit(url).hostname in _LOOPBACK
 
 
 def strings(value: Any) -> list[str]:

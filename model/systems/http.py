@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from model.systems.config import on_this_machine
+
 HIDDEN = "[key]"
 _CHUNK = 1 << 16
 _SHOWN = 200
@@ -61,9 +63,6 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-_OPENER = urllib.request.build_opener(_NoRedirect)
-
-
 def post_for_audio(
     url: str,
     body: Mapping[str, Any],
@@ -94,7 +93,7 @@ def post_for_audio(
 def _once(request: urllib.request.Request, policy: Policy) -> bytes:
     ends = time.monotonic() + policy.timeout_s
     try:
-        with _OPENER.open(request, timeout=policy.timeout_s) as answer:
+        with _opener(request.full_url).open(request, timeout=policy.timeout_s) as answer:
             return _audio(answer, ends, policy)
     except urllib.error.HTTPError as error:
         with error:
@@ -112,6 +111,12 @@ def _once(request: urllib.request.Request, policy: Policy) -> bytes:
         if isinstance(error.reason, _BROKEN):
             raise _Again(f"the connection broke: {type(error.reason).__name__}") from None
         raise RequestFailed(f"cannot reach {request.host}: {error.reason}") from None
+
+
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    """Without a proxy for a server on this machine: keys and voices are for it alone."""
+    direct = [urllib.request.ProxyHandler({})] if on_this_machine(url) else []
+    return urllib.request.build_opener(_NoRedirect, *direct)
 
 
 def _audio(answer: http.client.HTTPResponse, ends: float, policy: Policy) -> bytes:

@@ -304,6 +304,18 @@ def test_a_redirect_does_not_carry_the_key_elsewhere(server: SpeechServer) -> No
         assert other.asked == []
 
 
+def test_what_is_for_this_machine_passes_by_no_proxy(server: SpeechServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with SpeechServer(Reply(wav())).running() as proxy:
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert seconds_of(ask(openai(server), HELLO)) == 0.5
+        assert (len(server.asked), proxy.asked) == (1, [])
+        far = openai(server, base_url="http://far.example/v1", key_env="")
+        assert seconds_of(ask(far, HELLO)) == 0.5
+        assert [asked.path for asked in proxy.asked] == ["http://far.example/v1/audio/speech"]
+
+
 def test_the_key_is_in_no_message_and_no_log(
     server: SpeechServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
