@@ -50,6 +50,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--out", type=Path, help="write the figures here as JSON")
     given = parser.parse_args()
+    if given.each < len(DIALECTS):
+        parser.error(f"--each must be {len(DIALECTS)} or more: every third utterance is flattened, of each dialect one")
     figures = measure(given.each, given.corpus, given.seed)
     if given.out is not None:
         given.out.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
