@@ -17,4 +17,4 @@ def test_noise_costs_opinion_and_the_background_most(say):
     after = metric.measure(replace(clean, samples=clean.samples + level * noise)).values
     assert set(before) == set(metric.gives)
     assert after["dnsmos"] < before["dnsmos"]
-    assert before["dnsmos_bak"] - after["dnsmos_bak"] > before["dnsmos_sig"] - after["dnsmos_sig"] - 1.0
+    assert before["dnsmos_bak"] - after["dnsmos_bak"] > before["dnsmos_sig"] - after["dnsmos_sig"]
