@@ -96,9 +96,11 @@ class ToneFidelity:
         return Measurement(values, weights, {"tone_reference": reference.source, "syllables": shapes})
 
     def reference(self, dialect: str) -> ToneReference:
-        """The dialect's reference. Raises NotMeasured for a language without tones."""
+        """The dialect's reference. Raises NotMeasured for a language without tones, or whose readings tell none."""
         if dialect not in self._references:
             try:
+                if _borrows_readings(dialect):
+                    raise NotMeasured(f"{dialect} borrows Mandarin readings, whose tone numbers are not its own")
                 self._references[dialect] = tone_reference.from_chao(dialect)
             except (ValueError, dialects.UnknownDialectError) as error:
                 raise NotMeasured(str(error)) from None
@@ -163,6 +165,12 @@ def dialect_errors(utterance: Utterance, references: Sequence[ToneReference], lo
         observed = fitted.observed
     level = np.clip(observed - np.median(observed.mean(axis=1)), -_FARTHEST, _FARTHEST)
     return errors | {MONOTONE: float(np.sqrt(np.mean(level**2)))}
+
+
+def _borrows_readings(dialect: str) -> bool:
+    """Whether the registry numbers the tones otherwise than the pinyin that the dialect is read with: wuu and nan."""
+    described = dialects.get(dialect)
+    return described.romanization == "pinyin" and not set(described.tones) <= set("1234")
 
 
 def confusion(details: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
