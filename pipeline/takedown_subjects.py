@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -27,7 +28,7 @@ def resolve_subject(settings: Settings, kind: Kind, subject: str) -> list[Taking
     `speaker`; by name the whole recordings go, because nothing says which voice in them is meant. Of a linked speaker
     who shares a recording, the turns go and every other turn with overlapping speech in it, for theirs may be the voice
     below; what other speakers said apart from that stays, but never the file, which holds the voice. A consent takes
-    all that it covers and no other consent does.
+    all that was ingested under it or names it, and of what else it covers all that no other consent does.
     """
     lake = Lake(settings.lake)
     recordings = [*lake.rows("recordings", None, _COLUMNS), *_not_ingested(settings, lake)]
@@ -47,7 +48,11 @@ def _not_ingested(settings: Settings, lake: Lake) -> Iterator[Row]:
 
 
 def _of_recording(settings: Settings, lake: Lake, recordings: Sequence[Row], subject: str) -> Iterator[Taking]:
-    ids = {row["recording_id"] for row in recordings if subject in (row["recording_id"], row["source"])}
+    ids = {
+        row["recording_id"]
+        for row in recordings
+        if subject == row["recording_id"] or _composed(subject) == _composed(row["source"])
+    }
     yield from (Taking(name) for name in ids)
 
 
@@ -71,9 +76,14 @@ def _of_speaker(settings: Settings, lake: Lake, recordings: Sequence[Row], subje
         yield Taking(recording_id, whole=alone, local_speakers=tuple(sorted(own)), spans=() if alone else spans)
     if not labels:
         for row in recordings:
-            names = [name.strip() for name in (row["metadata"] or {}).get("speaker", "").split(";")]
-            if subject in names:
+            names = [_composed(name) for name in (row["metadata"] or {}).get("speaker", "").split(";")]
+            if _composed(subject) in names:
                 yield Taking(row["recording_id"])
+
+
+def _composed(name: str) -> str:
+    """macOS writes names of files in another Unicode form than people type."""
+    return unicodedata.normalize("NFC", name).strip()
 
 
 def _of_consent(settings: Settings, lake: Lake, recordings: Sequence[Row], subject: str) -> Iterator[Taking]:

@@ -390,6 +390,17 @@ def test_a_file_that_took_the_name_of_a_withdrawn_one_stays(settings: Settings) 
     assert b"solo.wav" in (settings.landing / FOLDER / "metadata.csv").read_bytes()
 
 
+def test_names_are_found_in_either_unicode_form(settings: Settings) -> None:
+    lake = Lake(settings.lake)
+    content = lake.rows("recordings", "b00001")
+    content[0] |= {"source": f"{FOLDER}/cafe\u0301.wav", "metadata": {"speaker": "Ben; Rene\u0301"}}
+    lake.write("recordings", "b00001", content)
+    by_speaker, _ = takedown.preview(settings, "speaker", "Ren\u00e9")
+    by_source, _ = takedown.preview(settings, "recording", f"{FOLDER}/caf\u00e9.wav")
+    for plan in (by_speaker, by_source):
+        assert [one.recording_id for one in plan.takings] == [content[0]["recording_id"]]
+
+
 def test_an_unknown_id_is_refused_and_a_done_takedown_says_when_it_was(settings: Settings) -> None:
     with pytest.raises(NothingToTakeDown, match="SELECT"):
         takedown.take_down(settings, "recording", "nobody")
