@@ -256,7 +256,7 @@ CONSENTS = _schema(
 )
 
 TOMBSTONES = _schema(
-    "What was taken down: one row per recording, by which the same file or audio is refused when it lands again",
+    "What was taken down: one row for each file of a recording, by which the same file or audio is refused again",
     _field("takedown_id", pa.string(), "Id of the takedown; its partition", nullable=False),
     _field("kind", pa.string(), "What was asked for: recording, speaker or consent", nullable=False),
     _field("subject_id", pa.string(), "Its id; of a name only the hash", nullable=False),
