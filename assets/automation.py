@@ -39,7 +39,8 @@ def landed_files(context: dg.SensorEvaluationContext, workspace: Workspace) -> d
     settings = workspace.settings()
     limit = settings.batches.max_new_per_tick
     batches.plan(settings.landing, settings.root, settings, time.time(), limit=limit)
-    fresh = [name for name in batches.names(settings.root) if name > (context.cursor or "")][:limit]
+    started = int((context.cursor or "b0")[1:])
+    fresh = [name for name in batches.names(settings.root) if int(name[1:]) > started][:limit]
     if not fresh:
         return dg.SkipReason(f"no batch is full or {settings.batches.max_wait_hours:g} h old in {settings.landing}")
     return dg.SensorResult(

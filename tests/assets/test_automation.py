@@ -73,6 +73,19 @@ def test_the_sensor_starts_a_batch_once_and_some_a_tick(workspace: Workspace) ->
         assert isinstance(tick(instance, workspace, second.cursor), dg.SkipReason)
 
 
+def test_the_sensor_goes_on_after_the_batch_with_the_last_name_of_five_digits(workspace: Workspace) -> None:
+    land(workspace, "a.wav")
+    land(workspace, "b.wav")
+    folder = workspace.settings().root / "batches"
+    folder.mkdir()
+    (folder / "b99999.jsonl").touch()
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = tick(instance, workspace, "b99999")
+        assert isinstance(result, dg.SensorResult)
+        assert [request.run_key for request in result.run_requests or []] == ["b100000"]
+        assert isinstance(tick(instance, workspace, result.cursor), dg.SkipReason)
+
+
 def test_the_nightly_schedule_asks_once_a_night() -> None:
     at_three = datetime.datetime(2026, 11, 23, 3, tzinfo=datetime.UTC)
     request = nightly(dg.build_schedule_context(scheduled_execution_time=at_three))
