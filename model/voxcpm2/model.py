@@ -16,6 +16,7 @@ from torch import Tensor
 
 from model.references import load_reference
 from model.voxcpm2 import checkpoint
+from model.voxcpm2 import text as wording
 from model.voxcpm2.audio_vae import AudioVAE
 from model.voxcpm2.compiled import compile_solver
 from model.voxcpm2.config import VoxCPM2Config, read_config, write_config
@@ -60,21 +61,23 @@ class VoxCPM2:
             return self.generate(pieces)[0]
         if request.noise is not None or request.max_patches is not None:
             raise BadRequest("noise and max_patches are of one piece; split the text yourself and use generate")
+        began = perf_counter()
         if request.reference is None and request.prompt is None:
             results = self.generate(pieces[:1])
             results += self.generate([replace(piece, reference=results[0].latents) for piece in pieces[1:]])
         else:
             results = self.generate(pieces)
         audio = join_audio([result.audio for result in results], self.sample_rate)
+        seconds = len(audio) / self.sample_rate
         return replace(
             weakest(results),
             audio=audio,
             text=text,
             mode=results[0].mode,
             patches=sum(result.patches for result in results),
-            seconds=len(audio) / self.sample_rate,
-            real_time_factor=sum(result.real_time_factor * result.seconds for result in results)
-            / (len(audio) / self.sample_rate),
+            seconds=seconds,
+            # Pieces share their time: what each took does not add up.
+            real_time_factor=(perf_counter() - began) / seconds,
             latents=torch.cat([result.latents for result in results]),
         )
 
@@ -144,7 +147,9 @@ class VoxCPM2:
         control = request.control
         if request.dialect:
             spoken = dialects.get(request.dialect).voxcpm_prefix
-            control = "，".join(part for part in (spoken, control) if part)
+            said = control or wording.split_control(wording.clean(request.text))[0]
+            if not said.startswith(spoken):
+                control = "，".join(part for part in (spoken, control) if part)
         built = build_prompt(
             self.tokenizer,
             request.text,

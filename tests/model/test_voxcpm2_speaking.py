@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -182,6 +183,7 @@ def test_dialects_by_name_set_the_prefix(model: VoxCPM2) -> None:
     assert by_name.mode is Mode.DESIGN
     for spelled in ("(四川话)今天天气很好。", "（四川话）今天天气很好。\n"):
         assert torch.equal(by_name.text, model.prompt(Request(spelled)).text)
+        assert torch.equal(by_name.text, model.prompt(Request(spelled, dialect="cmn-sichuan")).text)
     with pytest.raises(UnknownDialectError, match="cmn-tianjin"):
         model.prompt(Request("你好", dialect="tianjin"))
 
@@ -203,6 +205,13 @@ def test_long_text_keeps_one_voice_and_joins_without_clicks(model: VoxCPM2, monk
     assert isinstance(asked[1].reference, torch.Tensor)
     assert result.patches == len(result.latents)
     assert result.seconds == pytest.approx(result.patches * 0.16 + 0.2)
+
+
+def test_pieces_spoken_side_by_side_took_no_longer_than_the_clock_says(model: VoxCPM2) -> None:
+    voice = torch.randn(3, 4, 8, generator=torch.Generator().manual_seed(0))
+    began = perf_counter()
+    result = model.speak("今天天气很好。" * 12, reference=voice, steps=2, attempts=1)
+    assert 0 < result.real_time_factor * result.seconds <= perf_counter() - began
 
 
 def test_clips_that_cannot_stand_for_a_voice_are_refused() -> None:
