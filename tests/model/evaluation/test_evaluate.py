@@ -79,7 +79,7 @@ class HeardByWords:
     conditions: Mapping[str, Any] = {}
 
     def measure(self, utterance: Utterance) -> Measurement:
-        notes = dict.fromkeys(("cer", "cer_raw"), "compared by words")
+        notes = {"cer": "compared by words", "cer_raw": "compared by words"}
         return Measurement({"wer": 0.5, "wer_raw": 0.5}, details={"heard": "good evening"}, notes=notes)
 
 
