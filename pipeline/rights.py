@@ -11,10 +11,11 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import date
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipeline.stage import Row
 
@@ -53,6 +54,14 @@ class Consent(BaseModel):
     evidence: str | None = None
     evidence_sha256: str | None = Field(None, pattern=r"^[0-9a-fA-F]{64}$")
     revoked: date | None = None
+
+    @field_validator("speaker")
+    @classmethod
+    def _names_somebody(cls, speaker: str | None) -> str | None:
+        # A blank one would equal the name that recordings without metadata have.
+        if speaker is not None and not _name(speaker):
+            raise ValueError("a speaker's name must not be blank")
+        return speaker
 
     def refusal(self, scope: str, on: date) -> str | None:
         """Why it does not allow `scope` on that day, or None if it does."""
@@ -187,11 +196,14 @@ def allow_cloning(
 def refuse_tainted(folder: Path, allow: bool = False) -> None:
     """Raises TaintedModel if the card of the model in `folder` says that it is tainted, unless that is allowed.
 
-    The card may lie some folders above, beside all checkpoints of a training. A folder without a card, or a name that
-    is no folder, has no such mark. A card that cannot be read is no proof of innocence: it is refused too.
+    The card may lie some folders above, beside all checkpoints of a training, also where a link leads. A folder
+    without a card, or a name that is no folder, has no such mark. A card that cannot be read is no proof of innocence:
+    it is refused too.
     """
-    places = [] if allow else [folder, *folder.absolute().parents][:_CARD_REACH]
-    for card in (place / "card.json" for place in places):
+    if allow:
+        return
+    places = [[place, *place.parents][:_CARD_REACH] for place in (folder.absolute(), folder.resolve())]
+    for card in dict.fromkeys(place / "card.json" for place in chain(*places)):
         if not card.is_file():
             continue
         try:

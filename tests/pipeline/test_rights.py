@@ -119,15 +119,16 @@ def test_each_bad_line_is_named_and_the_others_hold(tmp_path: Path) -> None:
         b"[1, 2]",
         b'{"consent_id": "\xff", "scopes": ["asr"]}',
         b"",
+        b'{"consent_id": "blank", "scopes": ["asr"], "speaker": " \x1c"}'.replace(b"\x1c", b"\\u001c"),
         b'{"consent_id": "last", "scopes": ["asr", "publication"]}',
     ]
     file = tmp_path / "consents.jsonl"
     file.write_bytes(b"\xef\xbb\xbf" + b"\r\n".join(lines))
     consents, problems = read_consents(file)
     assert [one.consent_id for one in consents] == ["good", "last"]
-    assert [problem.split(":")[0] for problem in problems] == [f"consents.jsonl, line {n}" for n in range(2, 9)]
+    assert [problem.split(":")[0] for problem in problems] == [f"consents.jsonl, line {n}" for n in (*range(2, 9), 10)]
     for problem, word in zip(
-        problems, ("JSON", "asrr", "31.12.2025", "untill", "consent_id", "line", "JSON"), strict=True
+        problems, ("JSON", "asrr", "31.12.2025", "untill", "consent_id", "line", "JSON", "blank"), strict=True
     ):
         assert word in problem
 
@@ -220,6 +221,10 @@ def test_a_tainted_model_is_refused_unless_that_is_allowed(tmp_path: Path) -> No
         refuse_tainted(tmp_path)
     with pytest.raises(TaintedModel):
         refuse_tainted(tmp_path / "checkpoints" / "step-10")
+    link = tmp_path.parent / f"{tmp_path.name}-newest"
+    link.symlink_to(tmp_path / "checkpoints" / "step-10")
+    with pytest.raises(TaintedModel):
+        refuse_tainted(link)
     refuse_tainted(tmp_path, allow=True)
     card.write_text("{")
     with pytest.raises(TaintedModel, match="cannot be read"):
