@@ -268,7 +268,8 @@ def _apply_environment(values: dict[str, Any], name: str, value: str) -> None:
     section, separator, key = name.removeprefix(_ENVIRONMENT_PREFIX).lower().partition("__")
     if not name.startswith(_ENVIRONMENT_PREFIX) or not separator:
         return
-    candidate = {section: dict(values.get(section, {})) | {key: value}}
+    present = values.get(section)
+    candidate = {section: (present if isinstance(present, dict) else {}) | {key: value}}
     _validate(candidate, f"environment variable {name}")
     values[section] = candidate[section]
 

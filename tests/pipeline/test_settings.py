@@ -51,6 +51,8 @@ def test_the_environment_overrides_the_file_and_its_mistakes_name_the_variable(t
     assert settings.lake == tmp_path / "lake"
     with pytest.raises(SettingsError, match="FANGYAN_TRANSCRIBE__BEAM"):
         load_settings(file, {"FANGYAN_TRANSCRIBE__BEAM": "1"})
+    with pytest.raises(SettingsError, match="FANGYAN_WORKSPACE__ROOT"):
+        load_settings(write(tmp_path, "workspace = 'here'"), {"FANGYAN_WORKSPACE__ROOT": "there"})
 
 
 def test_a_missing_file_is_said_plainly(tmp_path: Path) -> None:
