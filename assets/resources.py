@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -32,6 +32,12 @@ class Workspace(dg.ConfigurableResource):
     def writing(self) -> Iterator[None]:
         """Around all that makes rows, files or models from recordings: no takedown is half-way or begins meanwhile."""
         settings = self.settings()
-        takedown.finish_pending(settings)
-        with writing(settings.root):
+        with ExitStack() as held:
+            while True:
+                takedown.finish_pending(settings)
+                held.enter_context(writing(settings.root))
+                if not takedown.is_pending(settings):
+                    break
+                # One began, and was killed, while this waited.
+                held.close()
             yield

@@ -74,7 +74,7 @@ def take_down(
 
 def finish_pending(settings: Settings, say: Say = lambda words: None) -> list[str]:
     """Finish takedowns that were interrupted; their ids. Costs next to nothing when there are none."""
-    if not _pending(settings):
+    if not is_pending(settings):
         return []
     done = []
     with taking_down(settings.root):
@@ -83,6 +83,11 @@ def finish_pending(settings: Settings, say: Say = lambda words: None) -> list[st
             _carry_out(settings, plan, say)
             done.append(plan.takedown_id)
     return done
+
+
+def is_pending(settings: Settings) -> bool:
+    """True if a takedown has begun that is not done. Raises TakedownIncomplete for a journal that cannot be read."""
+    return bool(_pending(settings))
 
 
 def _carry_out(settings: Settings, plan: Plan, say: Say) -> None:
@@ -128,8 +133,8 @@ def _survey(settings: Settings, plan: Plan) -> list[Touch]:
     known = {touch.place for touch in touches}
     touches += [touch for touch in _files(settings, plan, apply=False) if touch.place not in known]
     landed = [file for one in plan.takings for file in withdrawn_files.landed(settings, one)[0]]
-    files = [*landed, *_metadata(settings, plan, apply=False)]
-    return [Touch("landed file", _place(settings, file), 1) for file in files] + touches
+    metadata = [Touch("metadata, cut", _place(settings, file), 1) for file in _metadata(settings, plan, apply=False)]
+    return [*(Touch("landed file", _place(settings, file), 1) for file in landed), *metadata, *touches]
 
 
 def _sweep(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+import pytest
 from test_run import copy_of, latest
 
 from assets.benchmark import REPORT, benchmark
@@ -16,6 +19,7 @@ from pipeline import audio, ledger, takedown
 from pipeline.lake import Lake
 from pipeline.settings import Settings
 from pipeline.takedown_plan import make_plan
+from pipeline.workspace_lock import writing
 
 sys.path.append(str(Path(__file__).parents[1] / "pipeline"))
 import small_workspace as small
@@ -63,6 +67,25 @@ def test_the_next_run_finishes_a_takedown_and_no_byte_of_the_voice_is_left(finis
         source: status for source, status in statuses.items() if source not in whole
     }
     assert {facts["recomputed"] for facts in latest(settings, "b00001").values()} == {0}
+
+
+def test_who_waited_for_a_takedown_that_was_killed_finishes_it_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = small.build(tmp_path / "workspace")
+    plans = [make_plan(settings, "recording", small.recording_id(settings, "solo"))]
+
+    @contextmanager
+    def killed_meanwhile(root: Path) -> Iterator[None]:
+        while plans:
+            takedown.write_journal(settings, plans.pop())
+        with writing(root):
+            yield
+
+    monkeypatch.setattr("assets.resources.writing", killed_meanwhile)
+    with Workspace(root=str(settings.root)).writing():
+        assert not takedown.is_pending(settings)
+        assert len(Lake(settings.lake).rows("recordings")) == 2
 
 
 def test_the_report_is_not_made_while_a_takedown_is_half_way(tmp_path: Path) -> None:
