@@ -114,7 +114,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="seed of the studio")] = 11,
     config: Config = None,
 ) -> None:
-    """Record speech of four dialects in the studio, run the line on it, and measure the result against the truth."""
+    """Record four dialects in the studio, run the line, measure the result against the truth, train a Tianjin voice."""
     from assets.launch import RunFailed
     from studio.demo import run_demo
 
@@ -180,7 +180,10 @@ def studio_record(
     """Record scenes in the studio: a landing zone and beside it the truth. Synthesized speech, not real voices."""
     from studio.record import record
 
-    files = record(out, dialects.split(","), recordings, minutes, speakers, overlap, snr, seed)
+    try:
+        files = record(out, dialects.split(","), recordings, minutes, speakers, overlap, snr, seed)
+    except ValueError as error:
+        raise _Stop(str(error)) from None
     Console().print(f"{len(files)} recordings in {out / 'landing'}, their truth in {out / 'truth'}", highlight=False)
 
 

@@ -68,3 +68,11 @@ def test_sql_reads_and_does_not_write(tmp_path: Path) -> None:
         assert code == 1, statement
         assert "Traceback" not in output
     assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize(("option", "value"), [("--dialects", "nan"), ("--speakers", "0")])
+def test_the_studio_says_what_it_cannot_record(tmp_path: Path, option: str, value: str) -> None:
+    code, output = fangyan("studio", "record", "--out", str(tmp_path / "out"), option, value)
+    assert code == 1
+    assert value in output
+    assert not (tmp_path / "out").exists()
