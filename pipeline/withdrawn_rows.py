@@ -216,6 +216,13 @@ def _kept(source: pq.ParquetFile, masks: Sequence[Sequence[bool]], withdrawal: W
 def _stripped(table: pa.Table, withdrawal: Withdrawal) -> list[Any]:
     """The column `metadata` with less in the rows of recordings withdrawn in part."""
     return [
-        [(key, value) for key, value in cell if key in _KEPT_METADATA] if cell and withdrawal.in_part(name) else cell
+        _less(cell) if cell and withdrawal.in_part(name) else cell
         for name, cell in zip(table["recording_id"].to_pylist(), table["metadata"].to_pylist(), strict=True)
     ]
+
+
+def _less(cell: Any) -> Any:
+    """The pairs of a map that may stay; nothing of text or whatever else an export made of it."""
+    if not isinstance(cell, list) or not all(isinstance(pair, tuple) for pair in cell):
+        return None
+    return [(key, value) for key, value in cell if key in _KEPT_METADATA]
