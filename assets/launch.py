@@ -89,6 +89,8 @@ def _finish_takedowns(settings: Settings) -> None:
         takedown.finish_pending(settings)
     except takedown.TakedownIncomplete as error:
         raise RunFailed(str(error)) from None
+    except OSError as error:
+        raise RunFailed(f"a takedown waits to be finished, but {error}; mend that and begin again") from None
 
 
 def _run(

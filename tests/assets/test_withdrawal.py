@@ -13,7 +13,7 @@ import pytest
 from test_run import copy_of, latest
 
 from assets.benchmark import REPORT, benchmark
-from assets.launch import run_pending
+from assets.launch import RunFailed, run_pending
 from assets.resources import Workspace
 from pipeline import audio, ledger, takedown
 from pipeline.lake import Lake
@@ -100,3 +100,11 @@ def test_the_report_is_not_made_while_a_takedown_is_half_way(tmp_path: Path) -> 
     assert len(left) == len(spoken) - 1
     assert gone not in {row["reference_recording_id"] for row in left}
     assert (settings.root / REPORT).read_text(encoding="utf-8").startswith("<!")
+
+
+def test_what_hinders_a_takedown_is_said_before_anything_runs(tmp_path: Path) -> None:
+    settings = Settings(workspace=tmp_path)
+    (tmp_path / "takedowns" / "t-1.json").mkdir(parents=True)
+    with pytest.raises(RunFailed, match=r"takedown waits .* Is a directory: .*t-1\.json"):
+        run_pending(settings, None)
+    assert not (tmp_path / "batches").exists()
