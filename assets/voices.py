@@ -146,7 +146,7 @@ def validation_set(context: dg.AssetExecutionContext, workspace: Workspace) -> d
     by_side = Counter(row["side"] for row in rows)
     errors = Counter(f"{row['side']}: {row['error']}" for row in rows if row["error"])
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(_digest(row["provenance"] for row in rows)),
+        data_version=dg.DataVersion(_digest(f"{row['provenance']} {row['error'] or ''}" for row in rows)),
         metadata={
             "dagster/uri": str(workspace.lake().path("validation_set", dialect)),
             "dagster/row_count": len(rows),

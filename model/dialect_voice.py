@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,10 +63,14 @@ def base_of(settings: Settings) -> Base:
     return Base(Path(name).name, name, path, checkpoints.fingerprint(name))
 
 
-def model_id_of(dialect: str, base: Base, content: str, config: FineTuneConfig) -> str:
-    """`<dialect>-<12 hex>` of everything that decides the weights."""
-    facts = json.dumps([base.content, content, config.settled(), VERSION], sort_keys=True)
-    return f"{dialect}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
+def model_id_of(dialect: str, base: Base, content: str, config: FineTuneConfig, tainted: Container[str] = ()) -> str:
+    """`<dialect>-<12 hex>` of everything that decides the weights; none of those that a withdrawal has `tainted`."""
+    facts: list[object] = [base.content, content, config.settled(), VERSION]
+    while True:
+        model_id = f"{dialect}-{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]}"
+        if model_id not in tainted:
+            return model_id
+        facts.append(model_id)
 
 
 def train_voice(
@@ -82,9 +86,10 @@ def train_voice(
     rows = lake.rows("training_set", dialect, columns)
     _check_enough(rows, settings, dialect)
     content = training_set.content_of(rows)
-    model_id = model_id_of(dialect, base, content, config)
-    folder = settings.root / "models" / dialect / model_id
     known = {row["model_id"]: row for row in lake.rows("models", dialect)}
+    tainted = {name for name, row in known.items() if row["status"] == "tainted"}
+    model_id = model_id_of(dialect, base, content, config, tainted)
+    folder = settings.root / "models" / dialect / model_id
     others = [row for name, row in known.items() if name != model_id]
     if model_id in known and (folder / "card.json").is_file():
         lake.write("models", dialect, [*others, known[model_id]])

@@ -102,6 +102,7 @@ def import_answers(
     from model import listening
     from pipeline.lake import Lake
     from pipeline.settings import SettingsError, load_settings
+    from pipeline.workspace_lock import writing
 
     try:
         answers = listening.read_answers(results, key)
@@ -120,7 +121,8 @@ def import_answers(
             summary = rows["evaluation_summary"]
         else:
             settings = load_settings(config, workspace=workspace.resolve() if workspace else None)
-            brought = listening.bring_in(Lake(settings.lake), settings.root, answers)
+            with writing(settings.root):
+                brought = listening.bring_in(Lake(settings.lake), settings.root, answers)
             summary = [row for _, rows in brought.values() for row in rows]
             if not summary:
                 _stop(f"the validation sets of {settings.root} hold none of these clips; use --out, or its workspace")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model.evaluation.intelligibility import unspaced
 from model.report.metrics import metric
+from pipeline import dialects
 from pipeline.stage import Row
 
 PROMOTED, REJECTED = "promoted", "rejected"
@@ -29,8 +31,10 @@ class Decision:
 def decide(summary: Sequence[Row], model: Row, guarded: Sequence[str]) -> Decision:
     """`summary` are the dialect's rows of evaluation_summary, `model` the row of table models.
 
-    What was not measured cannot be vouched for: a guarded metric without a paired difference rejects too.
+    What was not measured cannot be vouched for: a guarded metric without a paired difference rejects too. A dialect
+    whose words are spaced is held to its word error rate instead of cer, one without described tones to no tone_distance.
     """
+    guarded = _meant(model["dialect"], guarded)
     rows = {
         row["metric"]: row
         for row in summary
@@ -56,6 +60,14 @@ def decide(summary: Sequence[Row], model: Row, guarded: Sequence[str]) -> Decisi
     ]
     gained = f"; better in {', '.join(gains)}" if gains else "; better in none of them either"
     return Decision(PROMOTED, f"not worse than its base in {', '.join(guarded)}{gained}", shown)
+
+
+def _meant(dialect: str, guarded: Sequence[str]) -> list[str]:
+    """The guarded metrics that the dialect's speech can be measured with."""
+    if not unspaced(dialect):
+        guarded = [name.replace("cer", "wer") if name in ("cer", "cer_raw") else name for name in guarded]
+    toneless = not dialects.get(dialect).tones
+    return [name for name in guarded if not (toneless and name.startswith("tone_"))]
 
 
 def table(decision: Decision) -> str:

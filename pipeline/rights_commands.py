@@ -112,7 +112,7 @@ def consent_revoke(
 def takedown(
     recording: Annotated[str | None, typer.Option(help="recording_id, or its path below landing")] = None,
     speaker: Annotated[str | None, typer.Option(help="speaker_id, or a name in the metadata column speaker")] = None,
-    consent: Annotated[str | None, typer.Option(help="consent_id: all that this consent alone covers")] = None,
+    consent: Annotated[str | None, typer.Option(help="consent_id: what came in under it, or it alone covers")] = None,
     dry_run: Annotated[bool, typer.Option(help="show what would be touched and touch nothing")] = False,
     resume: Annotated[bool, typer.Option(help="only finish takedowns that were interrupted")] = False,
     reason: Reason = "",

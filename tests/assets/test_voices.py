@@ -328,7 +328,7 @@ def difference(metric: str, value: float, verdict: str) -> dict[str, Any]:
 
 
 def test_promotion_is_refused_for_one_guarded_metric_that_is_worse() -> None:
-    model = {"model_id": "m", "status": "candidate", "status_reason": ""}
+    model = {"model_id": "m", "dialect": "cmn-tianjin", "status": "candidate", "status_reason": ""}
     better = difference("cer", -0.12, "better")
     good = decide([better, difference("dnsmos", -0.002, "undecided")], model, ("cer", "dnsmos"))
     assert good.status == "promoted"
@@ -340,8 +340,16 @@ def test_promotion_is_refused_for_one_guarded_metric_that_is_worse() -> None:
     assert unguarded.status == "promoted"
 
 
+def test_promotion_asks_of_english_its_word_errors_and_no_tones() -> None:
+    model = {"model_id": "m", "dialect": "en", "status": "candidate", "status_reason": ""}
+    guarded = ("cer", "tone_distance")
+    assert decide([difference("wer", -0.1, "better")], model, guarded).status == "promoted"
+    assert decide([difference("wer", 0.1, "worse")], model, guarded).status == "rejected"
+    assert decide([difference("cer", -0.1, "better")], model, guarded).status == "rejected"
+
+
 def test_promotion_is_refused_for_what_was_not_measured_and_for_tainted_models() -> None:
-    model = {"model_id": "m", "status": "candidate", "status_reason": ""}
+    model = {"model_id": "m", "dialect": "cmn-tianjin", "status": "candidate", "status_reason": ""}
     missing = decide([difference("cer", -0.1, "better")], model, ("cer", "similarity"))
     assert (missing.status, "not measured" in missing.reason) == ("rejected", True)
     other = decide([difference("cer", -0.1, "better") | {"model_id": "another"}], model, ("cer",))
