@@ -32,7 +32,8 @@ def decide(summary: Sequence[Row], model: Row, guarded: Sequence[str]) -> Decisi
     """`summary` are the dialect's rows of evaluation_summary, `model` the row of table models.
 
     What was not measured cannot be vouched for: a guarded metric without a paired difference rejects too. A dialect
-    whose words are spaced is held to its word error rate instead of cer, one without described tones to no tone_distance.
+    whose words are spaced is held to its word error rate instead of cer, one without described tones to no
+    tone_distance.
     """
     guarded = _meant(model["dialect"], guarded)
     rows = {
