@@ -171,7 +171,7 @@ class FineTune(_Section):
 class Validation(_Section):
     """What base and fine-tuned voice are asked to say."""
 
-    prompts: int = Field(default=24, ge=1, description="texts spoken for quality; 100 or more in production")
+    prompts: int = Field(default=40, ge=1, description="texts spoken for quality; 100 or more in production")
     long_prompts: int = Field(default=1, ge=0, description="texts of over a minute, for drift")
     noise_prompts: int = Field(default=2, ge=0, description="texts spoken with each noise level of the reference")
     speed_prompts: int = Field(default=1, ge=0, description="texts spoken with each number of steps and guidance")

@@ -5,6 +5,7 @@ Besides its spectra, a copy should give aligner-micro the letters and diarizatio
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,8 @@ _CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 PATCHES = 9
 # Frames whose sound depends on what lay before the piece; they are decoded but do not count.
 LEAD_FRAMES = 8
+# Of the batches begin where their utterances do: there the decoder has heard nothing yet, and every frame counts.
+BEGINNING_SHARE = 0.4
 # Of latents of variance one: a network's are not exact.
 NOISE = 0.15
 _ALIGNER_GAIN = 1.4  # from the studio's level to the one that the aligner is used to
@@ -75,28 +78,35 @@ def train_decoder(
         trainer.average.load_state_dict(weights)
 
     def update(step: int, progress: float) -> dict[str, float]:
-        codes, audio = decoder_crops(spoken, coded, config.decoder_hop, seed, step)
-        return update_decoder(trainer, judges, codes, audio, progress)
+        return update_decoder(trainer, judges, decoder_crops(spoken, coded, config.decoder_hop, seed, step), progress)
 
     run_steps(rank, trainer, path, Clock(minutes, trainer.elapsed, steps), "decoder", update)
 
 
-def update_decoder(
-    trainer: CodecTrainer, judges: Judges, latents: Tensor, audio: Tensor, progress: float
-) -> dict[str, float]:
-    """One step from latents (B, D, T) to audio (B, hop * T)."""
+@dataclass(frozen=True)
+class Pieces:
+    """Pieces of utterances as latents (B, D, T) and audio (B, hop * T); the first `lead` frames do not count."""
+
+    latents: Tensor
+    audio: Tensor
+    lead: int
+
+
+def update_decoder(trainer: CodecTrainer, judges: Judges, pieces: Pieces, progress: float) -> dict[str, float]:
+    """One step from latents to audio."""
     trainer.seed_step()
-    noise = torch.rand(len(latents), 1, 1) * NOISE
-    heard = trainer.vae.decode(latents + noise * torch.randn_like(latents))[:, 0]
-    begin = LEAD_FRAMES * trainer.config.decoder_hop
-    heard, wanted = heard[:, begin:], audio[:, begin:]
+    noise = torch.rand(len(pieces.latents), 1, 1) * NOISE
+    heard = trainer.vae.decode(pieces.latents + noise * torch.randn_like(pieces.latents))[:, 0]
+    begin = pieces.lead * trainer.config.decoder_hop
+    heard, wanted = heard[:, begin:], pieces.audio[:, begin:]
     return trainer.descend({**spectral_losses(heard, wanted), **judges.losses(heard, wanted)}, progress)
 
 
-def decoder_crops(bank: Bank, latents: Latents, frame: int, seed: int, step: int) -> tuple[Tensor, Tensor]:
-    """Pieces of utterances as latents (B, D, T) and audio (B, frame * T); a function of seed, step and process."""
+def decoder_crops(bank: Bank, latents: Latents, frame: int, seed: int, step: int) -> Pieces:
+    """Pieces of `frame` samples a latent; a function of seed, step and process."""
     rng = np.random.default_rng([seed, step, rank_count()[0]])
     long_enough = np.flatnonzero(latents.lengths >= PATCHES)
+    beginnings = rng.random() < BEGINNING_SHARE
     codes, sounds = [], []
     for index in rng.choice(long_enough, CROPS):
         patches = latents[index]
@@ -104,7 +114,7 @@ def decoder_crops(bank: Bank, latents: Latents, frame: int, seed: int, step: int
         audio = np.zeros(len(patches) * hop, np.float32)
         samples = bank[int(index)][0]
         audio[: len(samples)] = samples
-        begin = int(rng.integers(len(patches) - PATCHES + 1))
+        begin = 0 if beginnings else int(rng.integers(len(patches) - PATCHES + 1))
         codes.append(patches[begin : begin + PATCHES].flatten(0, 1).T)
         sounds.append(torch.from_numpy(audio[begin * hop : (begin + PATCHES) * hop]))
-    return torch.stack(codes), torch.stack(sounds)
+    return Pieces(torch.stack(codes), torch.stack(sounds), 0 if beginnings else LEAD_FRAMES)

@@ -249,11 +249,23 @@ def test_the_decoder_alone_learns_letters(
     losses = []
     for step in range(30):
         pieces = voice_decoder.decoder_crops(Bank(bank), latents, 640, 5, step)
-        losses.append(voice_decoder.update_decoder(trainer, judges, *pieces, 0.0))
+        losses.append(voice_decoder.update_decoder(trainer, judges, pieces, 0.0))
     for name in ("mel", "features"):
         first, last = (np.mean([each[name] for each in part]) for part in (losses[:5], losses[-5:]))
         assert last < 0.9 * first, name
     assert torch.equal(trainer.vae.encoder.fc_mu.weight_v, encoder)
+
+
+def test_pieces_that_begin_with_their_utterance_count_from_the_first_frame(bank: Path, latents: Latents) -> None:
+    speech = Bank(bank)
+    beginnings = {speech[index][0][:640].tobytes() for index in range(len(latents))}
+    kinds = set()
+    for step in range(12):
+        pieces = voice_decoder.decoder_crops(speech, latents, 640, 5, step)
+        at_beginning = all(piece.numpy().tobytes() in beginnings for piece in pieces.audio[:, :640])
+        assert at_beginning == (pieces.lead == 0)
+        kinds.add(pieces.lead)
+    assert kinds == {0, voice_decoder.LEAD_FRAMES}
 
 
 def test_the_embedded_voice_speaks_held_out_sentences_and_stops() -> None:
