@@ -115,7 +115,7 @@ def fine_tuned_model(
             "status_reason": row["status_reason"],
             "reused": voice.reused,
             "kind": row["kind"],
-            "best_step": row["steps"],
+            "exported_step": row["steps"],
             "hours": row["hours"],
             "speakers": len(row["speaker_ids"]),
             "consents": len(row["consent_ids"]),

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from model import content_credentials
 from model.content_credentials import Signature
 from pipeline import audio
+from pipeline.lake import replace_bytes
 from pipeline.stage import BadRecording
 
 FIELD = "AIGC"
@@ -118,7 +119,7 @@ def write(
     data, label = attach(plain, label or Label(), key)
     if signature is not None:
         data = content_credentials.sign(data, path.suffix.lower()[1:], label.produce_id, signature)
-    path.write_bytes(data)
+    replace_bytes(path, data)
     return label
 
 

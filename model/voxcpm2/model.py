@@ -97,7 +97,8 @@ class VoxCPM2:
         for jobs in advance(self._speaker(), waiting, rows):
             ended = [job for job in jobs if job.ended is not None]
             for job in ended:
-                if job.too_long and job.attempt < job.request.attempts:
+                # The next seed changes nothing where the noise is given.
+                if job.too_long and job.attempt < job.request.attempts and job.request.noise is None:
                     waiting.append(job.again())
                     ended = [other for other in ended if other is not job]
             silent += ended
