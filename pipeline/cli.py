@@ -258,7 +258,7 @@ def train_diarization(
 def train_voice(
     bank: BankFolder = Path("workspace/voice-bank"),
     out: Annotated[Path, typer.Option(help="checkpoint folder")] = Path("checkpoints/voxcpm2-micro"),
-    minutes: Minutes = 150.0,
+    minutes: Minutes = 180.0,
     threads: Threads = 2,
 ) -> None:
     """Rebuild voxcpm2-micro, bank (without Tianjin), AudioVAE and network; a killed training goes on where it was."""

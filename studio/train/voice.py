@@ -22,13 +22,13 @@ from studio.train.voice_shape import PATCH_FRAMES, micro_config
 from studio.train.voice_tokens import build_tokenizer
 from studio.train.voice_workers import run_workers
 
-CODEC_SHARE, NETWORK_SHARE = 0.3, 0.6
+CODEC_SHARE, NETWORK_SHARE = 0.2, 0.57
 
 
 def train(
     bank: Path,
     out: Path,
-    minutes: float = 150.0,
+    minutes: float = 180.0,
     threads: int = 2,
     seed: int = 0,
     state: Path | None = None,
