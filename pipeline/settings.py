@@ -144,6 +144,9 @@ class Train(_Section):
     reference_seconds: tuple[float, float] = Field(
         default=(3.0, 4.5), description="shortest and longest clip that stands for a voice, in training and validation"
     )
+    min_logprob: float = Field(
+        default=-0.2, le=0, description="mean log-probability, nats a token, that a recognised text needs at least"
+    )
     min_total_seconds: float = Field(default=60.0, ge=0, description="with less, no voice is trained")
     device: str = "auto"
 
@@ -152,7 +155,7 @@ class FineTune(_Section):
     """How a voice is trained; the keys are those of model/finetune/config.py, which knows more of them."""
 
     kind: Literal["lora", "full"] = "lora"
-    steps: int = Field(default=700, ge=1)
+    steps: int = Field(default=500, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
     warmup: int = Field(default=30, ge=0)
     rank: int = Field(default=32, ge=1)
@@ -171,7 +174,7 @@ class FineTune(_Section):
 class Validation(_Section):
     """What base and fine-tuned voice are asked to say."""
 
-    prompts: int = Field(default=40, ge=1, description="texts spoken for quality; 100 or more in production")
+    prompts: int = Field(default=60, ge=1, description="texts spoken for quality; 100 or more in production")
     long_prompts: int = Field(default=1, ge=0, description="texts of over a minute, for drift")
     noise_prompts: int = Field(default=2, ge=0, description="texts spoken with each noise level of the reference")
     speed_prompts: int = Field(default=1, ge=0, description="texts spoken with each number of steps and guidance")

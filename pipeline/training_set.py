@@ -51,6 +51,7 @@ _COLUMNS = (
     "duration",
     "text",
     "characters",
+    "asr_avg_logprob",
     "dnsmos_ovrl",
     "tier",
     "decision",
@@ -236,6 +237,9 @@ def _refusal(row: Row, allowed: Mapping[str, str], policy: Train) -> str | None:
         return "too_short"
     if row["duration"] > policy.max_seconds:
         return "too_long"
+    # A text without it was given, not recognised.
+    if row["asr_avg_logprob"] is not None and row["asr_avg_logprob"] < policy.min_logprob:
+        return "unsure_text"
     return None if (row["text"] or "").strip() else "no_text"
 
 
