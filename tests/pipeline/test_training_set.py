@@ -98,6 +98,17 @@ def lines_of(folder: Path, split: str) -> list[dict]:
     return [json.loads(line) for line in (folder / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
+def test_a_text_that_the_recogniser_is_unsure_of_is_left_out(settings: Settings) -> None:
+    lake = Lake(settings.lake)
+    sure = {"a1": -0.5, "a2": -0.1}
+    rows = [row | {"asr_avg_logprob": sure.get(row["segment_id"])} for row in lake.rows("segments", "b00001")]
+    lake.write("segments", "b00001", rows)
+    made = build(settings)
+    assert made.left_out["unsure_text"] == 5.0
+    assert not {"a1"} & set(rows_of(settings))
+    assert {"a2", "a3"} <= set(rows_of(settings))
+
+
 def test_policy_split_and_consent_decide_and_say_what_they_left_out(settings: Settings) -> None:
     made = build(settings)
     rows = rows_of(settings)
