@@ -145,7 +145,7 @@ class Train(_Section):
         default=(3.0, 4.5), description="shortest and longest clip that stands for a voice, in training and validation"
     )
     min_logprob: float = Field(
-        default=-0.2, le=0, description="mean log-probability, nats a token, that a recognised text needs at least"
+        default=-1.0, le=0, description="mean log-probability, nats a token, that a recognised text needs at least"
     )
     min_total_seconds: float = Field(default=60.0, ge=0, description="with less, no voice is trained")
     device: str = "auto"
@@ -155,7 +155,7 @@ class FineTune(_Section):
     """How a voice is trained; the keys are those of model/finetune/config.py, which knows more of them."""
 
     kind: Literal["lora", "full"] = "lora"
-    steps: int = Field(default=500, ge=1)
+    steps: int = Field(default=300, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
     warmup: int = Field(default=30, ge=0)
     rank: int = Field(default=32, ge=1)

@@ -26,7 +26,7 @@ from studio.truth import read_truths
 
 DIALECT = "cmn-tianjin"
 COLLECTION = "voice"
-RECORDINGS = 20
+RECORDINGS = 12
 """Sessions of one speaker each, a minute long: enough for a voice, and for some speakers to be kept apart."""
 SNR_DB = 60.0
 LOSSLESS = tuple(form for form in FORMATS if form.bit_rate is None)
