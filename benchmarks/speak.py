@@ -127,6 +127,8 @@ def main(
     """Measure, print the table, write the figures."""
     if against not in ("", "voxcpm"):
         raise typer.BadParameter("only voxcpm can be measured beside", param_hint="--against")
+    if compiled and device == "cpu":
+        raise typer.BadParameter("is for GPUs: on a CPU the network's twin is faster", param_hint="--compiled")
     torch.set_num_threads(threads)
     kind = getattr(torch, dtype or ("float32" if device == "cpu" else "bfloat16"))
     model = _voice(checkpoint, config, torch.device(device), kind, compiled)

@@ -17,7 +17,7 @@ from model.finetune.config import FineTuneConfig
 from model.model_card import build_card, write_card
 from pipeline import audit, checkpoints, training_set
 from pipeline.lake import Lake
-from pipeline.rights import refuse_tainted
+from pipeline.rights import TAINTED, refuse_tainted
 from pipeline.settings import Settings
 from pipeline.stage import Row
 from pipeline.tables import TABLES
@@ -87,7 +87,7 @@ def train_voice(
     _check_enough(rows, settings, dialect)
     content = training_set.content_of(rows)
     known = {row["model_id"]: row for row in lake.rows("models", dialect)}
-    tainted = {name for name, row in known.items() if row["status"] == "tainted"}
+    tainted = {name for name, row in known.items() if row["status"] == TAINTED}
     model_id = model_id_of(dialect, base, content, config, tainted)
     folder = settings.root / "models" / dialect / model_id
     others = [row for name, row in known.items() if name != model_id]
@@ -126,7 +126,7 @@ def train_voice(
 
 def current(lake: Lake, settings: Settings, dialect: str) -> Voice | None:
     """The voice that was trained, or found again, last: the last row that is not tainted; None if there is none."""
-    rows = [row for row in lake.rows("models", dialect) if row["status"] != "tainted"]
+    rows = [row for row in lake.rows("models", dialect) if row["status"] != TAINTED]
     return Voice(rows[-1], settings.root / rows[-1]["path"], reused=True) if rows else None
 
 
@@ -135,7 +135,7 @@ def set_status(lake: Lake, settings: Settings, model_id: str, dialect: str, stat
     rows = lake.rows("models", dialect)
     for row in rows:
         said = (row["status"], row["status_reason"]) == (status, reason)
-        if row["model_id"] != model_id or row["status"] == "tainted" or said:
+        if row["model_id"] != model_id or row["status"] == TAINTED or said:
             continue
         row |= {"status": status, "status_reason": reason}
         card = json.loads(row["card"]) | {"status": status, "status_reason": reason}

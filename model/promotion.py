@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from model.evaluation.intelligibility import unspaced
 from model.report.metrics import metric
 from pipeline import dialects
+from pipeline.rights import TAINTED
 from pipeline.stage import Row
 
 PROMOTED, REJECTED = "promoted", "rejected"
 DIFFERENCE = "difference"
-TAINTED = "tainted"
 
 
 @dataclass(frozen=True)

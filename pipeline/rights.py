@@ -59,7 +59,7 @@ class Consent(BaseModel):
     @classmethod
     def _names_somebody(cls, speaker: str | None) -> str | None:
         # A blank one would equal the name that recordings without metadata have.
-        if speaker is not None and not _name(speaker):
+        if speaker is not None and not composed(speaker):
             raise ValueError("a speaker's name must not be blank")
         return speaker
 
@@ -83,7 +83,7 @@ class Consent(BaseModel):
         """What it is for instead, if its patterns or its speaker leave this recording out; None if they do not."""
         if self.recordings and not self.names(source):
             return ", ".join(self.recordings)
-        if self.speaker is not None and _name(metadata.get("speaker", "")) != _name(self.speaker):
+        if self.speaker is not None and composed(metadata.get("speaker", "")) != composed(self.speaker):
             return f"recordings of {self.speaker} alone"
         return None
 
@@ -221,7 +221,8 @@ def matches(pattern: str, source: str) -> bool:
     return pattern == source or _covers(pattern.split("/"), source.split("/"))
 
 
-def _name(text: str) -> str:
+def composed(text: str) -> str:
+    """A name as it is compared: macOS writes names of files in another Unicode form than people type."""
     return unicodedata.normalize("NFC", text).strip()
 
 

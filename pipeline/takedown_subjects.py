@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import Literal
 
 from pipeline import landing_zone
 from pipeline.lake import Lake
-from pipeline.rights import CONSENTS_FILE, read_consents, resolve
+from pipeline.rights import CONSENTS_FILE, composed, read_consents, resolve
 from pipeline.settings import Settings
 from pipeline.stage import Row
 from pipeline.withdrawn_rows import Taking
@@ -51,7 +50,7 @@ def _of_recording(settings: Settings, lake: Lake, recordings: Sequence[Row], sub
     ids = {
         row["recording_id"]
         for row in recordings
-        if subject == row["recording_id"] or _composed(subject) == _composed(row["source"])
+        if subject == row["recording_id"] or composed(subject) == composed(row["source"])
     }
     yield from (Taking(name) for name in ids)
 
@@ -76,14 +75,9 @@ def _of_speaker(settings: Settings, lake: Lake, recordings: Sequence[Row], subje
         yield Taking(recording_id, whole=alone, local_speakers=tuple(sorted(own)), spans=() if alone else spans)
     if not labels:
         for row in recordings:
-            names = [_composed(name) for name in (row["metadata"] or {}).get("speaker", "").split(";")]
-            if _composed(subject) in names:
+            names = [composed(name) for name in (row["metadata"] or {}).get("speaker", "").split(";")]
+            if composed(subject) in names:
                 yield Taking(row["recording_id"])
-
-
-def _composed(name: str) -> str:
-    """macOS writes names of files in another Unicode form than people type."""
-    return unicodedata.normalize("NFC", name).strip()
 
 
 def _of_consent(settings: Settings, lake: Lake, recordings: Sequence[Row], subject: str) -> Iterator[Taking]:

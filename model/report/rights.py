@@ -9,7 +9,7 @@ from datetime import date
 from pydantic import ValidationError
 
 from pipeline.lake import Lake
-from pipeline.rights import Consent
+from pipeline.rights import TAINTED, Consent
 from pipeline.stage import Row
 
 
@@ -68,7 +68,7 @@ def voices(lake: Lake, dialect: str, models: Sequence[Row], spoken: Sequence[Row
         publication = f"Do not publish this page: consent {named} does not allow publication of these voices."
     else:
         publication = "All voices in it are covered by consents that allow publication."
-    tainted = [(row["model_id"], row["status_reason"] or "") for row in models if row["status"] == "tainted"]
+    tainted = [(row["model_id"], row["status_reason"] or "") for row in models if row["status"] == TAINTED]
     return Voices(
         uses,
         len({row["speaker_id"] for row in rows}),
