@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dagster as dg
 
+from assets.asset_checks import checks, voice_checks
 from assets.automation import jobs, schedules, sensors
-from assets.benchmark import benchmark
-from assets.checks import checks
-from assets.corpus import corpus_assets
-from assets.line import line_assets
+from assets.corpus_assets import corpus_assets
+from assets.report_asset import benchmark
 from assets.resources import Workspace
-from assets.voice_checks import voice_checks
-from assets.voices import voice_assets
+from assets.stage_assets import line_assets
+from assets.voice_assets import voice_assets
 
 
 def build_definitions(workspace: Workspace | None = None) -> dg.Definitions:

@@ -13,11 +13,12 @@ from typing import Any
 import dagster as dg
 
 from assets.definitions import build_definitions
-from assets.line import STAGE_OF
 from assets.partitions import batch_partitions
 from assets.resources import Workspace
-from pipeline import batches, takedown
+from assets.stage_assets import STAGE_OF
+from pipeline import batches
 from pipeline.settings import PROJECT, Settings
+from pipeline.takedown import takedown
 
 _PID_TAG = "fangyan/pid"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}

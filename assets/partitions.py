@@ -4,7 +4,7 @@ import warnings
 
 import dagster as dg
 
-from pipeline import dialects
+from pipeline.text import dialects
 
 # Checks on single partitions work but are still called a preview.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipeline import takedown
-from pipeline.lake import Lake
+from pipeline.lake.lake import Lake
+from pipeline.lake.lock import writing
 from pipeline.settings import Settings, load_settings
-from pipeline.workspace_lock import writing
+from pipeline.takedown import takedown
 
 
 class Workspace(dg.ConfigurableResource):

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import batches, ledger
-from pipeline.line import Report, build_stage, run_stage
+from pipeline.run import Report, build_stage, run_stage
 from pipeline.settings import Settings, load_settings
 from studio.record import record
 

@@ -23,12 +23,12 @@ from rich.progress import track
 from rich.table import Table
 
 from model.evaluation import tones
-from model.evaluation.hearing import Locator
+from model.evaluation.recognition import Locator
 from model.evaluation.statistics import spearman, summarize
 from model.evaluation.tone_contours import contours
 from model.evaluation.tone_reference import ToneReference, from_chao
 from model.evaluation.utterance import NotMeasured, Utterance
-from pipeline import alignment
+from pipeline.recognition import alignment
 from pipeline.settings import PROJECT
 from studio import scripts, speech, synthesis
 from studio.tones import flatten

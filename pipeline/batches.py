@@ -16,10 +16,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipeline import audio, landing_zone
+from pipeline import landing_zone
+from pipeline.audio import clips
+from pipeline.errors import BadRecording
 from pipeline.landing_zone import LandedFile, Problem
 from pipeline.settings import Settings
-from pipeline.stage import BadRecording, Recording
+from pipeline.stage import Recording
 
 _FOLDER = "batches"
 _NAME = re.compile(r"b\d{5,}")
@@ -150,7 +152,7 @@ def _fill(
 def _duration(path: str, size: int, mtime_ns: int) -> float:
     """Seconds as the container claims, 0.0 if it does not or cannot be opened; a changed file is a new cache entry."""
     try:
-        return audio.probe(path).duration
+        return clips.probe(path).duration
     except BadRecording:
         return 0.0
 

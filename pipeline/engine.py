@@ -18,7 +18,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from pipeline.stage import BadRecording, ModelUnavailable, Recording, Row, Stage, StageResult
+from pipeline.errors import BadRecording, ModelUnavailable
+from pipeline.lake.rows import Row
+from pipeline.stage import Recording, Stage, StageResult
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _EXIT_GRACE_SECONDS = 5.0

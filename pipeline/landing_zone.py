@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline import dialects, rights
+from pipeline.rights.consents import CONSENTS_FILE, read_consents
+from pipeline.text import dialects
 
 METADATA_FILES = ("metadata.csv", "metadata.jsonl")
 _NAME_COLUMN = "file_name"
@@ -62,11 +63,11 @@ def scan(landing: Path, with_metadata: bool = False) -> Scan:
     `with_metadata` looks for problems in metadata and consents too.
     """
     found = Scan()
-    consents, complaints = rights.read_consents(landing / rights.CONSENTS_FILE)
+    consents, complaints = read_consents(landing / CONSENTS_FILE)
     evidence = {consent.evidence for consent in consents}
     root = landing.resolve()
     for source, entry in _walk(landing, "", root, found.problems):
-        if source in evidence or entry.name in METADATA_FILES or source == rights.CONSENTS_FILE:
+        if source in evidence or entry.name in METADATA_FILES or source == CONSENTS_FILE:
             continue
         landed = _judge(source, entry)
         if isinstance(landed, Problem):
@@ -75,7 +76,7 @@ def scan(landing: Path, with_metadata: bool = False) -> Scan:
             found.files.append(landed)
     found.files.sort(key=lambda file: file.source)
     if with_metadata:
-        found.problems += [Problem(rights.CONSENTS_FILE, "bad_consent", message) for message in complaints]
+        found.problems += [Problem(CONSENTS_FILE, "bad_consent", message) for message in complaints]
         found.problems += Metadata(landing).check(file.source for file in found.files)
     return found
 

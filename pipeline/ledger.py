@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipeline.lake import Lake
-from pipeline.stage import LedgerEntry, Row
+from pipeline.lake.lake import Lake
+from pipeline.lake.rows import Row
+from pipeline.stage import LedgerEntry
 
 TOLERANCE_SECONDS = 1e-3
 LINE = ("ingest", "diarize", "denoise", "transcribe", "align", "score")

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import audio
-from pipeline.stage import Recording, Row
+from pipeline.audio import clips
+from pipeline.lake.rows import Row
+from pipeline.stage import Recording
 
 _FADE_SECONDS = 0.005
 _FLOOR_FRAME_SECONDS = 0.02
@@ -25,12 +26,12 @@ def read_segments(
     """
     cleaned = sorted((row for row in denoised if row["applied"] and row["audio"] is not None), key=lambda r: r["start"])
     opened: dict[str, NDArray[np.float32]] = {}
-    for (start, end), original in zip(spans, audio.read_spans(recording.path, spans, sample_rate), strict=True):
+    for (start, end), original in zip(spans, clips.read_spans(recording.path, spans, sample_rate), strict=True):
         inside = [row for row in cleaned if row["start"] < end and row["end"] > start]
         opened = {
             row["turn_id"]: opened[row["turn_id"]]
             if row["turn_id"] in opened
-            else audio.decode_bytes(row["audio"]["bytes"], sample_rate)[0]
+            else clips.decode_bytes(row["audio"]["bytes"], sample_rate)[0]
             for row in inside
         }
         offset = round(start * sample_rate)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.stage import Row
-from pipeline.text_pieces import join_texts, text_pieces
+from pipeline.lake.rows import Row
+from pipeline.text.pieces import join_texts, text_pieces
 
 _SENTENCE_END = frozenset("。！？!?…")
 _CLAUSE_END = frozenset("，、；：,;:")

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import audio
-from pipeline.stage import Recording, Row
+from pipeline.audio import clips
+from pipeline.lake.rows import Row
+from pipeline.stage import Recording
 
 
 def read_turns(
@@ -22,7 +23,7 @@ def read_turns(
     cleaned = {row["turn_id"]: row for row in denoised if row["applied"] and row["audio"] is not None}
     ordered = sorted(spans, key=lambda span: (span["start"], span["end"]))
     from_file = [(span["start"], span["end"]) for span in ordered if span["turn_id"] not in cleaned]
-    original = audio.read_spans(recording.path, from_file, sample_rate) if from_file else iter(())
+    original = clips.read_spans(recording.path, from_file, sample_rate) if from_file else iter(())
     opened, turn = "", np.zeros(0, np.float32)
     for span in ordered:
         row = cleaned.get(span["turn_id"])
@@ -31,7 +32,7 @@ def read_turns(
             samples = next(original)
         else:
             if opened != row["turn_id"]:
-                opened, turn = row["turn_id"], audio.decode_bytes(row["audio"]["bytes"], sample_rate)[0]
+                opened, turn = row["turn_id"], clips.decode_bytes(row["audio"]["bytes"], sample_rate)[0]
             offset = max(0, round(span["start"] * sample_rate) - round(row["start"] * sample_rate))
             samples = turn[offset : offset + wanted]
         yield span, _exactly(samples, wanted)

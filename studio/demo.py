@@ -15,8 +15,8 @@ from rich.table import Table
 
 from assets.launch import run_pending
 from pipeline import ledger
-from pipeline.catalog import query, render
-from pipeline.lake import Lake
+from pipeline.lake.catalog import query, render
+from pipeline.lake.lake import Lake
 from pipeline.settings import Settings
 from studio.demo_voice import make_voice, print_voice, record_sessions
 from studio.record import COLLECTION, plant_faults, record

@@ -11,15 +11,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from assets.benchmark import REPORT
 from assets.launch import run_voice
-from model.dialect_voice import base_of, current
-from model.promotion import DIFFERENCE
-from model.report.metrics import EXPECTED
-from model.validation_texts import LONG, Text, write_texts
-from pipeline.lake import Lake
+from assets.report_asset import REPORT
+from model.evaluation.metrics import EXPECTED
+from model.evaluation.promotion import DIFFERENCE
+from model.validation.texts import LONG, Text, write_texts
+from model.voices.training import base_of, current
+from pipeline.errors import ModelUnavailable
+from pipeline.lake.lake import Lake
 from pipeline.settings import Settings
-from pipeline.stage import ModelUnavailable
 from studio.prompts import held_out
 from studio.record import FORMATS, record
 from studio.truth import read_truths

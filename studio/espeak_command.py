@@ -9,7 +9,7 @@ import argparse
 import wave
 from pathlib import Path
 
-from pipeline import dialects
+from pipeline.text import dialects
 from studio import espeak
 
 

@@ -19,7 +19,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio import read, to_int16
+from pipeline.audio.clips import read, to_int16
 from studio.noise import KINDS
 from studio.scenes import Scene, scene
 from studio.voices import cast

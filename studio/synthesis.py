@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from pipeline.tone_categories import surface_tones
+from pipeline.text.tone_sandhi import surface_tones
 from studio import espeak, tones
 from studio.speech import CharacterSpan, Sentence, Utterance, Voice
 from studio.voices import nominal_pitch

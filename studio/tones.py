@@ -15,8 +15,8 @@ import parselmouth
 from numpy.typing import NDArray
 from parselmouth.praat import call
 
-from pipeline import dialects
-from pipeline.tone_categories import NEUTRAL
+from pipeline.text import dialects
+from pipeline.text.tone_sandhi import NEUTRAL
 from studio.speech import Utterance
 
 SEMITONES_PER_LEVEL = 2.6

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.lake import Lake
-from pipeline.stage import Row
-from pipeline.text import character_errors
+from pipeline.lake.lake import Lake
+from pipeline.lake.rows import Row
+from pipeline.text.normalize import character_errors
 
 _MATCH_WINDOW_SECONDS = 1.0
 

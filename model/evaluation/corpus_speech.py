@@ -7,8 +7,8 @@ from typing import Any
 
 from model.evaluation.similarity import Embedding, centroid
 from model.evaluation.utterance import Span, Utterance
-from pipeline import audio
-from pipeline.diarization_checkpoint import SAMPLE_RATE, SpeakerEmbedding
+from pipeline.audio.clips import decode_bytes
+from pipeline.recognition.pyannote import SAMPLE_RATE, SpeakerEmbedding
 
 _UNREAD = "?"
 
@@ -25,7 +25,7 @@ def from_segment(row: Mapping[str, Any]) -> Utterance:
     characters = row["characters"]
     if len(readings) != len(characters):
         raise ValueError(f"segment {segment_id} has {len(readings)} readings for {len(characters)} characters")
-    samples, rate = audio.decode_bytes(row["audio"]["bytes"])
+    samples, rate = decode_bytes(row["audio"]["bytes"])
     spans = tuple(
         Span(one["char"], "" if reading == _UNREAD else reading, one["start"] - row["start"], one["end"] - row["start"])
         for one, reading in zip(characters, readings, strict=True)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.evaluation.evaluate import EvaluationRow, evaluate
-from model.evaluation.hearing import Locator
-from model.evaluation.measures import better
+from model.evaluation.metrics import better
+from model.evaluation.recognition import Locator
 from model.evaluation.statistics import Summary, slope
 from model.evaluation.utterance import Metric, NotMeasured, Span, Utterance
-from pipeline.text_pieces import text_pieces
+from pipeline.text.pieces import text_pieces
 
 WINDOW_SECONDS = 10.0
 SINCE_SECONDS = 30.0

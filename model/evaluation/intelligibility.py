@@ -8,10 +8,10 @@ from typing import Any
 
 import jiwer
 
-from model.evaluation.hearing import Listener
+from model.evaluation.recognition import Listener
 from model.evaluation.utterance import Measurement, NotMeasured, Utterance
-from pipeline import dialects
-from pipeline.text import NORMALIZATION, normalized
+from pipeline.text import dialects
+from pipeline.text.normalize import NORMALIZATION, normalized
 
 UNSPACED = frozenset({"hanzi", "kana", "burmese", "khmer", "lao", "thai"})
 """Scripts of the registry that are written without spaces between words."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from model.evaluation.utterance import Measurement, Utterance
-from pipeline import dnsmos
-from pipeline.dnsmos import Dnsmos
+from pipeline.audio import dnsmos
+from pipeline.audio.dnsmos import Dnsmos
 
 
 class PredictedMos:

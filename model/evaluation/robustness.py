@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
-from model.evaluation.hearing import Listener, Locator, expected_tokens
+from model.evaluation.recognition import Listener, Locator, expected_tokens
 from model.evaluation.utterance import Measurement, NotMeasured, Utterance
-from pipeline import quality
-from pipeline.asr_filters import syllables, tokens
+from pipeline.audio import quality
+from pipeline.recognition.asr_filters import syllables, tokens
 
 SYLLABLES_PER_SECOND = 4.5
 """Where the corpus does not tell: an unhurried reader, short pauses included."""

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.evaluation.utterance import Measurement, NotMeasured, Utterance
-from pipeline.checkpoints import fingerprint
-from pipeline.diarization_checkpoint import SAMPLE_RATE, SpeakerEmbedding
+from pipeline.recognition.checkpoints import fingerprint
+from pipeline.recognition.pyannote import SAMPLE_RATE, SpeakerEmbedding
 
 Embedding = NDArray[np.float32]
 

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from model.evaluation.measures import Better, better
+from model.evaluation.metrics import Better, better
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95

@@ -10,7 +10,7 @@ import parselmouth
 from numpy.typing import NDArray
 
 from model.evaluation.utterance import Span
-from pipeline.tone_categories import surface_tones
+from pipeline.text.tone_sandhi import surface_tones
 
 POINTS = 11
 CEILING_HZ, FLOOR_HZ = 600.0, 60.0

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.evaluation.tone_contours import POINTS, Contour
-from pipeline import dialects
-from pipeline.tone_categories import NEUTRAL
+from pipeline.text import dialects
+from pipeline.text.tone_sandhi import NEUTRAL
 
 SEMITONES_PER_LEVEL = 2.6
 """Distance of two of Chao's five levels: five levels span 10.4 semitones, a speaker's usual range."""

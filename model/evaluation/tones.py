@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.evaluation import tone_reference
-from model.evaluation.hearing import Locator
+from model.evaluation.recognition import Locator
 from model.evaluation.tone_contours import Contour, contours, contours_of_track, track
 from model.evaluation.tone_reference import ToneReference
 from model.evaluation.utterance import Measurement, NotMeasured, Utterance
-from pipeline import dialects
+from pipeline.text import dialects
 
 MONOTONE = "monotone"
 FEWEST = 3

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import audio
+from pipeline.audio import clips
 
 
 class NotMeasured(Exception):
@@ -57,13 +57,13 @@ class Utterance:
         """The samples at `rate` Hz. Raises NotMeasured if there are none."""
         if not len(self.samples):
             raise NotMeasured("there is no audio")
-        return audio.resample(self.samples, self.sample_rate, rate)
+        return clips.resample(self.samples, self.sample_rate, rate)
 
     def reference_at(self, rate: int) -> NDArray[np.float32]:
         """The reference clip at `rate` Hz. Raises NotMeasured if there is none."""
         if self.reference is None or not len(self.reference):
             raise NotMeasured("there is no reference clip")
-        return audio.resample(self.reference, self.reference_rate, rate)
+        return clips.resample(self.reference, self.reference_rate, rate)
 
     def part(self, start: float, end: float, text: str, spans: Sequence[Span], name: str) -> Utterance:
         """The stretch from `start` to `end` seconds as an utterance of its own that says `text`, without facts."""

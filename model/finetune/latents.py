@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from model.voxcpm2 import VoxCPM2
-from pipeline import audio
-from pipeline.stage import BadRecording
+from pipeline.audio import clips
+from pipeline.errors import BadRecording
 
 SHORTEST_SECONDS = 0.5
 # More silence than this at the end of clips teaches the model not to stop.
@@ -107,7 +107,7 @@ class LatentCache:
 def decode(content: bytes, sample_rate: int) -> tuple[NDArray[np.float32], float]:
     """The bytes of an audio file to (trimmed float32 (T,) at `sample_rate` Hz, seconds of the file). Raises BadClip."""
     try:
-        samples, rate = audio.decode_bytes(content)
+        samples, rate = clips.decode_bytes(content)
     except BadRecording as error:
         raise BadClip("undecodable", str(error)) from None
     if rate < sample_rate:
@@ -115,7 +115,7 @@ def decode(content: bytes, sample_rate: int) -> tuple[NDArray[np.float32], float
     if not np.isfinite(samples).all():
         raise BadClip("not_finite", "has samples that are not finite numbers")
     seconds = len(samples) / rate
-    trimmed = trim(audio.resample(samples, rate, sample_rate), sample_rate)
+    trimmed = trim(clips.resample(samples, rate, sample_rate), sample_rate)
     if not len(trimmed):
         raise BadClip("silent", "is silent")
     if len(trimmed) < SHORTEST_SECONDS * sample_rate:

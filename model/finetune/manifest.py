@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from model.voxcpm2 import text as wording
-from pipeline import dialects
+from pipeline.text import dialects
 
 _TEXTS = ("audio", "text", "ref_audio", "dialect")
 _NUMBERS = ("duration", "ref_duration")

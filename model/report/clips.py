@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 
 import pyarrow.parquet as pq
 
-from model import labels
-from model.report.metrics import metric
+from model.evaluation.metrics import metric
+from model.labels import labels
 from model.report.numbers import BASE, FINE_TUNED, side_name
-from model.validation import KEY_VARIABLE
-from pipeline.lake import Lake
-from pipeline.stage import BadRecording, Row
-from pipeline.text import normalized
+from model.validation.synthesis import KEY_VARIABLE
+from pipeline.errors import BadRecording
+from pipeline.lake.lake import Lake
+from pipeline.lake.rows import Row
+from pipeline.text.normalize import normalized
 
 _SHOWN = ("cer", "wer", "tone_distance", "similarity", "dnsmos")
 _WITH_PLAYERS = ("quality", "long")

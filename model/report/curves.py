@@ -10,11 +10,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from model.report.metrics import QUALITY, in_order, metric
+from model.evaluation.metrics import QUALITY, in_order, metric
 from model.report.numbers import BASE, FINE_TUNED, side_name
 from model.report.plots import Line, Point, chart
-from pipeline.dialects import Dialect
-from pipeline.stage import Row
+from pipeline.lake.rows import Row
+from pipeline.text.dialects import Dialect
 
 _WINDOW = re.compile(r"window (\d+)-(\d+) s")
 _SNR = re.compile(r"(?:snr )?(clean|\d+ dB)(,? denoised)?")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from model.report.metrics import EXPECTED, QUALITY, Metric, in_order, metric, place
-from pipeline.stage import Row
+from model.evaluation.metrics import EXPECTED, QUALITY, Metric, in_order, metric, place
+from pipeline.lake.rows import Row
 
 BASE, FINE_TUNED, DIFFERENCE = "base", "fine_tuned", "difference"
 _SIDE_NAMES = {BASE: "Base", FINE_TUNED: "Fine-tuned"}

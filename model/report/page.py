@@ -14,16 +14,17 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from model.evaluation.metrics import QUALITY, in_order, metric
 from model.report import curves, numbers, rights
 from model.report.clips import Players, players
-from model.report.metrics import QUALITY, in_order, metric
 from model.report.plots import interval
 from model.report.published import boards
-from pipeline import dialects
-from pipeline.dialects import Dialect
-from pipeline.lake import Lake, replace_file
+from pipeline.lake.files import replace_file
+from pipeline.lake.lake import Lake
+from pipeline.lake.rows import Row
 from pipeline.settings import PROJECT
-from pipeline.stage import Row
+from pipeline.text import dialects
+from pipeline.text.dialects import Dialect
 
 _HERE = Path(__file__).parent
 _TABLES = ("training_set", "validation_set", "evaluation_summary", "models")

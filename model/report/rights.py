@@ -8,9 +8,9 @@ from datetime import date
 
 from pydantic import ValidationError
 
-from pipeline.lake import Lake
-from pipeline.rights import TAINTED, Consent
-from pipeline.stage import Row
+from pipeline.lake.lake import Lake
+from pipeline.lake.rows import Row
+from pipeline.rights.consents import TAINTED, Consent
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.references import load_reference
 from model.voxcpm2 import checkpoint
 from model.voxcpm2 import text as wording
 from model.voxcpm2.audio_vae import AudioVAE
@@ -26,10 +25,11 @@ from model.voxcpm2.network import Network
 from model.voxcpm2.packed import PackedNetwork
 from model.voxcpm2.packed_vae import PackedAudioVAE, PackedDecoder
 from model.voxcpm2.prompt import BadRequest, Mode, Prompt, build_prompt
+from model.voxcpm2.references import load_reference
 from model.voxcpm2.result import Request, Result, Voice
 from model.voxcpm2.stream import Continuation, decode_side_by_side
 from model.voxcpm2.tokenizer import Tokenizer
-from pipeline import dialects
+from pipeline.text import dialects
 
 
 class VoxCPM2:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.references import Source
 from model.voxcpm2.prompt import Mode
+from model.voxcpm2.references import Source
 
 # A voice as audio, or as patches (N, P, D) encoded before.
 Voice = Source | Tensor

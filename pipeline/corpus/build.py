@@ -18,14 +18,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline import audio
+from pipeline.audio import clips
 from pipeline.corpus import dedup
 from pipeline.corpus.dedup import Heard
 from pipeline.corpus.speakers import LocalSpeaker, link
 from pipeline.corpus.splits import Member, Split, assign
-from pipeline.lake import Lake, to_table
+from pipeline.lake.lake import Lake
+from pipeline.lake.rows import Row, to_table
 from pipeline.settings import Settings
-from pipeline.stage import Row
 
 PARTITION = "all"
 LEDGER_PARTITION = "corpus"
@@ -186,7 +186,7 @@ def _fingerprints(lake: Lake, names: set[str]) -> Iterator[tuple[str, NDArray[np
                     continue
                 table = file.read_row_group(group, columns=["segment_id", "audio"]).filter(here)
                 for row in table.to_pylist():
-                    yield row["segment_id"], dedup.fingerprint(*audio.decode_bytes(row["audio"]["bytes"]))
+                    yield row["segment_id"], dedup.fingerprint(*clips.decode_bytes(row["audio"]["bytes"]))
 
 
 def _member(row: Row) -> Member:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.stage import Row
+from pipeline.lake.rows import Row
 
 Key = tuple[str, str]
 _FULL_WEIGHT_SECONDS = 60.0

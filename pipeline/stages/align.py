@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import alignment, checkpoints
-from pipeline.alignment import Aligner, AlignmentError, CharacterSpan, GateBounds
-from pipeline.romanize import Token, romanize
+from pipeline.errors import ModelUnavailable
+from pipeline.lake.rows import Row
+from pipeline.recognition import alignment, checkpoints
+from pipeline.recognition.alignment import Aligner, AlignmentError, CharacterSpan, GateBounds
 from pipeline.settings import Settings
-from pipeline.stage import LedgerEntry, ModelUnavailable, Recording, Resources, Row, StageResult
+from pipeline.stage import LedgerEntry, Recording, Resources, StageResult
+from pipeline.text.romanize import Token, romanize
 from pipeline.turn_audio import read_turns
 
 UNREAD = "?"

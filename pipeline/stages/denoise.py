@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import audio, dnsmos, quality, rnnoise
-from pipeline.dnsmos import Dnsmos
+from pipeline.audio import clips, dnsmos, quality, rnnoise
+from pipeline.audio.dnsmos import Dnsmos
+from pipeline.lake.rows import Row
 from pipeline.settings import Settings
-from pipeline.stage import LedgerEntry, Recording, Resources, Row, StageResult
+from pipeline.stage import LedgerEntry, Recording, Resources, StageResult
 
 MIN_SCORED_SECONDS = 1.0
 """DNSMOS repeats a clip to 9 s; of a shorter one than this it hears the repetition. Such turns go by their SNR."""
@@ -54,7 +55,7 @@ class Denoise:
         rate = min(recording.sample_rate, rnnoise.SAMPLE_RATE)
         # RNNoise needs a moment to learn the noise: it hears what came before the turn first
         spans = [(max(0.0, turn["start"] - _LEAD_IN_SECONDS), turn["end"]) for turn in turns]
-        for turn, (begin, _), samples in zip(turns, spans, audio.read_spans(recording.path, spans, rate), strict=True):
+        for turn, (begin, _), samples in zip(turns, spans, clips.read_spans(recording.path, spans, rate), strict=True):
             lead_in = round(turn["start"] * rate) - round(begin * rate)
             result.rows.append(self._denoised(turn, samples, lead_in, rate))
         return result
@@ -65,8 +66,8 @@ class Denoise:
         snr_before = quality.snr_db(original, rate)
         if self._settings.policy == "noisy" and snr_before >= self._settings.snr_bound_db:
             return _row(turn, "snr_high", snr_before_db=snr_before)
-        wide = rnnoise.denoise(audio.resample(samples, rate, rnnoise.SAMPLE_RATE))
-        cleaned = audio.resample(wide, rnnoise.SAMPLE_RATE, rate)[lead_in : samples.size]
+        wide = rnnoise.denoise(clips.resample(samples, rate, rnnoise.SAMPLE_RATE))
+        cleaned = clips.resample(wide, rnnoise.SAMPLE_RATE, rate)[lead_in : samples.size]
         snr_after = quality.snr_db(cleaned, rate)
         facts: Row = {"snr_before_db": snr_before, "snr_after_db": snr_after}
         if original.size >= MIN_SCORED_SECONDS * rate:
@@ -77,13 +78,13 @@ class Denoise:
             worse = snr_after < snr_before
         if worse:
             return _row(turn, "got_worse", **facts)
-        sound = {"bytes": audio.encode_flac(cleaned, rate), "path": f"{turn['turn_id']}.flac"}
+        sound = {"bytes": clips.encode_flac(cleaned, rate), "path": f"{turn['turn_id']}.flac"}
         reason = "policy_always" if self._settings.policy == "always" else "noisy"
         return _row(turn, reason, applied=True, audio=sound, sample_rate=rate, **facts)
 
     def _overall(self, samples: NDArray[np.float32], rate: int) -> float:
         assert self._dnsmos is not None, "load() comes before process()"
-        return self._dnsmos.score(audio.resample(samples, rate, dnsmos.SAMPLE_RATE)).ovrl
+        return self._dnsmos.score(clips.resample(samples, rate, dnsmos.SAMPLE_RATE)).ovrl
 
 
 def _row(turn: Row, reason: str, **facts: Any) -> Row:

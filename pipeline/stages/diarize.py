@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import audio, chapters, checkpoints
-from pipeline.diarization_checkpoint import SAMPLE_RATE, load_pipeline, quiet
+from pipeline import chapters
+from pipeline.audio import clips
+from pipeline.lake.rows import Row
+from pipeline.lake.tables import span_id
+from pipeline.recognition import checkpoints
+from pipeline.recognition.pyannote import SAMPLE_RATE, load_pipeline, quiet
 from pipeline.settings import Settings
-from pipeline.stage import LedgerEntry, Recording, Resources, Row, StageResult
-from pipeline.tables import span_id
+from pipeline.stage import LedgerEntry, Recording, Resources, StageResult
 
 MERGE_GAP_SECONDS = 0.3
 """A speaker who goes on after a shorter gap, with nobody between, is still in the same turn."""
@@ -57,7 +60,7 @@ class Diarize:
         said: list[Turn] = []
         exclusive: list[Turn] = []
         join = chapters.SpeakerJoin(self._settings.chapter_join_similarity)
-        blocks = audio.blocks(recording.path, SAMPLE_RATE)
+        blocks = clips.blocks(recording.path, SAMPLE_RATE)
         for start, samples in chapters.cut(
             blocks, SAMPLE_RATE, recording.duration, 60.0 * self._settings.chapter_minutes
         ):

@@ -15,13 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import quality, rights
-from pipeline.audio import to_int16
-from pipeline.containers import mislabelled
-from pipeline.decoding import AudioInfo, AudioStream
+from pipeline.audio import quality
+from pipeline.audio.clips import to_int16
+from pipeline.audio.containers import mislabelled
+from pipeline.audio.decoding import AudioInfo, AudioStream
+from pipeline.errors import BadRecording
+from pipeline.lake.rows import Row
+from pipeline.rights import consents
+from pipeline.rights.tombstones import Withdrawn
 from pipeline.settings import Settings
-from pipeline.stage import BadRecording, LedgerEntry, Recording, Resources, Row, StageResult
-from pipeline.tombstones import Withdrawn
+from pipeline.stage import LedgerEntry, Recording, Resources, StageResult
 
 SCOPE = "asr"
 _ID_LENGTH = 16
@@ -58,7 +61,7 @@ class Ingest:
         self._bounds = settings.ingest
         self._landing = settings.landing
         self._withdrawn = Withdrawn(settings.lake)
-        self._consents: tuple[tuple[int, int] | None, list[rights.Consent]] | None = None
+        self._consents: tuple[tuple[int, int] | None, list[consents.Consent]] | None = None
 
     def parameters(self) -> dict[str, Any]:
         return self._bounds.model_dump() | {"scope": SCOPE}
@@ -155,18 +158,18 @@ class Ingest:
             raise BadRecording("clipped", words)
 
     def _covering(self, recording: Recording) -> tuple[str | None, str]:
-        return rights.resolve(self._current_consents(), recording.source, recording.metadata, SCOPE)
+        return consents.resolve(self._current_consents(), recording.source, recording.metadata, SCOPE)
 
-    def _current_consents(self) -> list[rights.Consent]:
+    def _current_consents(self) -> list[consents.Consent]:
         """The consents, read again when their file has changed."""
-        file = self._landing / rights.CONSENTS_FILE
+        file = self._landing / consents.CONSENTS_FILE
         try:
             about = file.stat()
             stamp = (about.st_size, about.st_mtime_ns)
         except OSError:
             stamp = None
         if self._consents is None or self._consents[0] != stamp:
-            self._consents = stamp, rights.read_consents(file)[0]
+            self._consents = stamp, consents.read_consents(file)[0]
         return self._consents[1]
 
 

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import audio, dnsmos, quality
+from pipeline.audio import clips, dnsmos, quality
+from pipeline.audio.dnsmos import Dnsmos
 from pipeline.corpus import dedup, tiers
-from pipeline.dnsmos import Dnsmos
+from pipeline.lake.rows import Row
+from pipeline.lake.tables import span_id
 from pipeline.segment_audio import read_segments
 from pipeline.segmentation import Limits, Segment, segment
 from pipeline.settings import Settings
-from pipeline.stage import LedgerEntry, Recording, Resources, Row, StageResult
-from pipeline.tables import span_id
-from pipeline.text_pieces import join_texts
+from pipeline.stage import LedgerEntry, Recording, Resources, StageResult
+from pipeline.text.pieces import join_texts
 
 HIGHEST_RATE = 48_000
 
@@ -120,7 +121,7 @@ class Score:
     def _heard(self, samples: NDArray[np.float32], rate: int, segment_id: str) -> Row:
         """What the sound of a kept segment says, (T,) at `rate` Hz, and the sound itself."""
         assert self._dnsmos is not None, "load() comes before process()"
-        mos = self._dnsmos.score(audio.resample(samples, rate, dnsmos.SAMPLE_RATE))
+        mos = self._dnsmos.score(clips.resample(samples, rate, dnsmos.SAMPLE_RATE))
         return {
             "dnsmos_ovrl": mos.ovrl,
             "dnsmos_sig": mos.sig,
@@ -129,8 +130,8 @@ class Score:
             "bandwidth_hz": quality.bandwidth_hz(samples, rate),
             "loudness_lufs": quality.loudness_lufs(samples, rate),
             "tier": tiers.tier(self._settings.policy, mos.ovrl),
-            "audio": {"bytes": audio.encode_flac(samples, rate), "path": f"{segment_id}.flac"},
-            "audio_sha256": dedup.sound_hash(audio.to_int16(samples), rate),
+            "audio": {"bytes": clips.encode_flac(samples, rate), "path": f"{segment_id}.flac"},
+            "audio_sha256": dedup.sound_hash(clips.to_int16(samples), rate),
             "sample_rate": rate,
         }
 

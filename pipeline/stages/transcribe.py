@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import asr_filters, checkpoints, dialects, vad
-from pipeline.asr_filters import Recognition
-from pipeline.recognizer import Recognizer
+from pipeline.audio import vad
+from pipeline.errors import BadRecording
+from pipeline.lake.rows import Row
+from pipeline.lake.tables import span_id
+from pipeline.recognition import asr_filters, checkpoints
+from pipeline.recognition.asr_filters import Recognition
+from pipeline.recognition.whisper import Recognizer
 from pipeline.settings import Settings
-from pipeline.stage import BadRecording, LedgerEntry, Recording, Resources, Row, StageResult
-from pipeline.tables import span_id
+from pipeline.stage import LedgerEntry, Recording, Resources, StageResult
+from pipeline.text import dialects
 from pipeline.turn_audio import read_turns
 
 SAMPLE_RATE = vad.SAMPLE_RATE

@@ -12,7 +12,7 @@ import pytest
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from assets.automation import landed_files, nightly
-from assets.corpus import consents
+from assets.corpus_assets import consents
 from assets.definitions import build_definitions
 from assets.resources import Workspace
 
@@ -103,7 +103,7 @@ def test_a_consent_that_ends_is_news_to_those_who_use_it(workspace: Workspace, m
             def today(cls) -> datetime.date:
                 return datetime.date(2026, 6, day)
 
-        monkeypatch.setattr("pipeline.consent_store.date", Today)
+        monkeypatch.setattr("pipeline.rights.consent_store.date", Today)
         with dg.DagsterInstance.ephemeral() as instance:
             result = dg.materialize([consents], instance=instance, resources={"workspace": workspace})
         (made,) = result.asset_materializations_for_node("consents")

@@ -17,9 +17,9 @@ import pytest
 
 from assets.launch import open_instance, run_pending
 from pipeline import ledger
-from pipeline.lake import Lake
+from pipeline.lake.lake import Lake
+from pipeline.lake.tables import TABLES
 from pipeline.settings import Settings
-from pipeline.tables import TABLES
 
 STAGES = ("recordings", "speaker_turns", "denoised_turns", "transcripts", "aligned_segments", "scored_segments")
 DOWNSTREAM_OF_TRANSCRIBE = ("transcripts", "alignments", "segments", "speakers", "corpus")
@@ -138,7 +138,7 @@ def test_a_run_killed_while_transcribing_goes_on_where_it_was(finished: Settings
         for table in ("ledger", "quarantine"):
             for file in (settings.lake / table).glob(f"*{stage}.parquet"):
                 file.unlink()
-    command = [sys.executable, "-m", "pipeline.cli", "run", "--workspace", str(settings.root)]
+    command = [sys.executable, "-m", "cli.main", "run", "--workspace", str(settings.root)]
     environment = os.environ | {"FANGYAN_ENGINE__WORKERS": "1"}
     process = subprocess.Popen(command, env=environment, start_new_session=True)
     parts = settings.lake / ".parts" / "transcribe" / "b00001"
@@ -172,7 +172,7 @@ def copy_of(settings: Settings, folder: Path) -> Settings:
 def cut_to_wav(source: Path, target: Path, seconds: float) -> None:
     import soundfile
 
-    from pipeline.audio import read
+    from pipeline.audio.clips import read
 
     soundfile.write(target, read(source, 0.0, seconds, 16000), 16000)
 

@@ -22,13 +22,13 @@ from assets.automation import weekly_voices
 from assets.definitions import build_definitions
 from assets.launch import RunFailed, open_instance, run_voice
 from assets.resources import Workspace
-from model import labels
-from model.promotion import decide
-from model.validation_texts import Text, write_texts
-from pipeline import audio
-from pipeline.catalog import query
+from model.evaluation.promotion import decide
+from model.labels import labels
+from model.validation.texts import Text, write_texts
+from pipeline.audio.clips import encode_flac, to_int16
 from pipeline.corpus.dedup import sound_hash
-from pipeline.lake import Lake
+from pipeline.lake.catalog import query
+from pipeline.lake.lake import Lake
 from pipeline.settings import PROJECT, Settings, load_settings
 
 DIALECT = "cmn-tianjin"
@@ -81,8 +81,8 @@ def segment(name: str, recording: str, start: float, samples: np.ndarray) -> dic
         "dnsmos_ovrl": 3.5,
         "tier": "keep",
         "decision": "keep",
-        "audio": {"bytes": audio.encode_flac(samples, RATE), "path": f"{name}.flac"},
-        "audio_sha256": sound_hash(audio.to_int16(samples), RATE),
+        "audio": {"bytes": encode_flac(samples, RATE), "path": f"{name}.flac"},
+        "audio_sha256": sound_hash(to_int16(samples), RATE),
         "sample_rate": RATE,
         "provenance": "p",
     }
@@ -288,7 +288,7 @@ def test_with_too_little_speech_nothing_is_trained_and_the_check_says_so(corpus_
 
 def test_a_run_killed_while_speaking_goes_on_where_it_was(corpus_only: Path, tmp_path: Path) -> None:
     settings, config = copy_of(corpus_only, tmp_path / "workspace")
-    command = [sys.executable, "-m", "pipeline.cli", "voice", "--dialect", DIALECT, "--config", str(config)]
+    command = [sys.executable, "-m", "cli.main", "voice", "--dialect", DIALECT, "--config", str(config)]
     environment = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"}
     process = subprocess.Popen(command, env=environment, cwd=PROJECT, start_new_session=True)
     parts = settings.lake / ".parts" / "validate" / DIALECT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,20 +9,20 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from test_run import copy_of, latest
-
-from assets.benchmark import REPORT, benchmark
-from assets.launch import RunFailed, run_pending
-from assets.resources import Workspace
-from pipeline import audio, ledger, takedown
-from pipeline.lake import Lake
-from pipeline.settings import Settings
-from pipeline.takedown_plan import make_plan
-from pipeline.workspace_lock import writing
-
-sys.path.append(str(Path(__file__).parents[1] / "pipeline"))
 import small_workspace as small
 from audio_traces import pcm, traces, windows
+from test_run import copy_of, latest
+
+from assets.launch import RunFailed, run_pending
+from assets.report_asset import REPORT, benchmark
+from assets.resources import Workspace
+from pipeline import ledger
+from pipeline.audio import clips
+from pipeline.lake.lake import Lake
+from pipeline.lake.lock import writing
+from pipeline.settings import Settings
+from pipeline.takedown import takedown
+from pipeline.takedown.plan import make_plan
 
 
 def test_the_next_run_finishes_a_takedown_and_no_byte_of_the_voice_is_left(finished: Settings, tmp_path: Path) -> None:
@@ -38,8 +37,8 @@ def test_the_next_run_finishes_a_takedown_and_no_byte_of_the_voice_is_left(finis
         for source in taking.sources:
             file = settings.landing / source
             wanted |= windows(file.read_bytes())
-            rate = audio.probe(file).sample_rate
-            samples = audio.read(file)
+            rate = clips.probe(file).sample_rate
+            samples = clips.read(file)
             for start, end in taking.spans or [(0.0, taking.seconds)]:
                 wanted |= windows(*pcm(samples[round(start * rate) : round(end * rate)]))
     gone = {

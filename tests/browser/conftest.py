@@ -1,15 +1,11 @@
-"""Shared by the browser tests: one Chromium for a file of tests, and what tests/model has for pages to show."""
+"""Shared by the browser tests: one Chromium for a file of tests."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from chromium import Chromium
-
-sys.path.append(str(Path(__file__).parent.parent / "model"))
 
 
 @pytest.fixture(scope="module")

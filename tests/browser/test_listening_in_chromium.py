@@ -9,7 +9,7 @@ import pytest
 from chromium import Chromium
 from listening_items import HOSTILE, items
 
-from model.listening import build_page, read_answers
+from model.evaluation.listening import build_page, read_answers
 
 PHONE, DESK = (390, 844), (1280, 900)
 TRIALS, RATED = 12, 6

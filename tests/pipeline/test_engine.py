@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from pipeline.engine import LocalEngine
-from pipeline.stage import BadRecording, LedgerEntry, ModelUnavailable, Recording, Resources, Row, StageResult
+from pipeline.errors import BadRecording, ModelUnavailable
+from pipeline.lake.rows import Row
+from pipeline.stage import LedgerEntry, Recording, Resources, StageResult
 
 
 @dataclass

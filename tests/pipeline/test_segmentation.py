@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from pipeline.segmentation import Limits, Segment, segment
-from pipeline.text_pieces import join_texts, text_pieces
+from pipeline.text.pieces import join_texts, text_pieces
 
 LIMITS = Limits()
 _MARKS = "。，！？、"

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import audio
-from pipeline.stage import Recording, Row
-from pipeline.tables import span_id
+from pipeline.audio import clips
+from pipeline.lake.rows import Row
+from pipeline.lake.tables import span_id
+from pipeline.stage import Recording
 from pipeline.turn_audio import read_turns
 
 DURATION = 6.0
@@ -29,7 +30,7 @@ def _recording(path: Path, rate: int) -> Recording:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate)
-        file.writeframes(audio.to_int16(_sweep(rate)).tobytes())
+        file.writeframes(clips.to_int16(_sweep(rate)).tobytes())
     path.write_bytes(buffer.getvalue())
     return Recording("cmn/a/x.wav", str(path), "b", "cmn", "a", "r", DURATION, rate)
 
@@ -40,7 +41,7 @@ def _span(turn_id: str, start: float, end: float) -> Row:
 
 def _denoised(turn_id: str, start: float, end: float, rate: int, applied: bool = True) -> Row:
     sound = _sweep(rate)[round(start * rate) : round(end * rate)] * np.float32(0.5)
-    data = {"bytes": audio.encode_flac(sound, rate), "path": f"{turn_id}.flac"} if applied else None
+    data = {"bytes": clips.encode_flac(sound, rate), "path": f"{turn_id}.flac"} if applied else None
     return {"turn_id": turn_id, "start": start, "end": end, "applied": applied, "audio": data, "sample_rate": rate}
 
 

@@ -11,7 +11,7 @@ import random
 import numpy as np
 import pytest
 
-from pipeline.audio import read
+from pipeline.audio.clips import read
 from studio.noise import KINDS, noise, rms
 from studio.record import FORMATS, codec_delay, encode, plant_faults, record
 from studio.rooms import Room, impulse_response, reverberate

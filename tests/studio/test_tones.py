@@ -4,7 +4,7 @@ import numpy as np
 import parselmouth
 import pytest
 
-from pipeline.tone_categories import surface_tones
+from pipeline.text.tone_sandhi import surface_tones
 from studio import synthesis, tones, voices
 from studio.speech import CharacterSpan, Sentence, Utterance, Voice
 

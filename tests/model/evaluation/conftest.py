@@ -13,9 +13,9 @@ from functools import cache
 
 import pytest
 
-from model.evaluation.hearing import Listener, Locator
+from model.evaluation.recognition import Listener, Locator
 from model.evaluation.utterance import Span, Utterance
-from pipeline import alignment
+from pipeline.recognition import alignment
 from pipeline.settings import PROJECT, Settings
 from studio import scripts, speech, synthesis
 from studio.voices import voices

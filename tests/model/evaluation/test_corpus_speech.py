@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from model.evaluation.corpus_speech import from_segment, paces
-from model.evaluation.standard import open_ears, standard_metrics
-from pipeline import audio
+from model.evaluation.judges import open_ears, standard_metrics
+from pipeline.audio import clips
+from pipeline.errors import ModelUnavailable
 from pipeline.settings import Settings
-from pipeline.stage import ModelUnavailable
 
 
 def _row(said: Any, start: float) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def _row(said: Any, start: float) -> dict[str, Any]:
         "characters": characters,
         "romanization": " ".join(said.sentence.syllables),
         "speaker_id": "spk",
-        "audio": {"bytes": audio.encode_flac(said.samples, said.sample_rate), "path": "s.flac"},
+        "audio": {"bytes": clips.encode_flac(said.samples, said.sample_rate), "path": "s.flac"},
         "sample_rate": said.sample_rate,
     }
 

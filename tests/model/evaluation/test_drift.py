@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from model.evaluation.drift import WINDOW_SECONDS, Point, drift_of, measure_drift, windows
-from model.evaluation.hearing import Locator
+from model.evaluation.recognition import Locator
 from model.evaluation.tones import ToneFidelity
 from model.evaluation.utterance import Measurement, NotMeasured, Span, Utterance
 from studio import tones as studio_tones

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from model.evaluation.evaluate import LeftOut, conditions, differences, evaluate, not_measured, summaries
-from model.evaluation.hearing import Listener, Locator
 from model.evaluation.intelligibility import Intelligibility
-from model.evaluation.measures import MEASURES
+from model.evaluation.metrics import MEASURES
+from model.evaluation.recognition import Listener, Locator
 from model.evaluation.robustness import Robustness
 from model.evaluation.speed import GenerationSpeed
 from model.evaluation.tones import ToneFidelity

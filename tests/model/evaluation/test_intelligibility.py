@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.evaluation.hearing import Listener
 from model.evaluation.intelligibility import Intelligibility, error_rate
+from model.evaluation.recognition import Listener
 from model.evaluation.statistics import summarize
 from model.evaluation.utterance import Measurement, NotMeasured, Utterance
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.evaluation.hearing import Listener, Locator
+from model.evaluation.recognition import Listener, Locator
 from model.evaluation.robustness import Robustness, missing_runs, repeated_runs, silences
 from model.evaluation.utterance import NotMeasured, Utterance
 

@@ -9,9 +9,9 @@ import pytest
 
 from model.evaluation.similarity import Similarity, centroid, mean_direction
 from model.evaluation.utterance import NotMeasured, Utterance
-from pipeline.diarization_checkpoint import SAMPLE_RATE, SpeakerEmbedding
+from pipeline.errors import ModelUnavailable
+from pipeline.recognition.pyannote import SAMPLE_RATE, SpeakerEmbedding
 from pipeline.settings import Settings
-from pipeline.stage import ModelUnavailable
 
 VOICES = (0, 9, 20, 27)
 

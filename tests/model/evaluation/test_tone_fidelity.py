@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from model.evaluation import tone_reference
-from model.evaluation.hearing import Locator
+from model.evaluation.recognition import Locator
 from model.evaluation.statistics import spearman
 from model.evaluation.tone_contours import POINTS, Contour, contours, spoken_tones
 from model.evaluation.tone_picture import picture

@@ -1,0 +1,86 @@
+"""What is made over all batches: linked speakers, the corpus with its splits, and the catalog to query."""
+
+import hashlib
+
+import dagster as dg
+
+from assets.metadata import table_schema
+from assets.resources import Workspace
+from pipeline.corpus.build import PARTITION, build_corpus, build_speakers
+from pipeline.lake.catalog import build_catalog
+from pipeline.rights.consent_store import state
+from pipeline.rights.consents import CONSENTS_FILE, read_consents
+
+# eager() with all_deps_blocking_checks_passed() would wait for ever on one batch that is missing or has failed a
+# blocking check. This starts on any batch that is sound, whatever the others do.
+_SOUND = dg.AutomationCondition.all_checks_match(
+    dg.AutomationCondition.check_passed() | dg.AutomationCondition.will_be_requested(), blocking_only=True
+)
+FOLLOW_WHAT_IS_SOUND = (
+    dg.AutomationCondition.any_deps_match(
+        (dg.AutomationCondition.newly_updated() & _SOUND)
+        | _SOUND.newly_true()
+        | dg.AutomationCondition.will_be_requested()
+    ).since_last_handled()
+    & ~dg.AutomationCondition.any_deps_in_progress()
+    & ~dg.AutomationCondition.in_progress()
+)
+
+
+@dg.asset(
+    deps=["scored_segments"],
+    group_name="corpus",
+    pool="disk",
+    kinds={"parquet"},
+    automation_condition=FOLLOW_WHAT_IS_SOUND,
+)
+def speakers(workspace: Workspace) -> dg.MaterializeResult:
+    """Local speakers of all recordings, linked into persons whose ids stay when recordings are added."""
+    settings = workspace.settings()
+    with workspace.writing():
+        report = build_speakers(workspace.lake(), settings)
+    return dg.MaterializeResult(metadata=report | {"dagster/column_schema": table_schema("speakers")})
+
+
+@dg.asset(
+    deps=[speakers, "scored_segments"],
+    group_name="corpus",
+    pool="disk",
+    kinds={"parquet"},
+    automation_condition=FOLLOW_WHAT_IS_SOUND,
+)
+def corpus(workspace: Workspace) -> dg.MaterializeResult:
+    """Segments with linked speaker, without duplicates, split so that no speaker or source is on two sides."""
+    settings = workspace.settings()
+    with workspace.writing():
+        report = build_corpus(workspace.lake(), settings)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(report["content"]),
+        metadata=report | {"dagster/column_schema": table_schema("corpus")},
+    )
+
+
+@dg.asset(group_name="corpus", kinds={"parquet"}, automation_condition=dg.AutomationCondition.on_cron("0 * * * *"))
+def consents(workspace: Workspace) -> dg.MaterializeResult:
+    """Who agreed to which use of which recordings, as landing/consents.jsonl says it."""
+    found, complaints = read_consents(workspace.settings().landing / CONSENTS_FILE)
+    rows = [consent.row() for consent in found]
+    # One that begins or ends changes what may be used, though no line of the file does.
+    states = [state(consent) for consent in found]
+    workspace.lake().write("consents", PARTITION, rows)
+    facts = {"dagster/row_count": len(found), "lines_that_cannot_be_read": complaints[:50]}
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(hashlib.sha256(repr([rows, states]).encode()).hexdigest()),
+        metadata=facts | {"dagster/column_schema": table_schema("consents")},
+    )
+
+
+@dg.asset(deps=[corpus, consents], group_name="corpus", kinds={"duckdb"}, automation_condition=FOLLOW_WHAT_IS_SOUND)
+def catalog(workspace: Workspace) -> dg.MaterializeResult:
+    """DuckDB views over the lake, swapped in whole; readers are never locked out."""
+    settings = workspace.settings()
+    build_catalog(workspace.lake(), settings.catalog)
+    return dg.MaterializeResult(metadata={"dagster/uri": str(settings.catalog)})
+
+
+corpus_assets = [speakers, corpus, consents, catalog]

@@ -1,0 +1,47 @@
+"""The report over all dialects' voices, and the catalog with their figures. What a page shows is not here."""
+
+import dagster as dg
+
+from assets.corpus_assets import FOLLOW_WHAT_IS_SOUND
+from assets.metadata import bar_chart
+from assets.resources import Workspace
+from assets.voice_assets import evaluation
+from pipeline.lake.catalog import build_catalog
+
+REPORT = "report/index.html"
+
+
+@dg.asset(
+    deps=[evaluation],
+    group_name="benchmark",
+    pool="disk",
+    code_version="1",
+    kinds={"html", "duckdb"},
+    automation_condition=FOLLOW_WHAT_IS_SOUND,
+)
+def benchmark(workspace: Workspace) -> dg.MaterializeResult:
+    """One page that says how good each dialect's voice is, and the same numbers in the catalog."""
+    from model.report import build
+    from model.validation.systems.published import published_rows
+
+    settings, lake = workspace.settings(), workspace.lake()
+    with workspace.writing():
+        made = build(lake, settings.root / REPORT, published=published_rows())
+    build_catalog(lake, settings.catalog)
+    found = lake.rows("evaluation_summary", None, ("dialect", "side", "metric", "condition", "value"))
+    rates = {
+        f"{row['dialect']} {row['side']}": row["value"]
+        for row in found
+        if row["metric"] == "cer" and not row["condition"] and row["side"] in ("base", "fine_tuned")
+    }
+    metadata = {
+        "report": dg.MetadataValue.url(made.path.as_uri()),
+        "dagster/uri": str(made.path),
+        "verdicts": dg.MetadataValue.json(made.verdicts),
+        "players": made.players,
+        "utterances_left_out": made.left_out,
+        "megabytes": made.bytes / 1e6,
+    }
+    if rates:
+        metadata["cer"] = bar_chart(rates, "character error rate")
+    return dg.MaterializeResult(metadata=metadata)

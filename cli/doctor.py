@@ -1,0 +1,122 @@
+"""What this machine has and whether the configured line can run on it: `fangyan doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from pipeline.settings import PROJECT, Settings
+
+State = Literal["ok", "missing", "would be downloaded", "info"]
+PACKAGES = (
+    "torch",
+    "torchaudio",
+    "pyannote.audio",
+    "faster-whisper",
+    "ctranslate2",
+    "onnxruntime",
+    "dagster",
+    "pyarrow",
+    "duckdb",
+    "av",
+    "pyrnnoise",
+    "speechmos",
+    "praat-parselmouth",
+)
+_GATED = {"pyannote/speaker-diarization-community-1": "gated: accept its conditions and set HF_TOKEN"}
+_LICENCES = {
+    "pyannote/speaker-diarization-community-1": "CC-BY-4.0",
+    "large-v3": "MIT",
+    "MMS_FA": "CC-BY-NC 4.0",
+    "openbmb/VoxCPM2": "Apache-2.0",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; a line whose state is missing stops the line from running."""
+
+    subject: str
+    state: State
+    detail: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Everything worth knowing about this machine for this configuration, most general first."""
+    yield Finding("python", "info", platform.python_version())
+    yield Finding("cores", "info", str(os.cpu_count()))
+    yield Finding("memory", "info", f"{_memory_gb():.1f} GB")
+    yield from _graphics()
+    settings.root.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.root).free / 1e9
+    yield Finding("workspace", "ok" if free > 1 else "missing", f"{settings.root}, {free:.0f} GB free")
+    for package in PACKAGES:
+        yield _package(package)
+    for key in ("diarize", "transcribe", "align"):
+        yield _checkpoint(key, getattr(settings, key).checkpoint)
+    voice = _checkpoint("train", settings.train.checkpoint)
+    # The line makes a corpus without it; only `fangyan voice` does not run.
+    yield replace(voice, state="info", detail=f"no voice: {voice.detail}") if voice.state == "missing" else voice
+
+
+def can_run(findings: list[Finding]) -> bool:
+    """True if nothing that the configured line needs is missing."""
+    return all(finding.state != "missing" for finding in findings)
+
+
+def _memory_gb() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+
+
+def _graphics() -> Iterator[Finding]:
+    import torch
+
+    if not torch.cuda.is_available():
+        yield Finding("gpu", "info", "none: everything runs on the CPU")
+        return
+    for number in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(number)
+        yield Finding(f"gpu {number}", "info", f"{properties.name}, {properties.total_memory / 1e9:.0f} GB")
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, "ok", importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, "missing", "not installed; run make demo or make test, which install the lock")
+
+
+def _checkpoint(key: str, name: str) -> Finding:
+    subject = f"{key}.checkpoint"
+    folder = Path(name) if Path(name).is_absolute() else PROJECT / name
+    if folder.is_dir():
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+        return Finding(subject, "ok", f"{name}, {size:.1f} MB")
+    if name.startswith(("checkpoints/", "/", ".")):
+        return Finding(subject, "missing", f"{folder} does not exist; `python -m recipes` rebuilds embedded ones")
+    notes = [f"hub id {name}"]
+    if name in _LICENCES:
+        notes.append(f"licence {_LICENCES[name]}")
+    if name in _GATED:
+        notes.append(_GATED[name])
+        if not os.environ.get("HF_TOKEN") and not _cached(name):
+            return Finding(subject, "missing", "; ".join(notes))
+    return Finding(subject, "ok" if _cached(name) else "would be downloaded", "; ".join(notes))
+
+
+def _cached(name: str) -> bool:
+    """Whether the hub's cache on this machine holds the model."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    if name == "MMS_FA":
+        import torch
+
+        return (Path(torch.hub.get_dir()) / "checkpoints" / "model.pt").exists()
+    repository = name if "/" in name else f"Systran/faster-whisper-{name}"
+    return (Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}").is_dir()

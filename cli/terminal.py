@@ -1,0 +1,59 @@
+"""What every command shares: the options for configuration and workspace, messages, and how a command ends."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.settings import Settings, SettingsError, load_settings
+
+KEY_VARIABLE = "FANGYAN_LABEL_KEY"
+
+Config = Annotated[Path | None, typer.Option(help="configuration file; default: $FANGYAN_CONFIG or fangyan.toml")]
+WorkspaceFolder = Annotated[Path | None, typer.Option(help="workspace folder; default: the one in the configuration")]
+
+
+def read_settings(config: Path | None, workspace: Path | None) -> Settings:
+    """The settings, or the end of the command with what is wrong in them."""
+    try:
+        return load_settings(config, workspace=workspace.resolve() if workspace else None)
+    except SettingsError as error:
+        stop(str(error))
+
+
+def stop(message: str) -> NoReturn:
+    """End the command with a message on standard error and exit code 1."""
+    Console(stderr=True).print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def say(message: str) -> None:
+    """Print a line as it is: a name in brackets is no markup, and nothing is cut."""
+    Console().print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    """Print a line in yellow on standard error."""
+    Console(stderr=True).print(message, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def add_row(table: Table, *cells: str) -> None:
+    """Add cells as they are: a name in brackets is no markup."""
+    table.add_row(*(Text(cell) for cell in cells))
+
+
+def label_key() -> bytes:
+    """The key that AI-content labels are signed with; empty if none is set."""
+    return os.environ.get(KEY_VARIABLE, "").encode()
+
+
+def offline() -> None:
+    """Send no telemetry, and do not ask the hub for checkpoints that lie in the project."""
+    os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "0")
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")

@@ -1,0 +1,90 @@
+"""Whether a fine-tuned voice may take its base's place: not worse, beyond the interval, in any guarded metric. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from model.evaluation.intelligibility import unspaced
+from model.evaluation.metrics import metric
+from pipeline.lake.rows import Row
+from pipeline.rights.consents import TAINTED
+from pipeline.text import dialects
+
+PROMOTED, REJECTED = "promoted", "rejected"
+DIFFERENCE = "difference"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`status` is promoted or rejected; `reason` names each metric that decided, by how much, with the interval."""
+
+    status: str
+    reason: str
+    guarded: list[Row]
+
+    @property
+    def promoted(self) -> bool:
+        return self.status == PROMOTED
+
+
+def decide(summary: Sequence[Row], model: Row, guarded: Sequence[str]) -> Decision:
+    """`summary` are the dialect's rows of evaluation_summary, `model` the row of table models.
+
+    What was not measured cannot be vouched for: a guarded metric without a paired difference rejects too. A dialect
+    whose words are spaced is held to its word error rate instead of cer, one without described tones to no
+    tone_distance.
+    """
+    guarded = _meant(model["dialect"], guarded)
+    rows = {
+        row["metric"]: row
+        for row in summary
+        if row["side"] == DIFFERENCE and row["model_id"] == model["model_id"] and not row["condition"]
+    }
+    shown = [
+        {key: (rows.get(name) or {}).get(key) for key in ("value", "low", "high", "n", "verdict")} | {"metric": name}
+        for name in guarded
+    ]
+    if model["status"] == TAINTED:
+        return Decision(REJECTED, f"it is tainted: {model['status_reason']}", shown)
+    against = []
+    for name in guarded:
+        row = rows.get(name)
+        if row is None or row["value"] is None:
+            against.append(f"{metric(name).label} was not measured for both voices")
+        elif row["verdict"] == "worse":
+            against.append(f"{metric(name).label} is worse than the base's by {_by_how_much(row)}")
+    if against:
+        return Decision(REJECTED, "; ".join(against), shown)
+    gains = [
+        f"{metric(name).label} {_by_how_much(rows[name])}" for name in guarded if rows[name]["verdict"] == "better"
+    ]
+    gained = f"; better in {', '.join(gains)}" if gains else "; better in none of them either"
+    return Decision(PROMOTED, f"not worse than its base in {', '.join(guarded)}{gained}", shown)
+
+
+def _meant(dialect: str, guarded: Sequence[str]) -> list[str]:
+    """The guarded metrics that the dialect's speech can be measured with."""
+    if not unspaced(dialect):
+        guarded = [name.replace("cer", "wer") if name in ("cer", "cer_raw") else name for name in guarded]
+    toneless = not dialects.get(dialect).tones
+    return [name for name in guarded if not (toneless and name.startswith("tone_"))]
+
+
+def table(decision: Decision) -> str:
+    """The guarded metrics as a Markdown table: fine-tuned minus base, with the 95 % interval."""
+    lines = ["| metric | fine-tuned - base | 95 % interval | utterances | verdict |", "|---|---:|---:|---:|---|"]
+    for row in decision.guarded:
+        if row["value"] is None:
+            lines.append(f"| {row['metric']} | not measured | | | |")
+            continue
+        about = metric(row["metric"])
+        between = about.span(row["low"], row["high"]) if row["low"] is not None else "none"
+        lines.append(f"| {row['metric']} | {about.change(row['value'])} | {between} | {row['n']} | {row['verdict']} |")
+    return "\n".join(lines)
+
+
+def _by_how_much(row: Row) -> str:
+    about = metric(row["metric"])
+    interval = f" (95 % interval {about.span(row['low'], row['high'])})" if row["low"] is not None else ""
+    return f"{about.change(row['value'])}{interval}"

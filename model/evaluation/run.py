@@ -1,0 +1,347 @@
+"""Judges a dialect's validation set: tables evaluation and evaluation_summary, and the tones as a picture and JSON.
+
+Quality utterances give the overall figures; those for noise, speed and drift are kept apart by their condition.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from model.evaluation import drift
+from model.evaluation.evaluate import EvaluationRow, conditions, differences, evaluate, summaries
+from model.evaluation.intelligibility import compared, error_rate, unspaced
+from model.evaluation.judges import Judges, open_judges
+from model.evaluation.listening.tables import stored_rows
+from model.evaluation.statistics import METHOD
+from model.evaluation.tone_files import write_tones
+from model.evaluation.utterance import Metric, Utterance
+from model.validation.texts import Text
+from pipeline.audio import clips
+from pipeline.lake.lake import Lake
+from pipeline.lake.rows import Row, to_table
+from pipeline.lake.tables import TABLES
+from pipeline.recognition import checkpoints
+from pipeline.settings import Settings
+
+VERSION = "1"
+BASE, FINE_TUNED, DIFFERENCE = "base", "fine_tuned", "difference"
+SLOPE = "slope per minute"
+_FOLLOWED_IN_NOISE = ("similarity", "cer", "wer", "dnsmos")
+# (utterances done, utterances to do, what they are for)
+Progress = Callable[[int, int, str], None]
+_MADE_FROM = b"fangyan.made_from"
+
+
+@dataclass
+class _Told:
+    """Rows of both tables as they come together."""
+
+    rows: list[Row] = field(default_factory=list)
+    summary: list[Row] = field(default_factory=list)
+
+
+def evaluate_dialect(lake: Lake, settings: Settings, dialect: str, progress: Progress | None = None) -> list[Row]:
+    """Bring both tables of the dialect up to date; the rows of evaluation_summary.
+
+    Nothing is measured anew while validation set, corpus, metrics and models stand. What listeners said is kept.
+    Raises ModelUnavailable.
+    """
+    spoken = lake.rows("validation_set", dialect)
+    made_from = _made_from(lake, settings, dialect, spoken)
+    if _standing(lake, dialect) == made_from:
+        return lake.rows("evaluation_summary", dialect)
+    judges = open_judges(lake, settings, dialect)
+    sides = {row["model_id"]: row["side"] for row in spoken}
+    heard = _Hearing(lake, dialect, spoken)
+    told = _Told()
+    _quality(told, [row for row in spoken if row["purpose"] == "quality"], heard, judges, sides, progress)
+    _noise(told, [row for row in spoken if row["purpose"] == "noise"], heard, judges, sides, progress)
+    _speed(told, [row for row in spoken if row["purpose"] == "speed"], heard, judges, sides)
+    _drift(told, [row for row in spoken if row["purpose"] == "long"], heard, judges, sides, progress)
+    write_tones(settings.root / "report" / dialect, judges.tones, heard.details, sides)
+    kept, kept_summary = stored_rows(lake, settings.root, dialect)
+    _write(lake, "evaluation", dialect, [*told.rows, *kept], made_from)
+    _write(lake, "evaluation_summary", dialect, [*told.summary, *kept_summary], made_from)
+    return lake.rows("evaluation_summary", dialect)
+
+
+class _Hearing:
+    """Rows of the validation set as utterances; a reference is decoded once. `details` gathers those of tones."""
+
+    def __init__(self, lake: Lake, dialect: str, spoken: Sequence[Row]) -> None:
+        self.dialect = dialect
+        self.details: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        names = sorted({row["reference_segment_id"] for row in spoken if row["reference_segment_id"]})
+        self.references = {}
+        for partition in lake.partitions("segments") if names else ():
+            file = lake.path("segments", partition)
+            read = pq.read_table(file, columns=["segment_id", "audio"], filters=[("segment_id", "in", names)])
+            for row in read.to_pylist():
+                self.references[row["segment_id"]] = clips.decode_bytes(row["audio"]["bytes"])
+        self.recordings = {(row["utterance_id"], row["model_id"]): row["reference_recording_id"] for row in spoken}
+
+    def utterances(self, rows: Iterable[Row]) -> list[Utterance]:
+        """Those that were spoken."""
+        return [self._utterance(row) for row in rows if row["audio"] is not None]
+
+    def _utterance(self, row: Row) -> Utterance:
+        samples, rate = clips.decode_bytes(row["audio"]["bytes"])
+        reference = self.references.get(row["reference_segment_id"])
+        text = Text(row["prompt_id"] or "", row["category"] or "", row["text"], row["readings"])
+        facts = {
+            "stop_reason": row["stop_reason"],
+            "rtf": row["real_time_factor"],
+            "first_audio_s": row["first_audio_s"],
+        }
+        return Utterance(
+            row["utterance_id"],
+            self.dialect,
+            text.heard,
+            samples,
+            rate,
+            row["model_id"],
+            readings=tuple(text.readings.split()) if text.readings else None,
+            reference=None if reference is None else reference[0],
+            reference_rate=0 if reference is None else reference[1],
+            speaker_id=row["reference_speaker_id"] or "",
+            facts={key: value for key, value in facts.items() if value is not None},
+        )
+
+
+def _quality(
+    told: _Told,
+    rows: Sequence[Row],
+    heard: _Hearing,
+    judges: Judges,
+    sides: Mapping[str, str],
+    progress: Progress | None,
+) -> None:
+    utterances = heard.utterances(rows)
+    judges.listener.hear(utterances)
+    metrics = [*judges.all, judges.speed({row["conditions"] or "" for row in rows})]
+    found = evaluate(utterances, metrics, _telling(progress, "quality"))
+    for row in found:
+        if "syllables" in row.details:
+            heard.details[row.model_id].append(row.details)
+    for row in rows:
+        if row["audio"] is None:
+            found += nothing_spoken(row)
+    said = _said(metrics)
+    _keep(told, found, None, heard, sides, said)
+    ids = {side: model_id for model_id, side in sides.items()}
+    if BASE in ids and FINE_TUNED in ids:
+        for (_, name), one in differences(found, ids[BASE], ids[FINE_TUNED]).items():
+            told.summary.append(
+                {
+                    "dialect": heard.dialect,
+                    "model_id": ids[FINE_TUNED],
+                    "side": DIFFERENCE,
+                    "metric": name,
+                    "value": one.value,
+                    "low": one.low,
+                    "high": one.high,
+                    "n": one.n,
+                    "verdict": one.verdict,
+                    "conditions": f"fine-tuned less base, paired by utterance; {said.get(name, METHOD)}",
+                }
+            )
+
+
+def nothing_spoken(row: Row) -> list[EvaluationRow]:
+    """What a failure counts as: all of the text wrong, as an error rate of its whole length, and no good end."""
+    text, unit = Text("", "", row["text"]).heard, "cer" if unspaced(row["dialect"]) else "wer"
+    weights = {"stop_rate": 1.0}
+    for name, expected in ((unit, compared(text, unit)), (f"{unit}_raw", text)):
+        if expected:
+            _, weights[name] = error_rate(expected, "", unit)
+    return [
+        EvaluationRow(
+            row["utterance_id"],
+            row["model_id"],
+            row["dialect"],
+            name,
+            0.0 if name == "stop_rate" else 1.0,
+            weight,
+            row["error"] or "",
+        )
+        for name, weight in weights.items()
+    ]
+
+
+def _noise(
+    told: _Told,
+    rows: Sequence[Row],
+    heard: _Hearing,
+    judges: Judges,
+    sides: Mapping[str, str],
+    progress: Progress | None,
+) -> None:
+    metrics = [judges.intelligibility, judges.similarity, judges.mos]
+    for condition, group in _grouped(rows, lambda row: row["reference_condition"] or "").items():
+        utterances = heard.utterances(group)
+        judges.listener.hear(utterances)
+        found = evaluate(utterances, metrics, _telling(progress, f"reference {condition}"))
+        found = [row for row in found if row.metric in _FOLLOWED_IN_NOISE]
+        _keep(told, found, condition, heard, sides, _said(metrics))
+
+
+def _speed(told: _Told, rows: Sequence[Row], heard: _Hearing, judges: Judges, sides: Mapping[str, str]) -> None:
+    metrics = [judges.speed({row["conditions"] or "" for row in rows})]
+    for condition, group in _grouped(rows, lambda row: f"steps {row['steps']}, guidance {row['guidance']:g}").items():
+        _keep(told, evaluate(heard.utterances(group), metrics), condition, heard, sides, _said(metrics))
+
+
+def _drift(
+    told: _Told,
+    rows: Sequence[Row],
+    heard: _Hearing,
+    judges: Judges,
+    sides: Mapping[str, str],
+    progress: Progress | None,
+) -> None:
+    said = _said(judges.all)
+    for number, (model_id, group) in enumerate(_grouped(rows, lambda row: row["model_id"]).items(), 1):
+        drifts, found = drift.measure_drift(heard.utterances(group), judges.all, judges.locator)
+        followed = [row for row in found if row.metric in drift.BOUNDS or row.value is None]
+        for condition, window in _grouped(followed, _window).items():
+            _keep(told, window, condition, heard, sides, said)
+        for one in drifts:
+            slope = one.slope
+            told.summary.append(
+                {
+                    "dialect": heard.dialect,
+                    "model_id": model_id,
+                    "side": sides[model_id],
+                    "metric": one.metric,
+                    "condition": SLOPE,
+                    "value": slope.value,
+                    "low": slope.low,
+                    "high": slope.high,
+                    "n": slope.n,
+                    "verdict": "worse" if one.flagged else "undecided",
+                    "conditions": f"windows of {drift.WINDOW_SECONDS:g} s; {said.get(one.metric, METHOD)}",
+                }
+            )
+        if progress is not None:
+            progress(number, len(set(row["model_id"] for row in rows)), "drift")
+
+
+def _window(row: EvaluationRow) -> str:
+    """`window 20-30 s` of a row whose utterance id ends in @<second>s."""
+    start = row.utterance_id.rpartition("@")[2].removesuffix("s")
+    if not start.isdigit():
+        return "whole"
+    size = drift.WINDOW_SECONDS
+    first = round(int(start) / size) * size
+    return f"window {first:g}-{first + size:g} s"
+
+
+def _keep(
+    told: _Told,
+    found: Sequence[EvaluationRow],
+    condition: str | None,
+    heard: _Hearing,
+    sides: Mapping[str, str],
+    said: Mapping[str, str],
+) -> None:
+    """Rows and their figures, under one condition."""
+    for row in found:
+        rate = row.metric in ("cer", "cer_raw", "wer", "wer_raw") and row.value is not None
+        spoken = row.utterance_id.partition("@")[0]
+        told.rows.append(
+            {
+                "utterance_id": row.utterance_id,
+                "model_id": row.model_id,
+                "side": sides[row.model_id],
+                "dialect": row.dialect,
+                "reference_recording_id": heard.recordings.get((spoken, row.model_id)),
+                "metric": row.metric,
+                "value": row.value,
+                "numerator": row.value * row.weight if rate and row.value is not None else None,
+                "denominator": row.weight if rate else None,
+                "condition": condition,
+                "detail": _detail(row),
+            }
+        )
+    for (dialect, model_id, name), one in summaries(found).items():
+        told.summary.append(
+            {
+                "dialect": dialect,
+                "model_id": model_id,
+                "side": sides[model_id],
+                "metric": name,
+                "condition": condition,
+                "value": one.value,
+                "low": one.low,
+                "high": one.high,
+                "n": one.n,
+                "conditions": said.get(name, METHOD),
+            }
+        )
+
+
+def _detail(row: EvaluationRow) -> str | None:
+    if row.note:
+        return row.note
+    if "heard" in row.details:
+        return str(row.details["heard"])
+    wrong = {key: row.details[key] for key in ("repeated", "skipped") if row.details.get(key)}
+    return json.dumps(wrong, ensure_ascii=False) if wrong else None
+
+
+def _said(metrics: Sequence[Metric]) -> dict[str, str]:
+    """What each measure's values depend on, in words."""
+    told = {}
+    for metric in metrics:
+        facts = conditions([metric])[metric.name]
+        words = "; ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts.items())
+        told |= dict.fromkeys(metric.gives, f"{words}; {METHOD}")
+    return told
+
+
+def _grouped(rows: Iterable[Any], key: Callable[[Any], str]) -> dict[str, list[Any]]:
+    groups: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        groups[key(row)].append(row)
+    return groups
+
+
+def _telling(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress(done, total, what)
+
+
+def _made_from(lake: Lake, settings: Settings, dialect: str, spoken: Sequence[Row]) -> bytes:
+    corpus = lake.rows("corpus", None, ("segment_id", "decision"))
+    facts = [
+        VERSION,
+        # A failure that was spoken after all has the provenance that it had.
+        [[row["provenance"], row["model_id"], row["side"], row["error"]] for row in spoken],
+        sorted(row["segment_id"] for row in corpus if row["decision"] == "keep"),
+        settings.transcribe.model_dump(mode="json"),
+        [
+            checkpoints.fingerprint(name)
+            for name in (settings.transcribe.checkpoint, settings.align.checkpoint, settings.diarize.checkpoint)
+        ],
+    ]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest().encode()
+
+
+def _standing(lake: Lake, dialect: str) -> bytes | None:
+    files = [lake.path(table, dialect) for table in ("evaluation", "evaluation_summary")]
+    if not all(file.exists() for file in files):
+        return None
+    found = {(pq.read_schema(file).metadata or {}).get(_MADE_FROM) for file in files}
+    return found.pop() if len(found) == 1 else None
+
+
+def _write(lake: Lake, table: str, dialect: str, rows: Sequence[Row], made_from: bytes) -> None:
+    content = to_table(table, rows)
+    notes = dict(TABLES[table].metadata or {}) | {_MADE_FROM: made_from}
+    lake.write(table, dialect, iter([content.replace_schema_metadata(notes)]))

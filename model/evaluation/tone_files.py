@@ -1,0 +1,44 @@
+"""A dialect's tones for people: tones.json, which the report draws, and tones.png, a picture per tone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from model.evaluation.tone_picture import picture
+from model.evaluation.tones import ToneFidelity, confusion, curves
+from model.evaluation.utterance import NotMeasured
+from pipeline.lake.files import replace_file
+
+
+def write_tones(
+    folder: Path, metric: ToneFidelity, details: Mapping[str, Sequence[Mapping[str, Any]]], sides: Mapping[str, str]
+) -> None:
+    """Mean contours by tone of the reference and of each side, and confusions; `details` are by model_id."""
+    try:
+        reference = metric.reference(folder.name)
+    except NotMeasured:
+        return
+    measured = {sides[model_id]: curves(some) for model_id, some in details.items() if some}
+    tones: dict[str, dict[str, list[float]]] = {
+        tone: {"reference": shape.mean.round(3).tolist()} for tone, shape in sorted(reference.shapes.items())
+    }
+    for side, by_tone in measured.items():
+        for tone, shapes in by_tone.items():
+            tones.setdefault(tone, {})[side] = shapes.mean(axis=0).round(3).tolist()
+    facts = {
+        "source": reference.source,
+        "tones": tones,
+        "confusion": {sides[model_id]: confusion(some) for model_id, some in details.items() if some},
+    }
+    text = json.dumps(facts, ensure_ascii=False, indent=1) + "\n"
+    replace_file(folder / "tones.json", lambda temporary: _write(temporary, text.encode()))
+    if tones:
+        drawn = picture(reference, measured)
+        replace_file(folder / "tones.png", lambda temporary: _write(temporary, drawn))
+
+
+def _write(file: Path, data: bytes) -> None:
+    file.write_bytes(data)

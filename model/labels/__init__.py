@@ -1,0 +1,1 @@
+"""Labels of AI-generated audio: the label in the file, and C2PA manifests."""

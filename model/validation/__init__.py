@@ -1,0 +1,1 @@
+"""Validation sets: texts, the plan of what is spoken, and its synthesis by every system."""

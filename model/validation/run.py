@@ -1,0 +1,80 @@
+"""Who speaks a dialect's validation set: the base, the voice fine-tuned from it, and the systems beside them."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from model.finetune import lora
+from model.validation.plan import Ask, choose_references, plan
+from model.validation.synthesis import Counts, Progress, Speaker, VoxCPM2Speaker, synthesize
+from model.validation.systems.speaker import SystemSpeaker, system_speakers
+from model.validation.texts import read_texts
+from model.voices.training import Base, Voice, base_of, current, local_folder
+from model.voxcpm2 import VoxCPM2, load
+from pipeline.lake.lake import Lake
+from pipeline.rights import audit
+from pipeline.rights.consents import refuse_tainted
+from pipeline.settings import PROJECT, Settings
+
+BASE, FINE_TUNED = "base", "fine_tuned"
+
+
+def validate_dialect(lake: Lake, settings: Settings, dialect: str, progress: Progress | None = None) -> Counts:
+    """Bring the dialect's validation set up to date; each voice that is copied is put into the audit log.
+
+    Raises PromptError, SystemsError, ModelUnavailable, TaintedModel, AuditBroken.
+    """
+    references = choose_references(lake, settings, dialect)
+    asks = plan(read_texts(settings.root, dialect), references, dialect, settings.validation)
+    for reference in references:
+        details = {"segment_id": reference.segment_id, "recording_id": reference.recording_id, "for": "validation_set"}
+        audit.append(settings.root, "voice.clone", reference.consent_id, details)
+    speakers = _speakers(lake, settings, dialect)
+    return synthesize(lake, dialect, asks, speakers, progress, _wanted_of)
+
+
+def _wanted_of(speaker: Speaker, ask: Ask) -> bool:
+    """Other systems speak what is compared; noisy references only if they copy voices."""
+    if not isinstance(speaker, SystemSpeaker):
+        return True
+    return ask.purpose == "quality" or (ask.purpose == "noise" and speaker.system.clones)
+
+
+def open_voice(base: Base, voice: Voice | None, device: str) -> VoxCPM2:
+    """The base, or a voice fine-tuned from it. Raises TaintedModel."""
+    where = None if device == "auto" else device
+    if voice is None:
+        refuse_tainted(Path(base.path))
+        return load(local_folder(base), device=where)
+    refuse_tainted(voice.folder)
+    if voice.row["kind"] == "full":
+        return load(voice.folder, device=where)
+    model = load(local_folder(base), device=where)
+    lora.load(model.network, voice.folder)
+    return model
+
+
+def _speakers(lake: Lake, settings: Settings, dialect: str) -> list[Speaker]:
+    base, voice = base_of(settings), current(lake, settings, dialect)
+    device, rows = settings.train.device, settings.validation.rows
+    speakers: list[Speaker] = [
+        VoxCPM2Speaker(partial(open_voice, base, None, device), base.model_id, BASE, base.content, rows)
+    ]
+    if voice is not None:
+        speak = partial(open_voice, base, voice, device)
+        speakers.append(VoxCPM2Speaker(speak, voice.model_id, FINE_TUNED, voice.model_id, rows))
+    file = (
+        settings.validation.systems
+        if settings.validation.systems.is_absolute()
+        else PROJECT / settings.validation.systems
+    )
+    if file.exists():
+        speakers += system_speakers(dialect, file, _texts_of(lake, dialect))
+    return speakers
+
+
+def _texts_of(lake: Lake, dialect: str) -> dict[str, str]:
+    """What is said in each segment of the dialect."""
+    rows = lake.rows("segments", None, ("segment_id", "dialect", "text"))
+    return {row["segment_id"]: row["text"] or "" for row in rows if row["dialect"] == dialect}

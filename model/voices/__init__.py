@@ -1,0 +1,1 @@
+"""The voice of a dialect: its training on the corpus, its card."""

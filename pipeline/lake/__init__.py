@@ -1,0 +1,1 @@
+"""Storage: Parquet tables and their schemas, files replaced in one step, the lock, the DuckDB catalog."""

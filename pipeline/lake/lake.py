@@ -1,0 +1,133 @@
+"""The lake: one Parquet file per (table, partition), replaced atomically, and the part files of a running batch.
+
+A part file holds what one recording gave in one stage; its ledger and quarantine rows ride in the schema metadata, so
+that a part is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.lake.files import replace_file
+from pipeline.lake.rows import Row, to_rows, to_table
+from pipeline.lake.tables import TABLES
+
+_AUDIO_ROW_GROUP = 100
+_ROW_GROUP = 50_000
+
+
+def write_parquet(chunks: Iterable[pa.Table], file: Path, row_group: int = _ROW_GROUP) -> None:
+    """Write `chunks`, which share a schema, to a temporary name in the same folder, flush, then replace `file`.
+
+    Each chunk becomes row groups of its own, so memory holds one chunk at a time.
+    """
+
+    def write(temporary: Path) -> None:
+        iterator = iter(chunks)
+        first = next(iterator)
+        with temporary.open("wb") as sink:
+            with pq.ParquetWriter(sink, first.schema, compression="zstd") as writer:
+                writer.write_table(first, row_group)
+                for chunk in iterator:
+                    writer.write_table(chunk, row_group)
+            sink.flush()
+            os.fsync(sink.fileno())
+
+    replace_file(file, write)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one stage made of one recording, with the provenance it was made under."""
+
+    source: str
+    provenance: str
+    rows: pa.Table
+    ledger: list[Row]
+    quarantine: list[Row]
+
+
+class Lake:
+    """Tables of a workspace below `root`, as `root/<table>/<partition>.parquet`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def path(self, table: str, partition: str) -> Path:
+        """The file of a partition, whether it exists or not."""
+        return self.root / table / f"{partition}.parquet"
+
+    def partitions(self, table: str) -> list[str]:
+        """Names of the partitions that have a file, sorted."""
+        return sorted(file.stem for file in (self.root / table).glob("*.parquet") if not file.name.startswith("."))
+
+    def read(self, table: str, partition: str | None = None, columns: Sequence[str] | None = None) -> pa.Table:
+        """One partition, or all of them one after another; an empty table with the right schema where there is none."""
+        schema = TABLES[table] if columns is None else pa.schema([TABLES[table].field(name) for name in columns])
+        names = self.partitions(table) if partition is None else [partition]
+        files = [file for name in names if (file := self.path(table, name)).exists()]
+        read = [pq.ParquetFile(file).read(columns=list(columns) if columns else None).cast(schema) for file in files]
+        return pa.concat_tables(read) if read else schema.empty_table()
+
+    def rows(self, table: str, partition: str | None = None, columns: Sequence[str] | None = None) -> list[Row]:
+        """`read` as dictionaries; a map column becomes a dictionary too."""
+        return to_rows(self.read(table, partition, columns))
+
+    def of_recording(self, table: str, partition: str, recording_id: str) -> pa.Table:
+        """The rows of one recording; only its row groups are read."""
+        file = self.path(table, partition)
+        if not file.exists():
+            return TABLES[table].empty_table()
+        return pq.read_table(file, filters=[("recording_id", "=", recording_id)]).cast(TABLES[table])
+
+    def write(self, table: str, partition: str, content: Iterable[pa.Table] | Sequence[Row]) -> None:
+        """Replace a partition by rows, or by chunks that have the table's schema (held in memory one at a time)."""
+        if isinstance(content, Sequence):
+            content = [to_table(table, content)]
+        row_group = _AUDIO_ROW_GROUP if "audio" in TABLES[table].names else _ROW_GROUP
+        write_parquet(content, self.path(table, partition), row_group)
+
+    def remove(self, table: str, partition: str) -> None:
+        self.path(table, partition).unlink(missing_ok=True)
+
+
+class Parts:
+    """Part files of one stage in one batch, kept until the batch is written."""
+
+    def __init__(self, lake: Lake, stage: str, batch: str, table: str) -> None:
+        self.folder = lake.root / ".parts" / stage / batch
+        self.table = table
+
+    def put(self, part: Part) -> None:
+        """Keep `part` on disk, replacing an older one of the same source."""
+        notes = {"source": part.source, "provenance": part.provenance}
+        notes |= {"ledger": json.dumps(part.ledger), "quarantine": json.dumps(part.quarantine)}
+        write_parquet([part.rows.replace_schema_metadata(notes)], self._file(part.source))
+
+    def read(self) -> Iterator[Part]:
+        """All parts on disk; what a killed run left unfinished is removed."""
+        if not self.folder.exists():
+            return
+        for stale in self.folder.glob(".*.tmp"):
+            stale.unlink()
+        for file in sorted(self.folder.glob("*.parquet")):
+            table = pq.ParquetFile(file).read()
+            notes = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+            ledger, quarantine = json.loads(notes["ledger"]), json.loads(notes["quarantine"])
+            yield Part(notes["source"], notes["provenance"], table.cast(TABLES[self.table]), ledger, quarantine)
+
+    def clear(self) -> None:
+        """Remove the parts; the batch has been written."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _file(self, source: str) -> Path:
+        return self.folder / f"{hashlib.sha256(source.encode(errors='surrogateescape')).hexdigest()[:24]}.parquet"

@@ -1,0 +1,1 @@
+"""Consents, the audit log, tombstones, and who may copy a voice."""

@@ -1,0 +1,142 @@
+"""Adds to landing/consents.jsonl and revokes in it: a line is added, none is changed, and the audit log is told.
+
+What a consent means is in rights.py; taking down what a revoked one allowed is in takedown.py.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipeline.lake.files import replace_bytes
+from pipeline.rights import audit
+from pipeline.rights.consents import CONSENTS_FILE, Consent, explain, read_consents
+from pipeline.settings import Settings
+
+_EVIDENCE_FOLDER = "consents"
+
+
+class ConsentError(Exception):
+    """The consent cannot be added or revoked; the message says why and what to do."""
+
+
+def add(settings: Settings, values: dict[str, Any], evidence: Path | None = None) -> Consent:
+    """Add a consent; its evidence is copied to landing/consents unless it lies below landing, and hashed.
+
+    Raises ConsentError for values that do not fit, an id that is taken and evidence that cannot be read, and
+    audit.AuditBroken.
+    """
+    try:
+        consent = Consent.model_validate({key: value for key, value in values.items() if value is not None})
+    except ValidationError as error:
+        raise ConsentError(explain(error)) from None
+    if not consent.scopes:
+        raise ConsentError("a consent needs at least one --scope; without one it would allow nothing")
+    if consent.valid_from and consent.valid_until and consent.valid_until < consent.valid_from:
+        raise ConsentError(f"it would end on {consent.valid_until}, before it begins on {consent.valid_from}")
+    if any(one.consent_id == consent.consent_id for one in _read(settings)):
+        raise ConsentError(f"consent {consent.consent_id} exists already; a new agreement takes a new id")
+    if evidence is not None:
+        source, digest = _keep(settings.landing, consent.consent_id, evidence)
+        consent = consent.model_copy(update={"evidence": source, "evidence_sha256": digest})
+    # What widens rights is logged before it holds, what narrows them holds before it is logged.
+    audit.append(settings.root, "consent.add", consent.consent_id, _as_line(consent))
+    _append(settings, consent)
+    return consent
+
+
+def revoke(settings: Settings, consent_id: str, reason: str = "") -> Consent:
+    """Write down that a consent is withdrawn from today; it covers nothing from then on. Raises ConsentError."""
+    consent = find(settings, consent_id)
+    if consent.revoked is not None:
+        raise ConsentError(f"consent {consent_id} was revoked on {consent.revoked} already")
+    consent = consent.model_copy(update={"revoked": datetime.now(UTC).date()})
+    _append(settings, consent)
+    audit.append(settings.root, "consent.revoke", consent_id, {"revoked": str(consent.revoked), "reason": reason})
+    return consent
+
+
+def find(settings: Settings, consent_id: str) -> Consent:
+    """Raises ConsentError if there is none of this id."""
+    consent = next((one for one in _read(settings) if one.consent_id == consent_id), None)
+    if consent is None:
+        raise ConsentError(
+            f"there is no consent {consent_id} in {settings.landing / CONSENTS_FILE}; `fangyan consent list` shows them"
+        )
+    return consent
+
+
+def check_evidence(settings: Settings, consent: Consent) -> str | None:
+    """What is wrong with the evidence of a consent, or None: it is there and has the hash that was written down."""
+    if consent.evidence is None:
+        return "there is no evidence"
+    file = settings.landing / consent.evidence
+    try:
+        found = _sha256(file)
+    except OSError as error:
+        return f"{file} cannot be read: {error.strerror}"
+    if consent.evidence_sha256 is None:
+        return f"no hash was written down for {file}; it is now {found}"
+    if found != consent.evidence_sha256.lower():
+        return f"{file} was changed: its SHA-256 is {found}, written down was {consent.evidence_sha256}"
+    return None
+
+
+def state(consent: Consent, on: date | None = None) -> str:
+    """Says that it holds on that day (today), or why not."""
+    scope = consent.scopes[0] if consent.scopes else "any use"
+    refusal = consent.refusal(scope, on or date.today())
+    return refusal.removeprefix(f"consent {consent.consent_id} ") if refusal else "holds"
+
+
+def _read(settings: Settings) -> list[Consent]:
+    return read_consents(settings.landing / CONSENTS_FILE)[0]
+
+
+def _keep(landing: Path, consent_id: str, evidence: Path) -> tuple[str, str]:
+    """The evidence's path below landing and its hash."""
+    try:
+        content = evidence.read_bytes()
+    except OSError as error:
+        raise ConsentError(f"{evidence}: the evidence cannot be read: {error.strerror}") from None
+    digest = hashlib.sha256(content).hexdigest()
+    here = evidence.resolve()
+    if here.is_relative_to(landing.resolve()):
+        return here.relative_to(landing.resolve()).as_posix(), digest
+    readable = re.sub(r"[^0-9A-Za-z._-]+", "-", consent_id).strip(".-") or "consent"
+    suffix = re.sub(r"[^0-9A-Za-z.]", "", evidence.suffix)
+    kept = landing / _EVIDENCE_FOLDER / f"{readable[:60]}-{digest[:8]}{suffix}"
+    replace_bytes(kept, content)
+    return kept.relative_to(landing).as_posix(), digest
+
+
+def _append(settings: Settings, consent: Consent) -> None:
+    file = settings.landing / CONSENTS_FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("ab+") as lines:
+        fcntl.flock(lines, fcntl.LOCK_EX)
+        size = lines.seek(0, os.SEEK_END)
+        if size:
+            lines.seek(size - 1)
+        # A line that somebody wrote by hand may lack its end.
+        begin = b"\n" if size and lines.read(1) != b"\n" else b""
+        lines.write(begin + json.dumps(_as_line(consent), ensure_ascii=False).encode() + b"\n")
+        lines.flush()
+        os.fsync(lines.fileno())
+
+
+def _as_line(consent: Consent) -> dict[str, Any]:
+    return consent.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,55 @@
+"""What is left of withdrawn audio: hashes by which the same file or sound is refused when it lands again."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from pipeline.audio.clips import to_int16
+from pipeline.audio.decoding import AudioStream
+from pipeline.errors import BadRecording
+from pipeline.lake.lake import Lake
+
+TABLE = "tombstones"
+
+
+class Withdrawn:
+    """Looks hashes up in table `tombstones`; reads it again when a takedown was added."""
+
+    def __init__(self, lake_root: Path) -> None:
+        self._lake = Lake(lake_root)
+        self._known: dict[str, str] = {}
+        self._read: frozenset[str] = frozenset()
+
+    def why(self, *hashes: str | None) -> str | None:
+        """A sentence if one of these SHA-256 of a file's bytes or decoded audio was withdrawn, else None."""
+        partitions = frozenset(self._lake.partitions(TABLE))
+        if partitions != self._read:
+            self._known, self._read = self._load(partitions), partitions
+        return next((self._known[name] for name in hashes if name and name in self._known), None)
+
+    def _load(self, partitions: frozenset[str]) -> dict[str, str]:
+        known = {}
+        for partition in partitions:
+            columns = ["takedown_id", "withdrawn", "audio_sha256", "file_sha256"]
+            for row in pq.ParquetFile(self._lake.path(TABLE, partition)).read(columns).to_pylist():
+                words = f"was withdrawn on {row['withdrawn'][:10]} by takedown {row['takedown_id']}; delete the file"
+                known |= {row[name]: words for name in ("audio_sha256", "file_sha256") if row[name]}
+        return known
+
+
+def sound_sha256(file: Path) -> str | None:
+    """The `audio_sha256` of table recordings: of the decoded samples, mono 16-bit; None for what does not decode.
+
+    A changed tag or container changes the file and not the voice in it.
+    """
+    digest = hashlib.sha256()
+    try:
+        with AudioStream(file) as stream:
+            for chunk in stream:
+                digest.update(to_int16(chunk).astype("<i2").tobytes())
+    except BadRecording:
+        return None
+    return digest.hexdigest()

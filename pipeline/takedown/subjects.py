@@ -1,0 +1,129 @@
+"""What an id given to a takedown stands for: recordings as a whole, or the spans of a speaker who shares them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from pipeline import landing_zone
+from pipeline.lake.lake import Lake
+from pipeline.lake.rows import Row
+from pipeline.rights.consents import CONSENTS_FILE, composed, read_consents, resolve
+from pipeline.settings import Settings
+from pipeline.takedown.rows import Taking
+
+Kind = Literal["recording", "speaker", "consent"]
+_COLUMNS = ("source", "recording_id", "duration", "file_sha256", "audio_sha256", "consent_id", "metadata")
+_ONLY_LANDED = "landed:"
+
+
+def resolve_subject(settings: Settings, kind: Kind, subject: str) -> list[Taking]:
+    """What goes with an id, in order of recording.
+
+    A recording may be named by id or source. A speaker is a linked one (`spk-...`) or a name in the metadata column
+    `speaker`; by name the whole recordings go, because nothing says which voice in them is meant. Of a linked speaker
+    who shares a recording, the turns go and every other turn with overlapping speech in it, for theirs may be the voice
+    below; what other speakers said apart from that stays, but never the file, which holds the voice. A consent takes
+    all that was ingested under it or names it, and of what else it covers all that no other consent does.
+    """
+    lake = Lake(settings.lake)
+    recordings = [*lake.rows("recordings", None, _COLUMNS), *_not_ingested(settings, lake)]
+    found = {"recording": _of_recording, "speaker": _of_speaker, "consent": _of_consent}[kind]
+    return list(_completed(settings, recordings, found(settings, lake, recordings, subject)))
+
+
+def _not_ingested(settings: Settings, lake: Lake) -> Iterator[Row]:
+    """Rows for files that have landed and that ingest has not seen, under ids of their own."""
+    known = {row["source"] for row in lake.rows("recordings", None, ("source",))}
+    metadata = landing_zone.Metadata(settings.landing)
+    for file in landing_zone.scan(settings.landing).files:
+        if file.source not in known:
+            row: Row = dict.fromkeys(_COLUMNS)
+            named = {"source": file.source, "recording_id": f"{_ONLY_LANDED}{file.source}"}
+            yield row | named | {"metadata": metadata.of(file.source)}
+
+
+def _of_recording(settings: Settings, lake: Lake, recordings: Sequence[Row], subject: str) -> Iterator[Taking]:
+    ids = {
+        row["recording_id"]
+        for row in recordings
+        if subject == row["recording_id"] or composed(subject) == composed(row["source"])
+    }
+    yield from (Taking(name) for name in ids)
+
+
+def _of_speaker(settings: Settings, lake: Lake, recordings: Sequence[Row], subject: str) -> Iterator[Taking]:
+    labels: dict[str, set[str]] = defaultdict(set)
+    for row in lake.rows("speakers", None, ("speaker_id", "recording_id", "local_speaker")):
+        if row["speaker_id"] == subject:
+            labels[row["recording_id"]].add(row["local_speaker"])
+    turns: dict[str, list[Row]] = defaultdict(list)
+    for row in lake.rows("turns", None, ("recording_id", "local_speaker", "start", "end", "overlap_share")):
+        if row["recording_id"] in labels:
+            turns[row["recording_id"]].append(row)
+    for recording_id, own in labels.items():
+        there = turns[recording_id]
+        spans = tuple(
+            (row["start"], row["end"])
+            for row in sorted(there, key=lambda row: row["start"])
+            if row["local_speaker"] in own or (row["overlap_share"] or 0.0) > 0.0
+        )
+        alone = len(spans) == len(there)
+        yield Taking(recording_id, whole=alone, local_speakers=tuple(sorted(own)), spans=() if alone else spans)
+    if not labels:
+        for row in recordings:
+            names = [composed(name) for name in (row["metadata"] or {}).get("speaker", "").split(";")]
+            if composed(subject) in names:
+                yield Taking(row["recording_id"])
+
+
+def _of_consent(settings: Settings, lake: Lake, recordings: Sequence[Row], subject: str) -> Iterator[Taking]:
+    consents, _ = read_consents(settings.landing / CONSENTS_FILE)
+    consent = next((one for one in consents if one.consent_id == subject), None)
+    others = [one for one in consents if one.consent_id != subject]
+    for row in recordings:
+        metadata = row["metadata"] or {}
+        named = subject in (row["consent_id"], metadata.get("consent_id", "").strip())
+        if not named and (row["consent_id"] or consent is None or not consent.covers(row["source"], metadata)):
+            continue
+        if named or resolve(others, row["source"], metadata)[0] is None:
+            yield Taking(row["recording_id"])
+
+
+def _completed(settings: Settings, recordings: Sequence[Row], found: Iterable[Taking]) -> Iterator[Taking]:
+    """Takings with sources, hashes and seconds; the same bytes or the same sound under another id go as well."""
+    takings = {one.recording_id: one for one in found}
+    hashes = {
+        row[name]
+        for row in recordings
+        if row["recording_id"] in takings
+        for name in ("file_sha256", "audio_sha256")
+        if row[name]
+    }
+    rows: dict[str, list[Row]] = defaultdict(list)
+    for row in recordings:
+        if row["recording_id"] in takings or hashes & {row["file_sha256"], row["audio_sha256"]}:
+            rows[row["recording_id"]].append(row)
+    for name, own in sorted(rows.items()):
+        taking = takings.get(name, Taking(name))
+        whole = sum(row["duration"] or 0.0 for row in own)
+        if name.startswith(_ONLY_LANDED):
+            yield _landed_alone(settings, own[0]["source"])
+            continue
+        yield replace(
+            taking,
+            sources=tuple(sorted({row["source"] for row in own})),
+            audio_sha256=next((row["audio_sha256"] for row in own if row["audio_sha256"]), None),
+            file_sha256s=tuple(sorted({row["file_sha256"] for row in own if row["file_sha256"]})),
+            seconds=whole if taking.whole else sum(end - start for start, end in taking.spans),
+        )
+
+
+def _landed_alone(settings: Settings, source: str) -> Taking:
+    """The id is the one that ingest gives to what it cannot decode."""
+    with (settings.landing / source).open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return Taking(f"f-{digest[:16]}", sources=(source,), file_sha256s=(digest,))

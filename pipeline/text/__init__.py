@@ -1,0 +1,1 @@
+"""Text: dialects and their scripts, romanization, normalization, sentences."""

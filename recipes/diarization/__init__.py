@@ -1,0 +1,1 @@
+"""Trainers of diarization-micro: segmentation, embedding, PLDA."""

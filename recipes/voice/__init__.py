@@ -1,0 +1,1 @@
+"""Trainer of voxcpm2-micro: AudioVAE, then the network."""

@@ -1,0 +1,65 @@
+"""Each bound on a recogniser's output, on texts as recognisers give them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.recognition.asr_filters import Recognition, drop_reason, has_loop, syllables, tokens
+from pipeline.settings import Transcribe
+
+GOOD = Recognition("今天天气很好，我们去公园走走吧。", 4.0, -0.2, 0.02, 0.9)
+BOUNDS = Transcribe()
+
+
+def test_an_ordinary_sentence_passes():
+    assert drop_reason(GOOD, BOUNDS) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"text": ""}, "empty_transcript"),
+        ({"text": " 。，"}, "empty_transcript"),
+        ({"text": "谢谢大家谢谢大家谢谢大家"}, "loop"),
+        ({"compression_ratio": 2.5}, "loop"),
+        ({"no_speech_prob": 0.7}, "no_speech"),
+        ({"no_speech_prob": 0.7, "avg_logprob": -0.1}, "no_speech"),
+        ({"avg_logprob": -1.2}, "low_confidence"),
+        ({"seconds": 1.0}, "implausible_rate"),
+        ({"seconds": 40.0}, "implausible_rate"),
+    ],
+)
+def test_each_bound_has_its_reason(change: dict[str, object], reason: str):
+    assert drop_reason(replace(GOOD, **change), BOUNDS) == reason  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "text", ["对对对对", "一二三四五六七八九十", "八八八八零零零零", "哈哈，好好好，走吧", "bye bye"]
+)
+def test_natural_repetition_is_no_loop(text: str):
+    assert not has_loop(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "嗯" * 10,
+        "然后呢，然后呢，然后呢，然后呢",
+        "开头不同但是后来我们一起去我们一起去我们一起去",
+        "thank you thank you thank you thank you thank you",
+    ],
+)
+def test_what_a_stuck_decoder_says_is_a_loop(text: str):
+    assert has_loop(text)
+
+
+def test_tokens_are_characters_and_whole_words():
+    assert tokens("我买了iPhone，很ok！２个") == ["我", "买", "了", "iphone", "很", "ok", "2", "个"]
+    assert tokens("Guten Tag, Öl") == ["guten", "tag", "öl"]
+
+
+def test_letters_count_less_than_characters():
+    assert syllables("今天去公园") == 5
+    assert syllables("good morning everyone") == pytest.approx(1.6 + 2.8 + 3.2)
