@@ -29,12 +29,14 @@ class RunFailed(Exception):
 
 
 def dagster_home(settings: Settings) -> Path:
-    """The instance's folder: $DAGSTER_HOME, else `dagster` in the workspace with a copy of dagster.yaml."""
+    """The instance's folder: $DAGSTER_HOME, else `dagster` in the workspace with a copy of the workspace's dagster.yaml
+    (where it has none, of the one that comes with Fangyan)."""
     if os.environ.get("DAGSTER_HOME"):
         return Path(os.environ["DAGSTER_HOME"])
     home = settings.root / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")
+    own = settings.root / "dagster.yaml"
+    shutil.copyfile(own if own.is_file() else PROJECT / "dagster.yaml", home / "dagster.yaml")
     return home
 
 

@@ -13,10 +13,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli import evaluation, finetune, labels, rights, speaking, studio
+from cli import evaluation, finetune, init, labels, rights, speaking, studio
 from cli.terminal import Config, WorkspaceFolder, offline, read_settings, stop
 
 app = typer.Typer(help="Dialect speech: recordings to a corpus.", no_args_is_help=True, pretty_exceptions_enable=False)
+app.command("init")(init.init)
 app.add_typer(studio.studio_app, name="studio")
 app.command("speak")(speaking.speak)
 app.command("finetune")(finetune.finetune)

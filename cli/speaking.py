@@ -11,7 +11,7 @@ from rich.console import Console
 
 from cli.terminal import label_key, read_settings, stop
 
-CHECKPOINT = Path("checkpoints/voxcpm2-micro")
+CHECKPOINT = "checkpoints/voxcpm2-micro"
 
 
 def speak(
@@ -21,7 +21,7 @@ def speak(
     reference: Annotated[Path | None, typer.Option(help="a clip of the voice to copy")] = None,
     prompt: Annotated[Path | None, typer.Option(help="a clip to continue")] = None,
     prompt_text: Annotated[str, typer.Option(help="what is said in the prompt")] = "",
-    checkpoint: Annotated[str, typer.Option(help="a VoxCPM2 directory or hub name")] = str(CHECKPOINT),
+    checkpoint: Annotated[str, typer.Option(help="a VoxCPM2 directory or hub name")] = CHECKPOINT,
     seed: Annotated[int, typer.Option(help="of the noise that speech is made from")] = 0,
     steps: Annotated[int, typer.Option(min=2, help="solver steps a patch")] = 10,
     guidance: Annotated[float, typer.Option(help="how strictly the text is followed")] = 2.0,
@@ -42,6 +42,7 @@ def speak(
     from model.labels import labels
     from model.labels.content_credentials import CredentialsError, Signature
     from pipeline.errors import BadRecording
+    from pipeline.settings import checkpoint_path
     from pipeline.text import dialects
 
     try:
@@ -49,6 +50,7 @@ def speak(
     except CredentialsError as error:
         stop(str(error))
     references = [path for path in (reference, prompt) if path]
+    checkpoint = checkpoint if Path(checkpoint).exists() else checkpoint_path(checkpoint)
     _check_rights([checkpoint, *map(str, lora or ())], allow_tainted, references, consent, own_voice, config, workspace)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)

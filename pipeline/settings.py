@@ -14,8 +14,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-PROJECT = Path(__file__).resolve().parent.parent
+from pipeline.project import INSTALLED, PROJECT
+
+CONFIGURATION = "fangyan.toml"
 _ENVIRONMENT_PREFIX = "FANGYAN_"
+_RELATIVE = (
+    *((section, "checkpoint") for section in ("diarize", "transcribe", "align", "train")),
+    ("validation", "systems"),
+)
+"""Keys that may name something beside the configuration file."""
 
 
 class SettingsError(Exception):
@@ -216,8 +223,8 @@ class Settings(_Section):
 
     @property
     def root(self) -> Path:
-        """The workspace folder, absolute; a relative one lies in the project."""
-        return self.workspace if self.workspace.is_absolute() else PROJECT / self.workspace
+        """The workspace folder, absolute; load_settings has made it so, and a bare Settings takes it from here."""
+        return self.workspace.absolute() if INSTALLED else PROJECT / self.workspace
 
     @property
     def landing(self) -> Path:
@@ -243,12 +250,13 @@ def checkpoint_path(name: str) -> str:
 
 
 def load_settings(file: Path | None = None, environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
-    """Read `file` (default: `$FANGYAN_CONFIG`, else fangyan.toml of the project), then environment, then overrides.
+    """Read `file` (default: configuration_file), then environment, then overrides.
 
+    Relative paths and checkpoints in the file are taken from the file's folder where they exist there.
     Raises SettingsError that names the file or variable, the key and what is allowed.
     """
     environment = os.environ if environment is None else environment
-    file = file or Path(environment.get("FANGYAN_CONFIG", PROJECT / "fangyan.toml"))
+    file = file or configuration_file(environment, overrides.get("workspace"))
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -258,15 +266,38 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] | Non
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: not valid TOML: {error}") from None
     _validate(values, str(file))
+    _settle(values, file.resolve().parent)
     for name, value in environment.items():
         _apply_environment(values, name, value)
     values |= {key: value for key, value in overrides.items() if value is not None}
     return _validate(values, "environment or command line")
 
 
+def configuration_file(environment: Mapping[str, str], workspace: Path | str | None = None) -> Path:
+    """`$FANGYAN_CONFIG`, else the first fangyan.toml of: the workspace given by argument or environment, the current
+    folder, the files that come with Fangyan."""
+    if environment.get("FANGYAN_CONFIG"):
+        return Path(environment["FANGYAN_CONFIG"])
+    named = workspace or environment.get("FANGYAN_WORKSPACE")
+    folders = [Path(named)] if named else []
+    found = (folder / CONFIGURATION for folder in (*folders, Path.cwd()) if (folder / CONFIGURATION).is_file())
+    return next(found, PROJECT / CONFIGURATION)
+
+
+def _settle(values: dict[str, Any], folder: Path) -> None:
+    """Make what the file in `folder` names relative to itself absolute; what lies with Fangyan stays as it is."""
+    if folder == PROJECT:
+        return
+    values["workspace"] = folder / values.get("workspace", "workspace")
+    for section, key in _RELATIVE:
+        named = values.get(section, {}).get(key)
+        if named and (folder / named).exists():
+            values[section][key] = str(folder / named)
+
+
 def _apply_environment(values: dict[str, Any], name: str, value: str) -> None:
     if name == f"{_ENVIRONMENT_PREFIX}WORKSPACE":
-        values["workspace"] = value
+        values["workspace"] = Path(value).absolute()
         return
     section, separator, key = name.removeprefix(_ENVIRONMENT_PREFIX).lower().partition("__")
     if not name.startswith(_ENVIRONMENT_PREFIX) or not separator:

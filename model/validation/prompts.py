@@ -18,9 +18,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model.voxcpm2 import text as voxcpm_text
+from pipeline.project import PROJECT
 from pipeline.text import dialects, hanzi
 
-FOLDER = Path(__file__).resolve().parents[2] / "prompts"
+FOLDER = PROJECT / "prompts"
 Category = Literal[
     "everyday",
     "numbers",

@@ -25,6 +25,7 @@ from model.validation.systems.http import Policy, RequestFailed, post_for_audio
 from pipeline.audio import clips
 from pipeline.audio.decoding import AudioStream
 from pipeline.errors import BadRecording
+from pipeline.project import PACKAGES
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 _SHOWN = 300
@@ -115,7 +116,7 @@ def _from_command(system: Command, utterance: Utterance) -> bytes:
 
 def _run(argv: list[str], folder: Path, timeout_s: float) -> tuple[int, str]:
     """Exit code and the end of what was said; a program that takes too long is ended with all that it started."""
-    path = os.pathsep.join(part for part in (str(PROJECT), os.environ.get("PYTHONPATH", "")) if part)
+    path = os.pathsep.join(part for part in (str(PACKAGES), os.environ.get("PYTHONPATH", "")) if part)
     with (folder / "said").open("w+b") as said:
         try:
             process = subprocess.Popen(

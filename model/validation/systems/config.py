@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-PROJECT = Path(__file__).resolve().parents[3]
+from pipeline.project import PROJECT
+
 FILE = PROJECT / "systems.toml"
 PLACEHOLDERS = ("python", "text", "text_file", "reference", "reference_text", "dialect", "out")
 """What an argument of a command may name in braces; `reference_data_url` is the body field's counterpart."""

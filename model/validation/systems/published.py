@@ -14,7 +14,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-FILE = Path(__file__).resolve().parents[3] / "benchmarks" / "published.csv"
+from pipeline.project import PROJECT
+
+FILE = PROJECT / "benchmarks" / "published.csv"
 SourceKind = Literal["own_team", "other_team", "second_hand"]
 
 
