@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from assets.alerts import alert_sensors
 from assets.asset_checks import checks, voice_checks
 from assets.automation import jobs, schedules, sensors
 from assets.corpus_assets import corpus_assets
@@ -19,7 +20,7 @@ def build_definitions(workspace: Workspace | None = None) -> dg.Definitions:
         assets=[*line_assets, *corpus_assets, *voice_assets, benchmark],
         asset_checks=[*checks, *voice_checks],
         jobs=jobs,
-        sensors=sensors,
+        sensors=[*sensors, *alert_sensors],
         schedules=schedules,
         resources={"workspace": workspace or Workspace()},
     )

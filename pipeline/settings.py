@@ -200,6 +200,36 @@ class Evaluation(_Section):
     )
 
 
+class Alerts(_Section):
+    """Who is told of failed runs and failed checks; secrets come from the environment, see pipeline/alerts.py."""
+
+    webhook: str = Field(default="", description="URL that alerts are posted to; FANGYAN_ALERTS__WEBHOOK if secret")
+    format: Literal["plain", "slack", "feishu", "dingtalk"] = Field(
+        default="plain", description="the JSON body that the webhook's receiver reads"
+    )
+    smtp_host: str = Field(default="", description="mail server")
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str = Field(default="", description="its password: FANGYAN_SMTP_PASSWORD in the environment")
+    sender: str = Field(default="", description="mail address that alerts come from")
+    recipients: tuple[str, ...] = Field(default=(), description="mail addresses that alerts go to")
+    warnings: bool = Field(default=True, description="tell of failed checks that stop nothing, too")
+    attempts: int = Field(default=3, ge=1, le=10, description="tries before an alert waits for the next tick")
+    backoff_seconds: float = Field(default=1.0, ge=0, description="pause after the first try; doubled after each")
+    timeout_seconds: float = Field(default=10.0, gt=0)
+    ui: str = Field(default="http://127.0.0.1:3000", description="address of Dagster's UI, for the links")
+
+
+class Schedules(_Section):
+    """When the regular runs start, in the time zone named; Dagster's cron syntax."""
+
+    timezone: str = Field(default="Asia/Shanghai", description="of the hours below, a name of the IANA list")
+    consents: str = Field(default="0 * * * *", description="consents are read again")
+    base_voice: str = Field(default="30 2 * * *", description="the base voice's files are looked at")
+    nightly: str = Field(default="0 3 * * *", description="speakers, corpus and catalog are rebuilt")
+    weekly_voices: str = Field(default="0 4 * * 0", description="voices are trained and judged")
+
+
 class Settings(_Section):
     """The whole configuration. `workspace` holds landing, lake, catalog and Dagster's storage unless paths differ."""
 
@@ -220,6 +250,8 @@ class Settings(_Section):
     fine_tune: FineTune = FineTune()
     validation: Validation = Validation()
     evaluation: Evaluation = Evaluation()
+    schedules: Schedules = Schedules()
+    alerts: Alerts = Alerts()
 
     @property
     def root(self) -> Path:
