@@ -110,7 +110,7 @@ def takedown(
     recording: Annotated[str | None, typer.Option(help="recording_id, or its path below landing")] = None,
     speaker: Annotated[str | None, typer.Option(help="speaker_id, or a name in the metadata column speaker")] = None,
     consent: Annotated[str | None, typer.Option(help="consent_id: what came in under it, or it alone covers")] = None,
-    dry_run: Annotated[bool, typer.Option(help="show what would be touched and touch nothing")] = False,
+    dry_run: Annotated[bool, typer.Option(help="show what would go and change nothing")] = False,
     resume: Annotated[bool, typer.Option(help="only finish takedowns that were interrupted")] = False,
     reason: Reason = "",
     config: Config = None,
@@ -135,18 +135,20 @@ def takedown(
             return
         kind, name = given[0]
         if dry_run:
-            plan, touches = carried.preview(settings, kind, name)
+            plan, removals = carried.preview(settings, kind, name)
         else:
-            plan, touches = carried.take_down(settings, kind, name, reason, say)
+            plan, removals = carried.take_down(settings, kind, name, reason, say)
     except (NothingToTakeDown, carried.TakedownIncomplete) as error:
         stop(str(error))
     except OSError as error:
         stop(f"{error}; mend that, then `fangyan takedown --resume` finishes what has begun")
     table = Table("what", "where", "count", "seconds", title="would go" if dry_run else "gone")
-    for touch in _folded(touches):
-        add_row(table, touch.what, touch.place, str(touch.count), f"{touch.seconds:.1f}" if touch.seconds else "")
+    for removal in _folded(removals):
+        add_row(
+            table, removal.what, removal.place, str(removal.count), f"{removal.seconds:.1f}" if removal.seconds else ""
+        )
     Console().print(table)
-    for one in plan.takings:
+    for one in plan.extents:
         extent = "whole" if one.whole else f"{len(one.spans)} spans of {', '.join(one.local_speakers)}, and the file"
         say(f"recording {one.recording_id}: {extent}, {one.seconds:.1f} s")
     for name in plan.tainted:
@@ -199,16 +201,16 @@ def _covers(consent: Any) -> str:
     return ", ".join(parts) or "recordings whose metadata name it"
 
 
-def _folded(touches: list[Any]) -> list[Any]:
+def _folded(removals: list[Any]) -> list[Any]:
     """Files of one folder as one line where there are many."""
     from dataclasses import replace
 
-    folders = Counter((touch.what, touch.place.rpartition("/")[0]) for touch in touches)
+    folders = Counter((removal.what, removal.place.rpartition("/")[0]) for removal in removals)
     lines: dict[tuple[str, str], Any] = {}
-    for touch in touches:
-        folder = touch.what, touch.place.rpartition("/")[0]
-        many = folders[folder] > _MANY and touch.what in ("file", "landed file", "part file")
-        key = (touch.what, f"{folder[1]}/*") if many else (touch.what, touch.place)
+    for removal in removals:
+        folder = removal.what, removal.place.rpartition("/")[0]
+        many = folders[folder] > _MANY and removal.what in ("file", "landed file", "part file")
+        key = (removal.what, f"{folder[1]}/*") if many else (removal.what, removal.place)
         before = lines[key].count if key in lines else 0
-        lines[key] = replace(touch, place=key[1], count=before + touch.count)
+        lines[key] = replace(removal, place=key[1], count=before + removal.count)
     return list(lines.values())

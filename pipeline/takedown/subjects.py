@@ -13,14 +13,14 @@ from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
 from pipeline.rights.consents import CONSENTS_FILE, composed, read_consents, resolve
 from pipeline.settings import Settings
-from pipeline.takedown.rows import Taking
+from pipeline.takedown.extents import WithdrawalExtent
 
 Kind = Literal["recording", "speaker", "consent"]
 _COLUMNS = ("source", "recording_id", "duration", "file_sha256", "audio_sha256", "consent_id", "metadata")
 _ONLY_LANDED = "landed:"
 
 
-def resolve_subject(settings: Settings, kind: Kind, subject: str) -> list[Taking]:
+def resolve_subject(settings: Settings, kind: Kind, subject: str) -> list[WithdrawalExtent]:
     """What goes with an id, in order of recording.
 
     A recording may be named by id or source. A speaker is a linked one (`spk-...`) or a name in the metadata column
@@ -46,16 +46,18 @@ def _not_ingested(settings: Settings, lake: Lake) -> Iterator[Row]:
             yield row | named | {"metadata": metadata.of(file.source)}
 
 
-def _of_recording(settings: Settings, lake: Lake, recordings: Sequence[Row], subject: str) -> Iterator[Taking]:
+def _of_recording(
+    settings: Settings, lake: Lake, recordings: Sequence[Row], subject: str
+) -> Iterator[WithdrawalExtent]:
     ids = {
         row["recording_id"]
         for row in recordings
         if subject == row["recording_id"] or composed(subject) == composed(row["source"])
     }
-    yield from (Taking(name) for name in ids)
+    yield from (WithdrawalExtent(name) for name in ids)
 
 
-def _of_speaker(settings: Settings, lake: Lake, recordings: Sequence[Row], subject: str) -> Iterator[Taking]:
+def _of_speaker(settings: Settings, lake: Lake, recordings: Sequence[Row], subject: str) -> Iterator[WithdrawalExtent]:
     labels: dict[str, set[str]] = defaultdict(set)
     for row in lake.rows("speakers", None, ("speaker_id", "recording_id", "local_speaker")):
         if row["speaker_id"] == subject:
@@ -72,15 +74,17 @@ def _of_speaker(settings: Settings, lake: Lake, recordings: Sequence[Row], subje
             if row["local_speaker"] in own or (row["overlap_share"] or 0.0) > 0.0
         )
         alone = len(spans) == len(there)
-        yield Taking(recording_id, whole=alone, local_speakers=tuple(sorted(own)), spans=() if alone else spans)
+        yield WithdrawalExtent(
+            recording_id, whole=alone, local_speakers=tuple(sorted(own)), spans=() if alone else spans
+        )
     if not labels:
         for row in recordings:
             names = [composed(name) for name in (row["metadata"] or {}).get("speaker", "").split(";")]
             if composed(subject) in names:
-                yield Taking(row["recording_id"])
+                yield WithdrawalExtent(row["recording_id"])
 
 
-def _of_consent(settings: Settings, lake: Lake, recordings: Sequence[Row], subject: str) -> Iterator[Taking]:
+def _of_consent(settings: Settings, lake: Lake, recordings: Sequence[Row], subject: str) -> Iterator[WithdrawalExtent]:
     consents, _ = read_consents(settings.landing / CONSENTS_FILE)
     consent = next((one for one in consents if one.consent_id == subject), None)
     others = [one for one in consents if one.consent_id != subject]
@@ -90,40 +94,42 @@ def _of_consent(settings: Settings, lake: Lake, recordings: Sequence[Row], subje
         if not named and (row["consent_id"] or consent is None or not consent.covers(row["source"], metadata)):
             continue
         if named or resolve(others, row["source"], metadata)[0] is None:
-            yield Taking(row["recording_id"])
+            yield WithdrawalExtent(row["recording_id"])
 
 
-def _completed(settings: Settings, recordings: Sequence[Row], found: Iterable[Taking]) -> Iterator[Taking]:
-    """Takings with sources, hashes and seconds; the same bytes or the same sound under another id go as well."""
-    takings = {one.recording_id: one for one in found}
+def _completed(
+    settings: Settings, recordings: Sequence[Row], found: Iterable[WithdrawalExtent]
+) -> Iterator[WithdrawalExtent]:
+    """Extents with sources, hashes and seconds; the same bytes or the same sound under another id go as well."""
+    extents = {one.recording_id: one for one in found}
     hashes = {
         row[name]
         for row in recordings
-        if row["recording_id"] in takings
+        if row["recording_id"] in extents
         for name in ("file_sha256", "audio_sha256")
         if row[name]
     }
     rows: dict[str, list[Row]] = defaultdict(list)
     for row in recordings:
-        if row["recording_id"] in takings or hashes & {row["file_sha256"], row["audio_sha256"]}:
+        if row["recording_id"] in extents or hashes & {row["file_sha256"], row["audio_sha256"]}:
             rows[row["recording_id"]].append(row)
     for name, own in sorted(rows.items()):
-        taking = takings.get(name, Taking(name))
+        extent = extents.get(name, WithdrawalExtent(name))
         whole = sum(row["duration"] or 0.0 for row in own)
         if name.startswith(_ONLY_LANDED):
             yield _landed_alone(settings, own[0]["source"])
             continue
         yield replace(
-            taking,
+            extent,
             sources=tuple(sorted({row["source"] for row in own})),
             audio_sha256=next((row["audio_sha256"] for row in own if row["audio_sha256"]), None),
             file_sha256s=tuple(sorted({row["file_sha256"] for row in own if row["file_sha256"]})),
-            seconds=whole if taking.whole else sum(end - start for start, end in taking.spans),
+            seconds=whole if extent.whole else sum(end - start for start, end in extent.spans),
         )
 
 
-def _landed_alone(settings: Settings, source: str) -> Taking:
+def _landed_alone(settings: Settings, source: str) -> WithdrawalExtent:
     """The id is the one that ingest gives to what it cannot decode."""
     with (settings.landing / source).open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
-    return Taking(f"f-{digest[:16]}", sources=(source,), file_sha256s=(digest,))
+    return WithdrawalExtent(f"f-{digest[:16]}", sources=(source,), file_sha256s=(digest,))

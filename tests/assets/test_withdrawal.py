@@ -21,7 +21,7 @@ from pipeline.audio import clips
 from pipeline.lake.lake import Lake
 from pipeline.lake.lock import writing
 from pipeline.settings import Settings
-from pipeline.takedown import takedown
+from pipeline.takedown import journal, takedown
 from pipeline.takedown.plan import make_plan
 
 
@@ -31,15 +31,15 @@ def test_the_next_run_finishes_a_takedown_and_no_byte_of_the_voice_is_left(finis
     recordings = Counter(row["speaker_id"] for row in lake.rows("speakers"))
     speaker = recordings.most_common(1)[0][0]
     plan = make_plan(settings, "speaker", speaker)
-    assert len(plan.takings) >= 2
+    assert len(plan.extents) >= 2
     wanted: set[bytes] = set()
-    for taking in plan.takings:
-        for source in taking.sources:
+    for extent in plan.extents:
+        for source in extent.sources:
             file = settings.landing / source
             wanted |= windows(file.read_bytes())
             rate = clips.probe(file).sample_rate
             samples = clips.read(file)
-            for start, end in taking.spans or [(0.0, taking.seconds)]:
+            for start, end in extent.spans or [(0.0, extent.seconds)]:
                 wanted |= windows(*pcm(samples[round(start * rate) : round(end * rate)]))
     gone = {
         row["segment_id"]
@@ -49,11 +49,11 @@ def test_the_next_run_finishes_a_takedown_and_no_byte_of_the_voice_is_left(finis
     cells = {row["segment_id"]: row["audio"] for row in lake.rows("segments", None, ("segment_id", "audio"))}
     wanted |= windows(*(cells[name]["bytes"] for name in gone if cells[name]))
     before = traces(settings.root, wanted)
-    assert {f"landing/{source}" for one in plan.takings for source in one.sources} <= set(before)
+    assert {f"landing/{source}" for one in plan.extents for source in one.sources} <= set(before)
     assert "lake/segments/b00001.parquet" in before
     statuses = {row["source"]: row["status"] for row in lake.rows("recordings")}
 
-    takedown.write_journal(settings, plan)
+    journal.write(settings, plan)
     assert run_pending(settings, None) == ["b00001"]
     assert traces(settings.root, wanted) == {}
     assert gone
@@ -61,7 +61,7 @@ def test_the_next_run_finishes_a_takedown_and_no_byte_of_the_voice_is_left(finis
     assert speaker not in {row["speaker_id"] for row in lake.rows("speakers")}
     assert ledger.leaks(lake, "b00001") == []
     # What the others said in the same recordings stands, though their files are gone, and nothing was done again.
-    whole = {source for one in plan.takings if one.whole for source in one.sources}
+    whole = {source for one in plan.extents if one.whole for source in one.sources}
     assert {row["source"]: row["status"] for row in lake.rows("recordings")} == {
         source: status for source, status in statuses.items() if source not in whole
     }
@@ -77,7 +77,7 @@ def test_who_waited_for_a_takedown_that_was_killed_finishes_it_first(
     @contextmanager
     def killed_meanwhile(root: Path) -> Iterator[None]:
         while plans:
-            takedown.write_journal(settings, plans.pop())
+            journal.write(settings, plans.pop())
         with writing(root):
             yield
 
@@ -91,7 +91,7 @@ def test_the_report_is_not_made_while_a_takedown_is_half_way(tmp_path: Path) -> 
     settings = small.build(tmp_path / "workspace")
     gone = small.recording_id(settings, "solo")
     spoken = Lake(settings.lake).rows("validation_set")
-    takedown.write_journal(settings, make_plan(settings, "recording", gone))
+    journal.write(settings, make_plan(settings, "recording", gone))
     workspace = Workspace(root=str(settings.root))
     with dg.DagsterInstance.ephemeral() as instance:
         assert dg.materialize([benchmark], instance=instance, resources={"workspace": workspace}).success

@@ -88,10 +88,10 @@ def test_the_small_workspace_is_sound(settings: Settings) -> None:
 
 def test_a_dry_run_shows_every_place_and_touches_none(settings: Settings) -> None:
     before = state(settings)
-    plan, touches = takedown.preview(settings, "speaker", small.speaker_id(settings, ANN))
+    plan, removals = takedown.preview(settings, "speaker", small.speaker_id(settings, ANN))
     assert state(settings) == before
     assert not (settings.root / "takedowns").exists()
-    places = {touch.place for touch in touches}
+    places = {one.place for one in removals}
     for table in ("turns", "denoised", "transcripts", "alignments", "segments"):
         assert f"lake/{table}/b00001.parquet" in places
     segment = next(row for row in rows(settings, "segments") if row["local_speaker"] == "SPEAKER_Ann")["segment_id"]
@@ -415,7 +415,7 @@ def test_names_are_found_in_either_unicode_form(settings: Settings) -> None:
     by_speaker, _ = takedown.preview(settings, "speaker", "Ren\u00e9")
     by_source, _ = takedown.preview(settings, "recording", f"{FOLDER}/caf\u00e9.wav")
     for plan in (by_speaker, by_source):
-        assert [one.recording_id for one in plan.takings] == [content[0]["recording_id"]]
+        assert [one.recording_id for one in plan.extents] == [content[0]["recording_id"]]
 
 
 def test_an_unknown_id_is_refused_and_a_done_takedown_says_when_it_was(settings: Settings) -> None:
