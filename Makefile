@@ -1,4 +1,5 @@
-# make demo: raw recordings to a corpus, offline. make test: the tests. make ui: Dagster on a workspace. make lint: style and types.
+# make demo: raw recordings to a corpus, offline. make ui: Dagster on a workspace.
+# make check: style, types, layers and the fast tests, in minutes. make test: every test. make lint: style, types, layers.
 PYTHON ?= python3
 WORKSPACE ?= workspace
 VENV := .venv
@@ -8,12 +9,15 @@ export PYANNOTE_METRICS_ENABLED := 0
 export HF_HUB_OFFLINE := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test ui lint lock clean
+.PHONY: demo test check ui lint lock clean
 demo: $(VENV)/ready
 	$(BIN)/fangyan demo --workspace workspace/demo
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest
+
+check: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2
 
 ui: $(VENV)/ready
 	$(BIN)/fangyan ui --workspace $(WORKSPACE)
@@ -22,6 +26,7 @@ lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
+	PYTHONPATH=. $(BIN)/lint-imports --no-logo
 
 $(VENV)/ready: $(LOCK) pyproject.toml
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 12), "Fangyan needs Python 3.11 or 3.12; set PYTHON="'

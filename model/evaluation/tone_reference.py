@@ -84,7 +84,7 @@ def learn(dialect: str, utterances: Sequence[Sequence[Contour]], source: str = "
     curves = np.stack([contour.semitones for contour in rows])
     member = np.repeat(np.arange(len(utterances)), [len(utterance) for utterance in utterances])
     tones, tone = np.unique([contour.tone for contour in rows], return_inverse=True)
-    means = np.zeros((len(tones), POINTS))
+    means, centred = np.zeros((len(tones), POINTS)), curves
     for _ in range(_ROUNDS):
         left = (curves - means[tone]).mean(axis=1)
         register = np.array(

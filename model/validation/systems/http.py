@@ -59,7 +59,7 @@ class _Again(Exception):
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """A redirect is an error: followed, it would carry the key to another host."""
 
-    def redirect_request(self, *_: Any) -> None:
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:
         return None
 
 
