@@ -15,9 +15,9 @@ import dagster as dg
 from assets.definitions import build_definitions
 from assets.partitions import batch_partitions
 from assets.resources import Workspace
-from assets.stage_assets import STAGE_OF
 from pipeline import batches
 from pipeline.settings import PROJECT, Settings
+from pipeline.stage_list import STAGES
 from pipeline.takedown import takedown
 
 _PID_TAG = "fangyan/pid"
@@ -65,7 +65,9 @@ def run_pending(settings: Settings, config: Path | None, retry_quarantined: bool
     with open_instance(settings) as instance:
         instance.add_dynamic_partitions(batch_partitions.name or "batch", names)
         definitions = build_definitions(workspace)
-        retry = {name: {"config": {"retry_quarantined": True}} for name in STAGE_OF} if retry_quarantined else None
+        retry = (
+            {stage.asset: {"config": {"retry_quarantined": True}} for stage in STAGES} if retry_quarantined else None
+        )
         for name in names:
             _run(definitions, instance, "line_job", name, retry)
         if names:

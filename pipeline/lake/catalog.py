@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from pipeline import stage_list
 from pipeline.lake.lake import Lake
 from pipeline.lake.query_result import CatalogError, Result, as_text, render
 from pipeline.lake.tables import TABLES
@@ -61,7 +62,7 @@ _SUMMARIES: dict[str, tuple[str, str, dict[str, str]]] = {
         )
         SELECT *, hours / nullif(sum(hours) OVER (PARTITION BY stage), 0) AS share
         FROM ways
-        ORDER BY list_position(['ingest', 'diarize', 'denoise', 'transcribe', 'align', 'score', 'corpus'], stage),
+        ORDER BY list_position({stages}, stage),
             outcome = 'passed' DESC, hours DESC
         """,
         {"hours": "Input of the stage that went this way [h]", "share": "Share of the stage's input"},
@@ -145,8 +146,9 @@ def _create_views(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
                 "LEFT JOIN corpus AS decided USING (segment_id)"
             )
         _view(connection, name, source, _note(schema.metadata), {f.name: _note(f.metadata) for f in schema})
+    stages = "[" + ", ".join(_literal(name) for name in (*stage_list.names(), "corpus")) + "]"
     for name, (about, select, columns) in _SUMMARIES.items():
-        _view(connection, name, select, about, columns)
+        _view(connection, name, select.replace("{stages}", stages), about, columns)
     built = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
     about = f"SELECT {_literal(root)} AS lake, {_literal(built)}::TIMESTAMP AS built_at"
     _view(connection, _ABOUT, about, "Where the lake is and when this catalog was built (UTC)", {})

@@ -28,8 +28,9 @@ from pipeline.lake.rows import Row
 from pipeline.lake.tables import TABLES
 from pipeline.rights import audit
 from pipeline.rights.consents import read_consents, resolve
-from pipeline.run import build_stage, run_stage
+from pipeline.run import run_stage
 from pipeline.settings import Engine, Settings
+from pipeline.stage_list import build_stage
 from pipeline.takedown import takedown
 from pipeline.takedown.plan import NothingToTakeDown
 
