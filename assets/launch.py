@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import MAX_RETRIES_TAG, PARTITION_NAME_TAG
 
+from assets import leases
 from assets.definitions import build_definitions
+from assets.home import RunFailed, open_instance
 from assets.partitions import batch_partitions
 from assets.resources import Workspace
+from assets.stage_assets import STAGE_OF
 from pipeline import batches
-from pipeline.settings import PROJECT, Settings
-from pipeline.stage_list import STAGES
+from pipeline.settings import Settings
 from pipeline.takedown import takedown
 
-_PID_TAG = "fangyan/pid"
-_QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
-
-
-class RunFailed(Exception):
-    """A run did not succeed; the message says which and what to read."""
-
-
-def dagster_home(settings: Settings) -> Path:
-    """The instance's folder: $DAGSTER_HOME, else `dagster` in the workspace with a copy of the workspace's dagster.yaml
-    (where it has none, of the one that comes with Fangyan)."""
-    if os.environ.get("DAGSTER_HOME"):
-        return Path(os.environ["DAGSTER_HOME"])
-    home = settings.root / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    own = settings.root / "dagster.yaml"
-    shutil.copyfile(own if own.is_file() else PROJECT / "dagster.yaml", home / "dagster.yaml")
-    return home
-
-
-@contextmanager
-def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The workspace's instance; runs that a killed process left behind are marked as failed."""
-    with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
-        for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-            pid = run.tags.get(_PID_TAG)
-            if pid is not None and not _alive(int(pid)):
-                instance.report_run_failed(run, "its process was killed")
-        _free_slots_of_ended_runs(instance)
-        yield instance
+# What went wrong is told in RunFailed; the whole account is in the UI.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+__all__ = ["RunFailed", "open_instance", "run_pending", "run_voice"]
 
 
 def run_pending(settings: Settings, config: Path | None, retry_quarantined: bool = False) -> list[str]:
@@ -62,16 +34,13 @@ def run_pending(settings: Settings, config: Path | None, retry_quarantined: bool
     batches.plan(settings.landing, settings.root, settings, time.time(), close_all=True)
     names = batches.names(settings.root)
     workspace = Workspace(config=str(config or ""), root=str(settings.root))
-    with open_instance(settings) as instance:
+    with open_instance(settings, retry=False) as instance:
         instance.add_dynamic_partitions(batch_partitions.name or "batch", names)
-        definitions = build_definitions(workspace)
-        retry = (
-            {stage.asset: {"config": {"retry_quarantined": True}} for stage in STAGES} if retry_quarantined else None
-        )
+        retry = {name: {"config": {"retry_quarantined": True}} for name in STAGE_OF} if retry_quarantined else None
         for name in names:
-            _run(definitions, instance, "line_job", name, retry)
+            _run(instance, workspace, "line_job", name, retry)
         if names:
-            _run(definitions, instance, "corpus_job")
+            _run(instance, workspace, "corpus_job")
     return names
 
 
@@ -83,10 +52,9 @@ def run_voice(settings: Settings, config: Path | None, dialect: str, **fine_tune
     _finish_takedowns(settings)
     workspace = Workspace(config=str(config or ""), root=str(settings.root))
     with open_instance(settings) as instance:
-        definitions = build_definitions(workspace)
         ops = {"fine_tuned_model": {"config": fine_tune}} if fine_tune else {}
-        _run(definitions, instance, "voice_job", dialect, ops)
-        _run(definitions, instance, "benchmark_job")
+        _run(instance, workspace, "voice_job", dialect, ops)
+        _run(instance, workspace, "benchmark_job")
 
 
 def _finish_takedowns(settings: Settings) -> None:
@@ -98,49 +66,32 @@ def _finish_takedowns(settings: Settings) -> None:
         raise RunFailed(f"a takedown waits to be finished, but {error}; mend that and begin again") from None
 
 
+def workspace_job(name: str, config: str, root: str) -> dg.JobDefinition:
+    """The job called `name` on a workspace, as Dagster builds it again from these arguments."""
+    return build_definitions(Workspace(config=config, root=root)).resolve_job_def(name)
+
+
 def _run(
-    definitions: dg.Definitions,
     instance: dg.DagsterInstance,
+    workspace: Workspace,
     job_name: str,
     partition: str | None = None,
     ops: dict[str, Any] | None = None,
 ) -> None:
-    job = definitions.get_repository_def().get_job(job_name)
     config: dict = dict(_QUIET)
     if ops:
         config["ops"] = ops
-    result = job.execute_in_process(
-        run_config=config,
-        instance=instance,
-        partition_key=partition,
-        raise_on_error=False,
-        tags={_PID_TAG: str(os.getpid())},
-    )
+    arguments = {"name": job_name, "config": workspace.config, "root": workspace.root}
+    job = dg.build_reconstructable_job("assets.launch", "workspace_job", reconstructable_kwargs=arguments)
+    tags = {MAX_RETRIES_TAG: "0"} | ({PARTITION_NAME_TAG: partition} if partition else {})
+    try:
+        result = dg.execute_job(job, instance, run_config=config, tags=tags)
+    finally:
+        leases.release()
     if not result.success:
         failures = [event for event in result.all_events if event.is_failure and event.message]
         words = "\n".join(_root_cause(event) for event in failures) or "no event says why"
         raise RunFailed(f"run {result.run_id} of {job_name} {partition or ''} failed:\n{words}")
-
-
-def _free_slots_of_ended_runs(instance: dg.DagsterInstance) -> None:
-    """A run that was killed keeps its place in a pool, and every later run would wait for it without end."""
-    storage = instance.event_log_storage
-    for pool in storage.get_concurrency_keys():
-        info = storage.get_concurrency_info(pool)
-        for run_id in {*info.active_run_ids, *info.pending_run_ids, *info.assigned_run_ids}:
-            run = instance.get_run_by_id(run_id)
-            if run is None or run.is_finished:
-                storage.free_concurrency_slots_for_run(run_id)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _root_cause(event: dg.DagsterEvent) -> str:

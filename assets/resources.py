@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -35,9 +36,13 @@ class Workspace(dg.ConfigurableResource):
         with ExitStack() as held:
             while True:
                 takedown.finish_pending(settings)
-                held.enter_context(writing(settings.root))
+                held.enter_context(writing(settings.root, _say_for_whom))
                 if not takedown.is_pending(settings):
                     break
                 # One began, and was killed, while this waited.
                 held.close()
             yield
+
+
+def _say_for_whom(holder: str) -> None:
+    print(f"waits for the takedown of {holder}", file=sys.stderr, flush=True)

@@ -28,7 +28,7 @@ _CONSENTS = """\
 "from": "2026-01-01", "until": "2028-12-31"}
 """
 _DAGSTER = """\
-# Dagster's instance for this workspace: `fangyan run` and `fangyan ui` copy it to dagster/dagster.yaml.
+# Dagster's instance for this workspace; dagster/dagster.yaml is a link to it.
 """
 _LOCATION = """\
 # The code location, for Dagster's own commands in this folder. After the first `fangyan run` they find its

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli import evaluation, finetune, init, labels, rights, speaking, studio
-from cli.terminal import Config, WorkspaceFolder, read_settings, stop
+from cli import evaluation, finetune, init, labels, rights, speaking, studio, ui
+from cli.signals import ends_on_signals
+from cli.terminal import Config, WorkspaceFolder, offline, read_settings, say, stop
 
 app = typer.Typer(help="Dialect speech: recordings to a corpus.", no_args_is_help=True, pretty_exceptions_enable=False)
 app.command("init")(init.init)
@@ -28,6 +25,7 @@ app.add_typer(evaluation.listen_app, name="listen")
 app.add_typer(rights.consent_app, name="consent")
 app.command("takedown")(rights.takedown)
 app.add_typer(rights.audit_app, name="audit")
+app.command("ui")(ui.ui)
 
 
 @app.command()
@@ -56,16 +54,18 @@ def run(
     from pipeline import batches
 
     settings = read_settings(config, workspace)
+    offline()
     if not settings.landing.is_dir():
         stop(f"{settings.landing} does not exist; put recordings into it as <dialect>/<collection>/<file>")
     try:
-        names = run_pending(settings, config, retry_quarantined)
+        with ends_on_signals():
+            names = run_pending(settings, config, retry_quarantined)
     except RunFailed as error:
         stop(str(error))
     console = Console()
     for problem in batches.problems(settings.landing):
         console.print(f"{problem.source}: {problem.message}", style="yellow", markup=False, highlight=False)
-    console.print(f"{len(names)} batches are up to date in {settings.root}", highlight=False)
+    say(f"{len(names)} batches are up to date in {settings.root}")
 
 
 @app.command()
@@ -80,14 +80,16 @@ def voice(
     from assets.report_asset import REPORT
 
     settings = read_settings(config, workspace)
+    offline()
     known = dialect_partitions.get_partition_keys()
     if dialect not in known:
         stop(f"there are no voices for {dialect!r}; choose one of {', '.join(known)}")
     try:
-        run_voice(settings, config, dialect)
+        with ends_on_signals():
+            run_voice(settings, config, dialect)
     except RunFailed as error:
         stop(str(error))
-    Console().print(f"The report: {settings.root / REPORT}", highlight=False, soft_wrap=True)
+    say(f"The report: {settings.root / REPORT}")
 
 
 @app.command()
@@ -102,52 +104,29 @@ def demo(
     from studio.demo import run_demo
 
     settings = read_settings(config, workspace)
+    offline()
     try:
-        run_demo(settings, config, minutes, seed)
+        with ends_on_signals():
+            run_demo(settings, config, minutes, seed)
     except RunFailed as error:
         stop(str(error))
 
 
 @app.command()
 def sql(
-    statement: Annotated[str, typer.Argument(help="a SELECT over the tables and summaries; SHOW TABLES lists them")],
+    statement: Annotated[str, typer.Argument(help="a SELECT over the catalog's views")],
     config: Config = None,
     workspace: WorkspaceFolder = None,
-    format: Annotated[str, typer.Option(help="table, json or csv (texts that begin with = + - @ get a ')")] = "table",
+    format: Annotated[str, typer.Option(help="table, json or csv")] = "table",
 ) -> None:
-    """Answer a query from the workspace's lake, read-only."""
-    from pipeline.lake.lake import Lake
-    from pipeline.lake.query import query
-    from pipeline.lake.query_result import CatalogError, render
+    """Ask the catalog, read-only."""
+    from pipeline.lake.catalog import CatalogError, query, render
 
     settings = read_settings(config, workspace)
     try:
-        render(query(Lake(settings.lake), statement), format)
+        render(query(settings.catalog, statement), format)
     except CatalogError as error:
         stop(str(error))
-
-
-@app.command()
-def ui(
-    config: Config = None,
-    workspace: WorkspaceFolder = None,
-    port: Annotated[int, typer.Option(help="port of the web server")] = 3000,
-) -> None:
-    """Start Dagster's UI and daemon on the workspace."""
-    from assets.launch import dagster_home
-    from pipeline.settings import PROJECT
-
-    settings = read_settings(config, workspace)
-    environment = os.environ | {"FANGYAN_WORKSPACE": str(settings.root), "DAGSTER_HOME": str(dagster_home(settings))}
-    if config:
-        environment["FANGYAN_CONFIG"] = str(config.resolve())
-    command = [sys.executable, "-m", "dagster", "dev", "--workspace", str(PROJECT / "workspace.yaml")]
-    server = subprocess.Popen([*command, "--port", str(port)], env=environment, cwd=PROJECT)
-    try:
-        raise typer.Exit(server.wait())
-    except KeyboardInterrupt:
-        server.send_signal(signal.SIGINT)
-        server.wait()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,85 @@
+"""Where Dagster's instance of a workspace lies, and how it is opened."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+from assets.dead_runs import end_dead_runs, say
+from pipeline.settings import PROJECT, Settings
+
+# Every dagster.yaml that was ever shipped: a copy that is one of them was never edited and may be replaced.
+_SHIPPED = {"ce1c4a6fa96595a4a93608422daf71c75db6a533876d1c73b8a07dc26c86390c"}
+# Dagster takes the path of dagster.yaml for a pattern, and that of a database for a URL.
+_NOT_IN_PATHS = re.compile(r"[\[\]*?%]")
+
+
+class RunFailed(Exception):
+    """A run did not succeed, or could not begin; the message says which, why, and what to read or to do."""
+
+
+def home_folder(settings: Settings) -> Path:
+    """The instance's folder: $DAGSTER_HOME, else `dagster` in the workspace.
+
+    Its dagster.yaml is a link to the workspace's own if that has one, else a copy of the one that comes with Fangyan;
+    a copy that somebody edited stays as it is.
+    """
+    if os.environ.get("DAGSTER_HOME"):
+        return Path(os.environ["DAGSTER_HOME"])
+    home = settings.root / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    own, used = settings.root / "dagster.yaml", home / "dagster.yaml"
+    if not used.exists() or _was_shipped(used):
+        used.unlink(missing_ok=True)
+        if own.is_file():
+            used.symlink_to(Path("..", own.name))
+        else:
+            shutil.copyfile(PROJECT / "dagster.yaml", used)
+    return home
+
+
+@contextmanager
+def dagster_home(settings: Settings) -> Iterator[Path]:
+    """The instance's folder under a path that Dagster understands: a link to it if its own has [ ] * ? or %."""
+    home = home_folder(settings)
+    with ExitStack() as until:
+        if _NOT_IN_PATHS.search(str(home)):
+            folder = until.enter_context(tempfile.TemporaryDirectory(prefix="fangyan-"))
+            (Path(folder) / "home").symlink_to(home, target_is_directory=True)
+            home = Path(folder) / "home"
+        yield home
+
+
+@contextmanager
+def open_instance(settings: Settings, retry: bool = True) -> Iterator[dg.DagsterInstance]:
+    """The workspace's instance, after dead runs were ended; without `retry` the daemon does not start them again.
+
+    Raises RunFailed if Dagster's storage cannot be opened.
+    """
+    with ExitStack() as until:
+        try:
+            home = until.enter_context(dagster_home(settings))
+            instance = until.enter_context(dg.DagsterInstance.from_config(str(home)))
+            say(end_dead_runs(instance, retry))
+        except Exception as error:
+            raise RunFailed(_cannot_open(settings, error)) from error
+        yield instance
+
+
+def _was_shipped(file: Path) -> bool:
+    return hashlib.sha256(file.read_bytes()).hexdigest() in _SHIPPED
+
+
+def _cannot_open(settings: Settings, error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    why = " ".join(str(error).split()) or type(error).__name__
+    return f"Dagster's storage cannot be opened: {why}. It is described by {home_folder(settings) / 'dagster.yaml'}"
