@@ -23,7 +23,7 @@ from rich.progress import track
 from rich.table import Table
 
 from model.evaluation import tones
-from model.evaluation.recognition import Locator
+from model.evaluation.recognition import UtteranceAligner
 from model.evaluation.statistics import spearman, summarize
 from model.evaluation.tone_contours import contours
 from model.evaluation.tone_reference import ToneReference, from_chao
@@ -60,8 +60,8 @@ def main() -> None:
 
 def measure(each: int, corpus: int, seed: int) -> dict[str, Any]:
     """All figures, as `show` prints them."""
-    locator = Locator(alignment.load_aligner(str(PROJECT / "checkpoints" / "aligner-micro")))
-    learned = {dialect: _learned(dialect, corpus, seed, locator) for dialect in DIALECTS}
+    aligner = UtteranceAligner(alignment.load_aligner(str(PROJECT / "checkpoints" / "aligner-micro")))
+    learned = {dialect: _learned(dialect, corpus, seed, aligner) for dialect in DIALECTS}
     drawn = {dialect: from_chao(dialect) for dialect in DIALECTS}
     spoken = [said for dialect in DIALECTS for said in _speech(dialect, each, seed, held_out=True)]
     chosen = random.Random(seed).sample(range(len(spoken)), each)
@@ -70,8 +70,8 @@ def measure(each: int, corpus: int, seed: int) -> dict[str, Any]:
     figures: dict[str, Any] = {"speech": HONESTY, "cores": os.cpu_count(), "seed": seed, "utterances": len(judged)}
     both = {"corpus": learned, "chao": drawn}
     for name, references in both.items():
-        figures[name] = {"told_apart": _told_apart(judged, references, locator)}
-    for name, found in _flattening(spoken[::3], both, locator).items():
+        figures[name] = {"told_apart": _told_apart(judged, references, aligner)}
+    for name, found in _flattening(spoken[::3], both, aligner).items():
         figures[name]["flattening"] = found
     figures["cost"] = _cost(spoken, learned)
     return figures
@@ -111,9 +111,9 @@ def _speech(dialect: str, count: int, seed: int, held_out: bool) -> list[speech.
     return said
 
 
-def _learned(dialect: str, count: int, seed: int, locator: Locator) -> ToneReference:
+def _learned(dialect: str, count: int, seed: int, aligner: UtteranceAligner) -> ToneReference:
     corpus = (_judged(said) for said in _speech(dialect, count, seed, held_out=False))
-    return tones.learn_reference(dialect, corpus, locator)
+    return tones.learn_reference(dialect, corpus, aligner)
 
 
 def _judged(said: speech.Utterance) -> Utterance:
@@ -124,14 +124,14 @@ def _judged(said: speech.Utterance) -> Utterance:
 
 
 def _told_apart(
-    judged: Sequence[tuple[str, Utterance]], references: dict[str, ToneReference], locator: Locator
+    judged: Sequence[tuple[str, Utterance]], references: dict[str, ToneReference], aligner: UtteranceAligner
 ) -> dict[str, Any]:
     classes = [*references, tones.MONOTONE]
     confusion: dict[str, dict[str, int]] = {truth: {} for truth in classes}
     right = []
     for truth, utterance in track(judged, "telling apart", transient=True):
         try:
-            errors = tones.dialect_errors(utterance, list(references.values()), locator)
+            errors = tones.dialect_errors(utterance, list(references.values()), aligner)
             found = min(errors, key=lambda name: errors[name])
         except NotMeasured:
             found = "not measured"
@@ -149,7 +149,7 @@ def _told_apart(
 
 
 def _flattening(
-    spoken: Sequence[speech.Utterance], references: dict[str, dict[str, ToneReference]], locator: Locator
+    spoken: Sequence[speech.Utterance], references: dict[str, dict[str, ToneReference]], aligner: UtteranceAligner
 ) -> dict[str, dict[str, Any]]:
     """Tone distances at every share flattened, against each set of references, and their rank correlation with it."""
     told: dict[str, list[tuple[str, float, float]]] = {name: [] for name in references}
@@ -158,7 +158,7 @@ def _flattening(
         for share in SHARES:
             utterance = _judged(flatten(said, share) if share else said)
             try:
-                shapes = contours(utterance.samples, utterance.sample_rate, locator.spans(utterance), dialect)
+                shapes = contours(utterance.samples, utterance.sample_rate, aligner.spans(utterance), dialect)
                 distances = {name: tones.fit(shapes, own[dialect]).distance for name, own in references.items()}
             except NotMeasured:
                 continue
@@ -179,7 +179,7 @@ def _curve(dialect: str, told: Sequence[tuple[str, float, float]]) -> dict[str, 
 
 
 def _cost(spoken: Sequence[speech.Utterance], references: dict[str, ToneReference]) -> dict[str, float]:
-    fresh = Locator(alignment.load_aligner(str(PROJECT / "checkpoints" / "aligner-micro")))
+    fresh = UtteranceAligner(alignment.load_aligner(str(PROJECT / "checkpoints" / "aligner-micro")))
     metric = tones.ToneFidelity(fresh, references)
     some = [_judged(said) for said in spoken[::10]]
     begun = process_time()

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.project import INSTALLED, PROJECT
 
@@ -188,7 +188,12 @@ class Validation(_Section):
     references: int = Field(default=3, ge=1, description="speakers of the dialect whose voices are copied")
     steps: int = Field(default=10, ge=2)
     guidance: float = Field(default=2.0, ge=0)
-    rows: int = Field(default=8, ge=1, description="utterances spoken at once")
+    batch_size: int = Field(
+        default=8,
+        ge=1,
+        validation_alias=AliasChoices("batch_size", "rows"),
+        description="utterances spoken at once; `rows` until 0.2",
+    )
     seed: int = 0
     systems: Path = Field(default=Path("systems.toml"), description="other systems; relative to the project")
 

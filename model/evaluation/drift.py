@@ -9,7 +9,7 @@ import numpy as np
 
 from model.evaluation.evaluate import EvaluationRow, evaluate
 from model.evaluation.metrics import better
-from model.evaluation.recognition import Locator
+from model.evaluation.recognition import UtteranceAligner
 from model.evaluation.statistics import Summary, slope
 from model.evaluation.utterance import Metric, NotMeasured, Span, Utterance
 from pipeline.text.pieces import text_pieces
@@ -29,7 +29,7 @@ BOUNDS: Mapping[str, float] = {
     "silence_share": 0.05,
     "duration_ratio": 0.1,
 }
-"""The measures followed, and the change per minute that a listener could care about."""
+"""The measures followed, and the change per minute that a recognizer could care about."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ class Drift:
     points: tuple[Point, ...]
 
 
-def windows(utterance: Utterance, locator: Locator, seconds: float = WINDOW_SECONDS) -> list[Window]:
+def windows(utterance: Utterance, aligner: UtteranceAligner, seconds: float = WINDOW_SECONDS) -> list[Window]:
     """Stretches of about `seconds`, cut half-way between two characters; a rest under half of that joins the last.
 
     Raises NotMeasured if the text cannot be laid on the sound.
     """
-    spans = locator.spans(utterance)
+    spans = aligner.spans(utterance)
     pieces = text_pieces(utterance.text, [span.char for span in spans]) or [span.char for span in spans]
     firsts, due = [0], seconds
     for index in range(1, len(spans)):
@@ -92,7 +92,7 @@ def windows(utterance: Utterance, locator: Locator, seconds: float = WINDOW_SECO
 
 
 def measure_drift(
-    utterances: Sequence[Utterance], metrics: Sequence[Metric], locator: Locator, seed: int = 0
+    utterances: Sequence[Utterance], metrics: Sequence[Metric], aligner: UtteranceAligner, seed: int = 0
 ) -> tuple[list[Drift], list[EvaluationRow]]:
     """The drift of each followed measure over long utterances, and the rows of their windows.
 
@@ -103,7 +103,7 @@ def measure_drift(
     rows: list[EvaluationRow] = []
     for utterance in utterances:
         try:
-            cut = windows(utterance, locator)
+            cut = windows(utterance, aligner)
             if cut[-1].start < SINCE_SECONDS - WINDOW_SECONDS / 2:
                 raise NotMeasured(f"its last window begins at {cut[-1].start:.0f} s, before {SINCE_SECONDS:.0f} s")
         except NotMeasured as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 import jiwer
 
-from model.evaluation.recognition import Listener
+from model.evaluation.recognition import UtteranceRecognizer
 from model.evaluation.utterance import Measurement, NotMeasured, Utterance
 from pipeline.text import dialects
 from pipeline.text.normalize import NORMALIZATION, normalized
@@ -26,12 +26,16 @@ class Intelligibility:
     name = "intelligibility"
     gives = ("cer", "cer_raw", "wer", "wer_raw")
 
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-        self.conditions: Mapping[str, Any] = {**listener.conditions, "normalization": NORMALIZATION, "errors": "jiwer"}
+    def __init__(self, recognizer: UtteranceRecognizer) -> None:
+        self._recognizer = recognizer
+        self.conditions: Mapping[str, Any] = {
+            **recognizer.conditions,
+            "normalization": NORMALIZATION,
+            "errors": "jiwer",
+        }
 
     def measure(self, utterance: Utterance) -> Measurement:
-        heard = self._listener.text(utterance)
+        heard = self._recognizer.text(utterance)
         unit = "cer" if unspaced(utterance.dialect) else "wer"
         other = "wer" if unit == "cer" else "cer"
         values: dict[str, float] = {}

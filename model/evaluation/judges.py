@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from model.evaluation.corpus_speech import from_segment, paces
 from model.evaluation.intelligibility import Intelligibility
 from model.evaluation.mos import PredictedMos
-from model.evaluation.recognition import Listener, Locator
+from model.evaluation.recognition import UtteranceAligner, UtteranceRecognizer
 from model.evaluation.robustness import Robustness
 from model.evaluation.similarity import Embedding, Similarity, mean_direction
 from model.evaluation.speed import GenerationSpeed, machine
@@ -33,30 +33,30 @@ _ALIGNER = "[align] checkpoint"
 
 
 @dataclass(frozen=True)
-class Ears:
+class SpeechModels:
     """The pipeline's recogniser, aligner and speaker embedding; metrics that share them share what they found."""
 
-    listener: Listener
-    locator: Locator
+    recognizer: UtteranceRecognizer
+    aligner: UtteranceAligner
     embedding: SpeakerEmbedding
 
 
-def open_ears(settings: Settings) -> Ears:
+def open_models(settings: Settings) -> SpeechModels:
     """Bring all three up. Raises ModelUnavailable that names the key."""
     folder = locate(settings.align.checkpoint, _ALIGNER)
     try:
         aligner = alignment.load_aligner(folder)
     except Exception as error:
         raise ModelUnavailable(f"{_ALIGNER} = {settings.align.checkpoint!r} does not load: {error}") from error
-    return Ears(
-        Listener(settings.transcribe),
-        Locator(aligner),
+    return SpeechModels(
+        UtteranceRecognizer(settings.transcribe),
+        UtteranceAligner(aligner),
         SpeakerEmbedding(settings.diarize.checkpoint, settings.diarize.device),
     )
 
 
 def standard_metrics(
-    ears: Ears,
+    models: SpeechModels,
     references: Mapping[str, ToneReference] | None = None,
     voices: Mapping[str, Embedding] | None = None,
     paces: Mapping[str, float] | None = None,
@@ -66,11 +66,11 @@ def standard_metrics(
     references: by dialect, from the corpus; voices: centroids by speaker id; paces: characters a second by dialect.
     """
     return [
-        Intelligibility(ears.listener),
-        Similarity(ears.embedding, voices),
+        Intelligibility(models.recognizer),
+        Similarity(models.embedding, voices),
         PredictedMos(),
-        Robustness(ears.listener, ears.locator, paces),
-        ToneFidelity(ears.locator, references),
+        Robustness(models.recognizer, models.aligner, paces),
+        ToneFidelity(models.aligner, references),
         GenerationSpeed(),
     ]
 
@@ -84,8 +84,8 @@ _COLUMNS = ["segment_id", "dialect", "text", "romanization", "characters", "star
 class Judges:
     """The metrics of one dialect, their models brought up once."""
 
-    listener: Listener
-    locator: Locator
+    recognizer: UtteranceRecognizer
+    aligner: UtteranceAligner
     intelligibility: Metric
     similarity: Metric
     mos: Metric
@@ -105,20 +105,20 @@ class Judges:
 
 def open_judges(lake: Lake, settings: Settings, dialect: str) -> Judges:
     """Bring recogniser, aligner and embedding up, learn the dialect's tones and pace. Raises ModelUnavailable."""
-    ears = open_ears(settings)
+    models = open_models(settings)
     segments = list(islice(_segments(lake, dialect), _MOST_SEGMENTS))
     try:
-        references = {dialect: learn_reference(dialect, segments, ears.locator, f"corpus, {len(segments)} segments")}
+        references = {dialect: learn_reference(dialect, segments, models.aligner, f"corpus, {len(segments)} segments")}
     except ValueError:
         references = {}
     return Judges(
-        ears.listener,
-        ears.locator,
-        Intelligibility(ears.listener),
-        Similarity(ears.embedding, _voices(lake, dialect)),
+        models.recognizer,
+        models.aligner,
+        Intelligibility(models.recognizer),
+        Similarity(models.embedding, _voices(lake, dialect)),
         PredictedMos(),
-        ToneFidelity(ears.locator, references),
-        Robustness(ears.listener, ears.locator, paces(segments)),
+        ToneFidelity(models.aligner, references),
+        Robustness(models.recognizer, models.aligner, paces(segments)),
     )
 
 

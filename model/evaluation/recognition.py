@@ -22,7 +22,7 @@ from pipeline.text.dialects import UnknownDialectError
 from pipeline.text.romanize import Token, romanize, syllable_letters
 
 
-class Listener:
+class UtteranceRecognizer:
     """The pipeline's recogniser on utterances of any length, cut at pauses to the stretches it can hear at once.
 
     Raises ModelUnavailable. Where Silero finds no speech the text is empty. Unlike the pipeline, nothing that was heard
@@ -49,10 +49,10 @@ class Listener:
                 self._recognizer.language(utterance.dialect)
             except (ModelUnavailable, UnknownDialectError) as error:
                 raise NotMeasured(str(error)) from None
-            self.hear([utterance])
+            self.transcribe([utterance])
         return self._known[utterance]
 
-    def hear(self, utterances: Sequence[Utterance]) -> None:
+    def transcribe(self, utterances: Sequence[Utterance]) -> None:
         """Listen ahead: windows of one dialect share batches. What cannot be heard is left for `text` to explain."""
         new = [utterance for utterance in utterances if utterance not in self._known and len(utterance.samples)]
         for dialect in dict.fromkeys(utterance.dialect for utterance in new):
@@ -70,7 +70,7 @@ class Listener:
             size = self._settings.batch_size
             for first in range(0, len(windows), size):
                 batch = windows[first : first + size]
-                heard = self._recognizer.hear([samples for _, samples in batch], language)
+                heard = self._recognizer.transcribe([samples for _, samples in batch], language)
                 for (utterance, _), found in zip(batch, heard, strict=True):
                     said = "".join(segment.text for segment in found.segments).strip()
                     texts[utterance] = f"{texts[utterance]} {said}".strip()
@@ -85,29 +85,29 @@ class Listener:
 
 
 @dataclass(frozen=True, eq=False)
-class Laid:
+class CharacterAlignment:
     """Where the expected characters lie, and how well each one's letters fit there (mean probability)."""
 
     spans: tuple[Span, ...]
     scores: tuple[float, ...]
 
 
-class Locator:
+class UtteranceAligner:
     """The pipeline's aligner on utterances: their spans as given, or else the expected readings laid on the sound."""
 
     def __init__(self, aligner: Aligner) -> None:
         self._aligner = aligner
-        self._known: WeakKeyDictionary[Utterance, Laid] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[Utterance, CharacterAlignment] = WeakKeyDictionary()
         self.conditions: Mapping[str, Any] = {"aligner": aligner.name}
 
     def spans(self, utterance: Utterance) -> tuple[Span, ...]:
         """One span for each spoken character. Raises NotMeasured if they cannot be laid on the sound."""
-        return utterance.spans if utterance.spans is not None else self.lay(utterance).spans
+        return utterance.spans if utterance.spans is not None else self.align(utterance).spans
 
-    def lay(self, utterance: Utterance) -> Laid:
+    def align(self, utterance: Utterance) -> CharacterAlignment:
         """The expected characters laid on the sound, with their scores. Raises NotMeasured."""
         if utterance not in self._known:
-            self._known[utterance] = self._lay(utterance)
+            self._known[utterance] = self._align(utterance)
         return self._known[utterance]
 
     def fits_inserted(self, utterance: Utterance, place: int, size: int) -> float:
@@ -124,13 +124,13 @@ class Locator:
         middle = place + size
         return float(min(np.mean(scores[place:middle]), np.mean(scores[middle : middle + size])))
 
-    def _lay(self, utterance: Utterance) -> Laid:
+    def _align(self, utterance: Utterance) -> CharacterAlignment:
         tokens = expected_tokens(utterance)
         found = self._aligned(utterance, tokens)
         spans = tuple(
             Span(token.char, token.reading, span.start, span.end) for token, span in zip(tokens, found, strict=True)
         )
-        return Laid(spans, tuple(span.score for span in found))
+        return CharacterAlignment(spans, tuple(span.score for span in found))
 
     def _aligned(self, utterance: Utterance, tokens: Sequence[Token]) -> list[alignment.CharacterSpan]:
         try:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
-from model.evaluation.recognition import Listener, Locator, expected_tokens
+from model.evaluation.recognition import UtteranceAligner, UtteranceRecognizer, expected_tokens
 from model.evaluation.utterance import Measurement, NotMeasured, Utterance
 from pipeline.audio import quality
 from pipeline.recognition.asr_filters import syllables, tokens
@@ -45,13 +45,15 @@ class Robustness:
         "clipped_share",
     )
 
-    def __init__(self, listener: Listener, locator: Locator, paces: Mapping[str, float] | None = None) -> None:
-        self._listener = listener
-        self._locator = locator
+    def __init__(
+        self, recognizer: UtteranceRecognizer, aligner: UtteranceAligner, paces: Mapping[str, float] | None = None
+    ) -> None:
+        self._recognizer = recognizer
+        self._aligner = aligner
         self._paces = dict(paces or {})
         self.conditions: Mapping[str, Any] = {
-            **listener.conditions,
-            **locator.conditions,
+            **recognizer.conditions,
+            **aligner.conditions,
             "characters_per_second": self._paces or SYLLABLES_PER_SECOND,
             "stop_within": LONGEST_RATIO,
             "silence_db": _SILENT_DB,
@@ -90,12 +92,12 @@ class Robustness:
     def _misread(self, utterance: Utterance) -> tuple[list[str], list[str]]:
         """What was said twice, and what was not said."""
         expected = [token.char.lower() for token in expected_tokens(utterance)]
-        heard = tokens(self._listener.text(utterance))
-        laid = self._locator.lay(utterance)
+        heard = tokens(self._recognizer.text(utterance))
+        laid = self._aligner.align(utterance)
         repeats = [
             run
             for place, run in repeated_runs(expected, heard)
-            if self._locator.fits_inserted(utterance, place, len(run)) >= _NOT_SAID
+            if self._aligner.fits_inserted(utterance, place, len(run)) >= _NOT_SAID
         ]
         skips = [
             expected[first:last]

@@ -40,7 +40,7 @@ _MADE_FROM = b"fangyan.made_from"
 
 
 @dataclass
-class _Told:
+class _Rows:
     """Rows of both tables as they come together."""
 
     rows: list[Row] = field(default_factory=list)
@@ -55,24 +55,24 @@ def evaluate_dialect(lake: Lake, settings: Settings, dialect: str, progress: Pro
     """
     spoken = lake.rows("validation_set", dialect)
     made_from = _made_from(lake, settings, dialect, spoken)
-    if _standing(lake, dialect) == made_from:
+    if _made_before(lake, dialect) == made_from:
         return lake.rows("evaluation_summary", dialect)
     judges = open_judges(lake, settings, dialect)
     sides = {row["model_id"]: row["side"] for row in spoken}
-    heard = _Hearing(lake, dialect, spoken)
-    told = _Told()
-    _quality(told, [row for row in spoken if row["purpose"] == "quality"], heard, judges, sides, progress)
-    _noise(told, [row for row in spoken if row["purpose"] == "noise"], heard, judges, sides, progress)
-    _speed(told, [row for row in spoken if row["purpose"] == "speed"], heard, judges, sides)
-    _drift(told, [row for row in spoken if row["purpose"] == "long"], heard, judges, sides, progress)
-    write_tones(settings.root / "report" / dialect, judges.tones, heard.details, sides)
+    sounds = _Sounds(lake, dialect, spoken)
+    out = _Rows()
+    _quality(out, [row for row in spoken if row["purpose"] == "quality"], sounds, judges, sides, progress)
+    _noise(out, [row for row in spoken if row["purpose"] == "noise"], sounds, judges, sides, progress)
+    _speed(out, [row for row in spoken if row["purpose"] == "speed"], sounds, judges, sides)
+    _drift(out, [row for row in spoken if row["purpose"] == "long"], sounds, judges, sides, progress)
+    write_tones(settings.root / "report" / dialect, judges.tones, sounds.details, sides)
     kept, kept_summary = stored_rows(lake, settings.root, dialect)
-    _write(lake, "evaluation", dialect, [*told.rows, *kept], made_from)
-    _write(lake, "evaluation_summary", dialect, [*told.summary, *kept_summary], made_from)
+    _write(lake, "evaluation", dialect, [*out.rows, *kept], made_from)
+    _write(lake, "evaluation_summary", dialect, [*out.summary, *kept_summary], made_from)
     return lake.rows("evaluation_summary", dialect)
 
 
-class _Hearing:
+class _Sounds:
     """Rows of the validation set as utterances; a reference is decoded once. `details` gathers those of tones."""
 
     def __init__(self, lake: Lake, dialect: str, spoken: Sequence[Row]) -> None:
@@ -116,31 +116,31 @@ class _Hearing:
 
 
 def _quality(
-    told: _Told,
+    out: _Rows,
     rows: Sequence[Row],
-    heard: _Hearing,
+    sounds: _Sounds,
     judges: Judges,
     sides: Mapping[str, str],
     progress: Progress | None,
 ) -> None:
-    utterances = heard.utterances(rows)
-    judges.listener.hear(utterances)
+    utterances = sounds.utterances(rows)
+    judges.recognizer.transcribe(utterances)
     metrics = [*judges.all, judges.speed({row["conditions"] or "" for row in rows})]
-    found = evaluate(utterances, metrics, _telling(progress, "quality"))
+    found = evaluate(utterances, metrics, _reporting(progress, "quality"))
     for row in found:
         if "syllables" in row.details:
-            heard.details[row.model_id].append(row.details)
+            sounds.details[row.model_id].append(row.details)
     for row in rows:
         if row["audio"] is None:
             found += nothing_spoken(row)
-    said = _said(metrics)
-    _keep(told, found, None, heard, sides, said)
+    conditions_of = _conditions_by_metric(metrics)
+    _add(out, found, None, sounds, sides, conditions_of)
     ids = {side: model_id for model_id, side in sides.items()}
     if BASE in ids and FINE_TUNED in ids:
         for (_, name), one in differences(found, ids[BASE], ids[FINE_TUNED]).items():
-            told.summary.append(
+            out.summary.append(
                 {
-                    "dialect": heard.dialect,
+                    "dialect": sounds.dialect,
                     "model_id": ids[FINE_TUNED],
                     "side": DIFFERENCE,
                     "metric": name,
@@ -149,7 +149,7 @@ def _quality(
                     "high": one.high,
                     "n": one.n,
                     "verdict": one.verdict,
-                    "conditions": f"fine-tuned less base, paired by utterance; {said.get(name, METHOD)}",
+                    "conditions": f"fine-tuned less base, paired by utterance; {conditions_of.get(name, METHOD)}",
                 }
             )
 
@@ -176,47 +176,47 @@ def nothing_spoken(row: Row) -> list[EvaluationRow]:
 
 
 def _noise(
-    told: _Told,
+    out: _Rows,
     rows: Sequence[Row],
-    heard: _Hearing,
+    sounds: _Sounds,
     judges: Judges,
     sides: Mapping[str, str],
     progress: Progress | None,
 ) -> None:
     metrics = [judges.intelligibility, judges.similarity, judges.mos]
     for condition, group in _grouped(rows, lambda row: row["reference_condition"] or "").items():
-        utterances = heard.utterances(group)
-        judges.listener.hear(utterances)
-        found = evaluate(utterances, metrics, _telling(progress, f"reference {condition}"))
+        utterances = sounds.utterances(group)
+        judges.recognizer.transcribe(utterances)
+        found = evaluate(utterances, metrics, _reporting(progress, f"reference {condition}"))
         found = [row for row in found if row.metric in _FOLLOWED_IN_NOISE]
-        _keep(told, found, condition, heard, sides, _said(metrics))
+        _add(out, found, condition, sounds, sides, _conditions_by_metric(metrics))
 
 
-def _speed(told: _Told, rows: Sequence[Row], heard: _Hearing, judges: Judges, sides: Mapping[str, str]) -> None:
+def _speed(out: _Rows, rows: Sequence[Row], sounds: _Sounds, judges: Judges, sides: Mapping[str, str]) -> None:
     metrics = [judges.speed({row["conditions"] or "" for row in rows})]
     for condition, group in _grouped(rows, lambda row: f"steps {row['steps']}, guidance {row['guidance']:g}").items():
-        _keep(told, evaluate(heard.utterances(group), metrics), condition, heard, sides, _said(metrics))
+        _add(out, evaluate(sounds.utterances(group), metrics), condition, sounds, sides, _conditions_by_metric(metrics))
 
 
 def _drift(
-    told: _Told,
+    out: _Rows,
     rows: Sequence[Row],
-    heard: _Hearing,
+    sounds: _Sounds,
     judges: Judges,
     sides: Mapping[str, str],
     progress: Progress | None,
 ) -> None:
-    said = _said(judges.all)
+    conditions_of = _conditions_by_metric(judges.all)
     for number, (model_id, group) in enumerate(_grouped(rows, lambda row: row["model_id"]).items(), 1):
-        drifts, found = drift.measure_drift(heard.utterances(group), judges.all, judges.locator)
+        drifts, found = drift.measure_drift(sounds.utterances(group), judges.all, judges.aligner)
         followed = [row for row in found if row.metric in drift.BOUNDS or row.value is None]
         for condition, window in _grouped(followed, _window).items():
-            _keep(told, window, condition, heard, sides, said)
+            _add(out, window, condition, sounds, sides, conditions_of)
         for one in drifts:
             slope = one.slope
-            told.summary.append(
+            out.summary.append(
                 {
-                    "dialect": heard.dialect,
+                    "dialect": sounds.dialect,
                     "model_id": model_id,
                     "side": sides[model_id],
                     "metric": one.metric,
@@ -226,7 +226,7 @@ def _drift(
                     "high": slope.high,
                     "n": slope.n,
                     "verdict": "worse" if one.flagged else "undecided",
-                    "conditions": f"windows of {drift.WINDOW_SECONDS:g} s; {said.get(one.metric, METHOD)}",
+                    "conditions": f"windows of {drift.WINDOW_SECONDS:g} s; {conditions_of.get(one.metric, METHOD)}",
                 }
             )
         if progress is not None:
@@ -243,25 +243,25 @@ def _window(row: EvaluationRow) -> str:
     return f"window {first:g}-{first + size:g} s"
 
 
-def _keep(
-    told: _Told,
+def _add(
+    out: _Rows,
     found: Sequence[EvaluationRow],
     condition: str | None,
-    heard: _Hearing,
+    sounds: _Sounds,
     sides: Mapping[str, str],
-    said: Mapping[str, str],
+    conditions_of: Mapping[str, str],
 ) -> None:
     """Rows and their figures, under one condition."""
     for row in found:
         rate = row.metric in ("cer", "cer_raw", "wer", "wer_raw") and row.value is not None
         spoken = row.utterance_id.partition("@")[0]
-        told.rows.append(
+        out.rows.append(
             {
                 "utterance_id": row.utterance_id,
                 "model_id": row.model_id,
                 "side": sides[row.model_id],
                 "dialect": row.dialect,
-                "reference_recording_id": heard.recordings.get((spoken, row.model_id)),
+                "reference_recording_id": sounds.recordings.get((spoken, row.model_id)),
                 "metric": row.metric,
                 "value": row.value,
                 "numerator": row.value * row.weight if rate and row.value is not None else None,
@@ -271,7 +271,7 @@ def _keep(
             }
         )
     for (dialect, model_id, name), one in summaries(found).items():
-        told.summary.append(
+        out.summary.append(
             {
                 "dialect": dialect,
                 "model_id": model_id,
@@ -282,7 +282,7 @@ def _keep(
                 "low": one.low,
                 "high": one.high,
                 "n": one.n,
-                "conditions": said.get(name, METHOD),
+                "conditions": conditions_of.get(name, METHOD),
             }
         )
 
@@ -290,20 +290,20 @@ def _keep(
 def _detail(row: EvaluationRow) -> str | None:
     if row.note:
         return row.note
-    if "heard" in row.details:
-        return str(row.details["heard"])
+    if "sounds" in row.details:
+        return str(row.details["sounds"])
     wrong = {key: row.details[key] for key in ("repeated", "skipped") if row.details.get(key)}
     return json.dumps(wrong, ensure_ascii=False) if wrong else None
 
 
-def _said(metrics: Sequence[Metric]) -> dict[str, str]:
+def _conditions_by_metric(metrics: Sequence[Metric]) -> dict[str, str]:
     """What each measure's values depend on, in words."""
-    told = {}
+    out = {}
     for metric in metrics:
         facts = conditions([metric])[metric.name]
         words = "; ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts.items())
-        told |= dict.fromkeys(metric.gives, f"{words}; {METHOD}")
-    return told
+        out |= dict.fromkeys(metric.gives, f"{words}; {METHOD}")
+    return out
 
 
 def _grouped(rows: Iterable[Any], key: Callable[[Any], str]) -> dict[str, list[Any]]:
@@ -313,7 +313,7 @@ def _grouped(rows: Iterable[Any], key: Callable[[Any], str]) -> dict[str, list[A
     return groups
 
 
-def _telling(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
+def _reporting(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
     return None if progress is None else lambda done, total: progress(done, total, what)
 
 
@@ -333,7 +333,7 @@ def _made_from(lake: Lake, settings: Settings, dialect: str, spoken: Sequence[Ro
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest().encode()
 
 
-def _standing(lake: Lake, dialect: str) -> bytes | None:
+def _made_before(lake: Lake, dialect: str) -> bytes | None:
     files = [lake.path(table, dialect) for table in ("evaluation", "evaluation_summary")]
     if not all(file.exists() for file in files):
         return None

@@ -79,7 +79,7 @@ def speed_curve(
         factors, seconds = [], []
         for _ in range(repeats):
             begun = perf_counter()
-            results = model.generate(requests, rows=batch)
+            results = model.generate(requests, batch_size=batch)
             wall = perf_counter() - begun
             seconds.append(sum(result.seconds for result in results))
             factors.append(wall / seconds[-1])
@@ -124,5 +124,5 @@ def _requests(
 
 def _first_audio(model: VoxCPM2, request: Request) -> float:
     begun = perf_counter()
-    next(model.stream(request, rows=1))
+    next(model.stream(request, batch_size=1))
     return perf_counter() - begun

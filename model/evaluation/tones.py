@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.evaluation import tone_reference
-from model.evaluation.recognition import Locator
+from model.evaluation.recognition import UtteranceAligner
 from model.evaluation.tone_contours import Contour, contours, contours_of_track, track
 from model.evaluation.tone_reference import ToneReference
 from model.evaluation.utterance import Measurement, NotMeasured, Utterance
@@ -66,11 +66,11 @@ class ToneFidelity:
     name = "tones"
     gives = ("tone_distance", "tone_error_st", "tone_range", "tone_accuracy")
 
-    def __init__(self, locator: Locator, references: Mapping[str, ToneReference] | None = None) -> None:
-        self._locator = locator
+    def __init__(self, aligner: UtteranceAligner, references: Mapping[str, ToneReference] | None = None) -> None:
+        self._aligner = aligner
         self._references = dict(references or {})
         self.conditions: Mapping[str, Any] = {
-            **locator.conditions,
+            **aligner.conditions,
             "pitch": "Praat autocorrelation, 5 ms, bounds from quartiles",
             "contour": "11 points over the voiced rhyme, semitones around the register that fits best",
             "tone_reference": {code: reference.source for code, reference in self._references.items()}
@@ -79,7 +79,7 @@ class ToneFidelity:
 
     def measure(self, utterance: Utterance) -> Measurement:
         reference = self.reference(utterance.dialect)
-        spans = self._locator.spans(utterance)
+        spans = self._aligner.spans(utterance)
         fitted = fit(contours(utterance.samples, utterance.sample_rate, spans, utterance.dialect), reference)
         nearest = nearest_tones(fitted, reference)
         values = {
@@ -108,7 +108,7 @@ class ToneFidelity:
 
 
 def learn_reference(
-    dialect: str, utterances: Iterable[Utterance], locator: Locator, source: str = "corpus"
+    dialect: str, utterances: Iterable[Utterance], aligner: UtteranceAligner, source: str = "corpus"
 ) -> ToneReference:
     """The dialect's tones from corpus segments (given spans save the alignment); one speaker an utterance.
 
@@ -117,7 +117,7 @@ def learn_reference(
     found: list[list[Contour]] = []
     for utterance in utterances:
         try:
-            spans = locator.spans(utterance)
+            spans = aligner.spans(utterance)
         except NotMeasured:
             continue
         shapes = contours(utterance.samples, utterance.sample_rate, spans, dialect)
@@ -150,12 +150,14 @@ def nearest_tones(fitted: Fitted, reference: ToneReference) -> list[str]:
     return [names[index] for index in errors.argmin(axis=1)]
 
 
-def dialect_errors(utterance: Utterance, references: Sequence[ToneReference], locator: Locator) -> dict[str, float]:
+def dialect_errors(
+    utterance: Utterance, references: Sequence[ToneReference], aligner: UtteranceAligner
+) -> dict[str, float]:
     """Error in semitones against each dialect, its own sandhi applied, and against a monotone: the least is nearest.
 
     Raises NotMeasured.
     """
-    spans = locator.spans(utterance)
+    spans = aligner.spans(utterance)
     times, pitch = track(utterance.samples, utterance.sample_rate)
     errors: dict[str, float] = {}
     observed = np.zeros((0, 0))

@@ -50,7 +50,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Ask:
+class SynthesisRequest:
     """One utterance to be spoken; `utterance_id` is the same whoever speaks it."""
 
     utterance_id: str
@@ -63,15 +63,17 @@ class Ask:
     seed: int
 
 
-def plan(prompts: Sequence[Text], references: Sequence[Reference], dialect: str, policy: Validation) -> list[Ask]:
+def plan(
+    prompts: Sequence[Text], references: Sequence[Reference], dialect: str, policy: Validation
+) -> list[SynthesisRequest]:
     """All utterances in a fixed order: quality, long, noise, speed. Without a reference there is none of noise."""
     short = [prompt for prompt in prompts if not prompt.long]
     long = [prompt for prompt in prompts if prompt.long]
-    asks = []
+    requests = []
 
     def ask(prompt: Text, purpose: str, how: str, reference: Reference | None, steps: int, guidance: float) -> None:
         name = "-".join(part for part in (prompt.prompt_id, purpose, how) if part)
-        asks.append(Ask(name, purpose, prompt, dialect, reference, steps, guidance, policy.seed))
+        requests.append(SynthesisRequest(name, purpose, prompt, dialect, reference, steps, guidance, policy.seed))
 
     turn = list(references) or [None]
     for number, prompt in enumerate(_spread(short, policy.prompts)):
@@ -87,7 +89,7 @@ def plan(prompts: Sequence[Text], references: Sequence[Reference], dialect: str,
         for steps, guidance in settings:
             how = f"steps{steps}-guidance{guidance:g}"
             ask(prompt, "speed", how, turn[number % len(turn)], steps, guidance)
-    return asks
+    return requests
 
 
 def choose_references(lake: Lake, settings: Settings, dialect: str, on: date | None = None) -> list[Reference]:

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from model.finetune import lora
-from model.validation.plan import Ask, choose_references, plan
-from model.validation.synthesis import Counts, Progress, Speaker, VoxCPM2Speaker, synthesize
-from model.validation.systems.speaker import SystemSpeaker, system_speakers
+from model.validation.plan import SynthesisRequest, choose_references, plan
+from model.validation.synthesis import Counts, Progress, Synthesizer, VoxCPM2Synthesizer, synthesize
+from model.validation.systems.synthesizer import SystemSynthesizer, system_synthesizers
 from model.validation.texts import read_texts
 from model.voices.training import Base, Voice, base_of, current, local_folder
 from model.voxcpm2 import VoxCPM2, load
@@ -26,19 +26,19 @@ def validate_dialect(lake: Lake, settings: Settings, dialect: str, progress: Pro
     Raises PromptError, SystemsError, ModelUnavailable, TaintedModel, AuditBroken.
     """
     references = choose_references(lake, settings, dialect)
-    asks = plan(read_texts(settings.root, dialect), references, dialect, settings.validation)
+    requests = plan(read_texts(settings.root, dialect), references, dialect, settings.validation)
     for reference in references:
         details = {"segment_id": reference.segment_id, "recording_id": reference.recording_id, "for": "validation_set"}
         audit.append(settings.root, "voice.clone", reference.consent_id, details)
-    speakers = _speakers(lake, settings, dialect)
-    return synthesize(lake, dialect, asks, speakers, progress, _wanted_of)
+    synthesizers = _synthesizers(lake, settings, dialect)
+    return synthesize(lake, dialect, requests, synthesizers, progress, _wanted_of)
 
 
-def _wanted_of(speaker: Speaker, ask: Ask) -> bool:
+def _wanted_of(synthesizer: Synthesizer, request: SynthesisRequest) -> bool:
     """Other systems speak what is compared; noisy references only if they copy voices."""
-    if not isinstance(speaker, SystemSpeaker):
+    if not isinstance(synthesizer, SystemSynthesizer):
         return True
-    return ask.purpose == "quality" or (ask.purpose == "noise" and speaker.system.clones)
+    return request.purpose == "quality" or (request.purpose == "noise" and synthesizer.system.clones)
 
 
 def open_voice(base: Base, voice: Voice | None, device: str) -> VoxCPM2:
@@ -55,23 +55,23 @@ def open_voice(base: Base, voice: Voice | None, device: str) -> VoxCPM2:
     return model
 
 
-def _speakers(lake: Lake, settings: Settings, dialect: str) -> list[Speaker]:
+def _synthesizers(lake: Lake, settings: Settings, dialect: str) -> list[Synthesizer]:
     base, voice = base_of(settings), current(lake, settings, dialect)
-    device, rows = settings.train.device, settings.validation.rows
-    speakers: list[Speaker] = [
-        VoxCPM2Speaker(partial(open_voice, base, None, device), base.model_id, BASE, base.content, rows)
+    device, batch_size = settings.train.device, settings.validation.batch_size
+    synthesizers: list[Synthesizer] = [
+        VoxCPM2Synthesizer(partial(open_voice, base, None, device), base.model_id, BASE, base.content, batch_size)
     ]
     if voice is not None:
         speak = partial(open_voice, base, voice, device)
-        speakers.append(VoxCPM2Speaker(speak, voice.model_id, FINE_TUNED, voice.model_id, rows))
+        synthesizers.append(VoxCPM2Synthesizer(speak, voice.model_id, FINE_TUNED, voice.model_id, batch_size))
     file = (
         settings.validation.systems
         if settings.validation.systems.is_absolute()
         else PROJECT / settings.validation.systems
     )
     if file.exists():
-        speakers += system_speakers(dialect, file, _texts_of(lake, dialect))
-    return speakers
+        synthesizers += system_synthesizers(dialect, file, _texts_of(lake, dialect))
+    return synthesizers
 
 
 def _texts_of(lake: Lake, dialect: str) -> dict[str, str]:

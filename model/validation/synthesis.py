@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.labels import labels
-from model.validation.plan import Ask
+from model.validation.plan import SynthesisRequest
 from model.voxcpm2 import Request, Result, VoxCPM2
 from model.voxcpm2.references import WeakReference
 from pipeline.audio import clips
@@ -40,7 +40,7 @@ _PRODUCER = "Fangyan"
 
 @dataclass(frozen=True)
 class Spoken:
-    """What a speaker made of an ask: float32 (T,) or why there is none, and how it came about."""
+    """What a system made of a request: float32 (T,) or why there is none, and how it came about."""
 
     samples: NDArray[np.float32] | None
     sample_rate: int = 0
@@ -48,8 +48,8 @@ class Spoken:
     facts: Row | None = None
 
 
-class Speaker(Protocol):
-    """Somebody to ask: a voice, or another system. `content` names the exact model, for reuse."""
+class Synthesizer(Protocol):
+    """A system that speaks: a voice, or another system. `content` names the exact model, for reuse."""
 
     @property
     def model_id(self) -> str: ...
@@ -60,8 +60,8 @@ class Speaker(Protocol):
     @property
     def conditions(self) -> str: ...
 
-    def speak(self, asks: Sequence[Ask]) -> Iterator[tuple[Ask, Spoken]]:
-        """Every ask once, in any order; nothing but a broken installation raises."""
+    def speak(self, requests: Sequence[SynthesisRequest]) -> Iterator[tuple[SynthesisRequest, Spoken]]:
+        """Every request once, in any order; nothing but a broken installation raises."""
         ...
 
 
@@ -78,35 +78,38 @@ class Counts:
 def synthesize(
     lake: Lake,
     dialect: str,
-    asks: Sequence[Ask],
-    speakers: Sequence[Speaker],
+    requests: Sequence[SynthesisRequest],
+    synthesizers: Sequence[Synthesizer],
     progress: Progress | None = None,
-    wanted_of: Callable[[Speaker, Ask], bool] = lambda speaker, ask: True,
+    wants: Callable[[Synthesizer, SynthesisRequest], bool] = lambda synthesizer, request: True,
 ) -> Counts:
-    """Bring table validation_set of `dialect` up to date: every ask by every speaker that it is `wanted_of`."""
+    """Bring table validation_set of `dialect` up to date: every request by every synthesizer that `wants` it."""
     parts = Parts(lake, "validate", dialect, "validation_set")
     wanted = {
-        _provenance(speaker, ask): (speaker, ask) for speaker in speakers for ask in asks if wanted_of(speaker, ask)
+        _provenance(synthesizer, request): (synthesizer, request)
+        for synthesizer in synthesizers
+        for request in requests
+        if wants(synthesizer, request)
     }
     there = {part.provenance for part in parts.read() if part.provenance in wanted}
-    standing = _standing(lake, dialect, set(wanted) - there)
-    counts = Counts(reused=len(there) + len(standing))
+    current = _current(lake, dialect, set(wanted) - there)
+    counts = Counts(reused=len(there) + len(current))
     done, total = 0, len(wanted) - counts.reused
-    for speaker in speakers:
+    for synthesizer in synthesizers:
         pending = {
-            ask.utterance_id: (ask, key)
-            for key, (who, ask) in wanted.items()
-            if who is speaker and key not in there and key not in standing
+            request.utterance_id: (request, key)
+            for key, (who, request) in wanted.items()
+            if who is synthesizer and key not in there and key not in current
         }
-        for ask, spoken in speaker.speak([ask for ask, _ in pending.values()]):
-            key = pending[ask.utterance_id][1]
-            row = _row(speaker, ask, spoken, key)
+        for request, spoken in synthesizer.speak([request for request, _ in pending.values()]):
+            key = pending[request.utterance_id][1]
+            row = _row(synthesizer, request, spoken, key)
             parts.put(Part(key, key, to_table("validation_set", [row]), [], []))
             done += 1
             counts.spoken += 1
             if progress is not None:
-                progress(done, total, speaker.side)
-    _write(lake, dialect, list(wanted), standing, parts)
+                progress(done, total, synthesizer.side)
+    _write(lake, dialect, list(wanted), current, parts)
     parts.clear()
     for row in lake.rows("validation_set", dialect, ("error", "seconds")):
         counts.failed += row["error"] is not None
@@ -114,72 +117,74 @@ def synthesize(
     return counts
 
 
-class VoxCPM2Speaker:
+class VoxCPM2Synthesizer:
     """A VoxCPM2 model; many utterances are spoken together, those for speed one by one as a stream.
 
     `open` brings the model up when there is something to say, and it is let go afterwards.
     """
 
-    def __init__(self, open: Callable[[], VoxCPM2], model_id: str, side: str, content: str, rows: int) -> None:
-        self.model_id, self.side, self.content, self.rows = model_id, side, content, rows
+    def __init__(self, open: Callable[[], VoxCPM2], model_id: str, side: str, content: str, batch_size: int) -> None:
+        self.model_id, self.side, self.content, self.batch_size = model_id, side, content, batch_size
         self.conditions = ""
         self._open = open
 
-    def speak(self, asks: Sequence[Ask]) -> Iterator[tuple[Ask, Spoken]]:
-        if not asks:
+    def speak(self, requests: Sequence[SynthesisRequest]) -> Iterator[tuple[SynthesisRequest, Spoken]]:
+        if not requests:
             return
         model = self._open()
         device, dtype = model.network.device, str(model.network.dtype).removeprefix("torch.")
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
-        self.conditions = f"{device} ({name}), {dtype}, batch {self.rows}"
-        together = [ask for ask in asks if ask.purpose in ("quality", "noise")]
-        size = self.rows * 2
+        self.conditions = f"{device} ({name}), {dtype}, batch {self.batch_size}"
+        together = [request for request in requests if request.purpose in ("quality", "noise")]
+        size = self.batch_size * 2
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", WeakReference)
             for first in range(0, len(together), size):
                 yield from self._together(model, together[first : first + size])
-            for ask in asks:
-                if ask.purpose == "long":
-                    yield ask, self._long(model, ask)
-                elif ask.purpose == "speed":
-                    yield ask, self._streamed(model, ask)
+            for request in requests:
+                if request.purpose == "long":
+                    yield request, self._long(model, request)
+                elif request.purpose == "speed":
+                    yield request, self._streamed(model, request)
 
-    def _together(self, model: VoxCPM2, asks: Sequence[Ask]) -> Iterator[tuple[Ask, Spoken]]:
+    def _together(
+        self, model: VoxCPM2, requests: Sequence[SynthesisRequest]
+    ) -> Iterator[tuple[SynthesisRequest, Spoken]]:
         began = time.perf_counter()
         try:
-            results = model.generate([_request(ask) for ask in asks], self.rows)
+            results = model.generate([_voxcpm2_request(request) for request in requests], self.batch_size)
         except (ValueError, BadRecording) as error:
-            if len(asks) == 1:
-                yield asks[0], Spoken(None, error=str(error))
+            if len(requests) == 1:
+                yield requests[0], Spoken(None, error=str(error))
                 return
-            for ask in asks:
-                yield from self._together(model, [ask])
+            for request in requests:
+                yield from self._together(model, [request])
             return
         wall = time.perf_counter() - began
         factor = wall / max(1e-9, sum(result.seconds for result in results))
-        for ask, result in zip(asks, results, strict=True):
-            yield ask, _said(result, factor, self.conditions)
+        for request, result in zip(requests, results, strict=True):
+            yield request, _said(result, factor, self.conditions)
 
-    def _long(self, model: VoxCPM2, ask: Ask) -> Spoken:
-        request = _request(ask)
-        fields = {name: getattr(request, name) for name in request.__dataclass_fields__ if name != "text"}
+    def _long(self, model: VoxCPM2, request: SynthesisRequest) -> Spoken:
+        wanted = _voxcpm2_request(request)
+        fields = {name: getattr(wanted, name) for name in wanted.__dataclass_fields__ if name != "text"}
         try:
-            result = model.speak(request.text, **fields)
+            result = model.speak(wanted.text, **fields)
         except (ValueError, BadRecording) as error:
             return Spoken(None, error=str(error))
         return _said(result, result.real_time_factor, self.conditions)
 
-    def _streamed(self, model: VoxCPM2, ask: Ask) -> Spoken:
+    def _streamed(self, model: VoxCPM2, request: SynthesisRequest) -> Spoken:
         began, first, pieces = time.perf_counter(), 0.0, []
         try:
-            for piece in model.stream(_request(ask), rows=1):
+            for piece in model.stream(_voxcpm2_request(request), batch_size=1):
                 first = first or time.perf_counter() - began
                 pieces.append(piece)
         except (ValueError, BadRecording) as error:
             return Spoken(None, error=str(error))
         wall, samples = time.perf_counter() - began, np.concatenate(pieces)
         facts = {
-            "seed": ask.seed,
+            "seed": request.seed,
             "attempts": 1,
             "real_time_factor": wall / (len(samples) / model.sample_rate),
             "first_audio_s": first,
@@ -188,16 +193,16 @@ class VoxCPM2Speaker:
         return Spoken(samples, model.sample_rate, facts=facts)
 
 
-def _request(ask: Ask) -> Request:
-    voice = ask.reference
+def _voxcpm2_request(request: SynthesisRequest) -> Request:
+    voice = request.reference
     return Request(
-        ask.text.text,
-        dialect=ask.dialect,
+        request.text.text,
+        dialect=request.dialect,
         reference=None if voice is None else (voice.samples, voice.sample_rate),
         denoise=voice is not None and voice.denoise,
-        seed=ask.seed,
-        steps=ask.steps,
-        guidance=ask.guidance,
+        seed=request.seed,
+        steps=request.steps,
+        guidance=request.guidance,
     )
 
 
@@ -212,25 +217,25 @@ def _said(result: Result, factor: float, conditions: str) -> Spoken:
     return Spoken(result.audio, result.sample_rate, facts=facts)
 
 
-def _row(speaker: Speaker, ask: Ask, spoken: Spoken, provenance: str) -> Row:
-    voice = ask.reference
+def _row(synthesizer: Synthesizer, request: SynthesisRequest, spoken: Spoken, provenance: str) -> Row:
+    voice = request.reference
     row: Row = {
-        "utterance_id": ask.utterance_id,
-        "model_id": speaker.model_id,
-        "side": speaker.side,
-        "dialect": ask.dialect,
-        "prompt_id": ask.text.prompt_id,
-        "category": ask.text.category,
-        "purpose": ask.purpose,
-        "text": ask.text.text,
-        "readings": ask.text.readings,
+        "utterance_id": request.utterance_id,
+        "model_id": synthesizer.model_id,
+        "side": synthesizer.side,
+        "dialect": request.dialect,
+        "prompt_id": request.text.prompt_id,
+        "category": request.text.category,
+        "purpose": request.purpose,
+        "text": request.text.text,
+        "readings": request.text.readings,
         "reference_segment_id": voice and voice.segment_id,
         "reference_recording_id": voice and voice.recording_id,
         "reference_speaker_id": voice and voice.speaker_id,
         "reference_condition": voice and voice.condition,
-        "steps": ask.steps,
-        "guidance": ask.guidance,
-        "conditions": speaker.conditions,
+        "steps": request.steps,
+        "guidance": request.guidance,
+        "conditions": synthesizer.conditions,
         "provenance": provenance,
     }
     if spoken.samples is None or not len(spoken.samples):
@@ -247,26 +252,33 @@ def _row(speaker: Speaker, ask: Ask, spoken: Spoken, provenance: str) -> Row:
     }
 
 
-def _provenance(speaker: Speaker, ask: Ask) -> str:
-    facts: list[Any] = [VERSION, speaker.content, ask.utterance_id, ask.text.text, ask.text.readings, ask.dialect]
-    facts += [ask.reference and ask.reference.content, ask.steps, ask.guidance, ask.seed]
+def _provenance(synthesizer: Synthesizer, request: SynthesisRequest) -> str:
+    facts: list[Any] = [
+        VERSION,
+        synthesizer.content,
+        request.utterance_id,
+        request.text.text,
+        request.text.readings,
+        request.dialect,
+    ]
+    facts += [request.reference and request.reference.content, request.steps, request.guidance, request.seed]
     return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()[:32]
 
 
-def _standing(lake: Lake, dialect: str, wanted: set[str]) -> set[str]:
+def _current(lake: Lake, dialect: str, wanted: set[str]) -> set[str]:
     """Which of `wanted` the table holds; failures are tried again."""
     rows = lake.rows("validation_set", dialect, ("provenance", "error"))
     return {row["provenance"] for row in rows if row["error"] is None and row["provenance"] in wanted}
 
 
-def _write(lake: Lake, dialect: str, order: Sequence[str], standing: set[str], parts: Parts) -> None:
+def _write(lake: Lake, dialect: str, order: Sequence[str], current: set[str], parts: Parts) -> None:
     """The table anew, in the order asked; holds the encoded sound of the whole validation set."""
     if not parts.folder.exists() and [
         row["provenance"] for row in lake.rows("validation_set", dialect, ("provenance",))
     ] == list(order):
         return
     kept = lake.read("validation_set", dialect).filter(
-        pc.field("provenance").isin(pa.array(sorted(standing), pa.string()))
+        pc.field("provenance").isin(pa.array(sorted(current), pa.string()))
     )
     fresh = {part.provenance: part.rows for part in parts.read()}
 

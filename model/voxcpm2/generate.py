@@ -98,25 +98,25 @@ def make_job(index: int, request: Request, prompt: Prompt, context: int) -> Job:
 
 
 @torch.inference_mode()
-def advance(network: Network, waiting: deque[Job], rows: int) -> Iterator[list[Job]]:
-    """Run jobs, at most `rows` at once, and yield those that just got a patch; the caller may append to `waiting`.
+def advance(network: Network, waiting: deque[Job], batch_size: int) -> Iterator[list[Job]]:
+    """Run jobs, at most `batch_size` at once; yield those that just got a patch. The caller may append to `waiting`.
 
     What a job gets does not depend on the others: each row has its own noise, schedule, limits and length of cache, and
-    few rows or short prompts are filled up so that their sums are taken in the same order as among many. With `rows` 1
-    nothing is filled up, and shapes are those of the published program.
+    few rows or short prompts are filled up so that their sums are taken in the same order as among many. With
+    `batch_size` 1 nothing is filled up, and shapes are those of the published program.
     """
-    least = _LEAST_ROWS if rows > 1 else 1
+    least = _LEAST_ROWS if batch_size > 1 else 1
     active: list[Job] = []
     schedules: dict[int, Schedule] = {}
     caches: Caches | None = None
     states, previous = None, None
     while waiting or active:
-        if waiting and len(active) < rows:
-            fresh = [waiting.popleft() for _ in range(min(rows - len(active), len(waiting)))]
+        if waiting and len(active) < batch_size:
+            fresh = [waiting.popleft() for _ in range(min(batch_size - len(active), len(waiting)))]
             if caches is None:
-                rows = len(fresh)
+                batch_size = len(fresh)
                 room = max(len(job.prompt) + min(job.limit, _FIRST_ROOM) for job in fresh)
-                caches = network.caches(rows, room, least)
+                caches = network.caches(batch_size, room, least)
             entered, heard = _prefill(network, fresh, caches)
             states = _join(states, entered)
             previous = heard if previous is None else torch.cat([previous, heard])

@@ -82,19 +82,19 @@ class VoxCPM2:
         )
 
     @torch.inference_mode()
-    def generate(self, requests: Sequence[Request], rows: int = 16) -> list[Result]:
-        """One result per request, in their order, at most `rows` at once; a row that ends makes room for the next.
+    def generate(self, requests: Sequence[Request], batch_size: int = 16) -> list[Result]:
+        """One result per request, in their order, at most `batch_size` at once; one that ends makes room.
 
-        A result does not depend on what else is in the batch. `rows` 1 speaks one after the other in the shapes of the
+        A result does not depend on what else is in the batch. `batch_size` 1 speaks one by one in the shapes of the
         published program, which on a CPU rounds a little differently.
         Raises BadRequest, UnusableReference, UnknownDialectError.
         """
-        if rows < 1:
-            raise ValueError(f"rows must be 1 or more, got {rows}")
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
         waiting = deque(self._jobs(requests))
         results: dict[int, Result] = {}
         silent: list[Job] = []
-        for jobs in advance(self._speaker(), waiting, rows):
+        for jobs in advance(self._speaker(), waiting, batch_size):
             ended = [job for job in jobs if job.ended is not None]
             for job in ended:
                 # The next seed changes nothing where the noise is given.
@@ -102,22 +102,22 @@ class VoxCPM2:
                     waiting.append(job.again())
                     ended = [other for other in ended if other is not job]
             silent += ended
-            if silent and (self.network.device.type == "cpu" or len(silent) >= rows):
+            if silent and (self.network.device.type == "cpu" or len(silent) >= batch_size):
                 results |= self._sound(silent)
                 silent = []
         results |= self._sound(silent)
         return [results[index] for index in range(len(requests))]
 
     @torch.inference_mode()
-    def stream(self, request: Request, rows: int = 16) -> Iterator[NDArray[np.float32]]:
+    def stream(self, request: Request, batch_size: int = 16) -> Iterator[NDArray[np.float32]]:
         """The audio of a request as it is made, one patch (160 ms in the published model) a piece, first piece soonest.
 
-        Together the pieces are what `generate` with the same `rows` gives for one attempt; a stream has no second one.
+        Together the pieces are what `generate` with this `batch_size` gives for one attempt; a stream has no second.
         """
         decoder = Continuation(self._decoder())
         waiting = deque(self._jobs([request]))
         decoder.prime(waiting[0].prompt.heard)
-        for (job,) in advance(self._speaker(), waiting, rows):
+        for (job,) in advance(self._speaker(), waiting, batch_size):
             yield decoder.push(job.patches[-1])
 
     @torch.inference_mode()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pipeline.audio import clips
 from pipeline.corpus import dedup
-from pipeline.corpus.dedup import Heard
+from pipeline.corpus.dedup import RecordingKey
 from pipeline.corpus.speakers import LocalSpeaker, link
 from pipeline.corpus.splits import Member, Split, assign
 from pipeline.lake.lake import Lake
@@ -64,7 +64,7 @@ def build_speakers(lake: Lake, settings: Settings) -> dict[str, Any]:
             embeddings[key] = embeddings.get(key) or row["embedding"]
     local = [LocalSpeaker(*key, dialects[key[0]], total, embeddings[key]) for key, total in sorted(seconds.items())]
     decided_by = settings.speakers.model_dump()
-    previous = _standing_rows(lake, "speakers", decided_by)
+    previous = _current_rows(lake, "speakers", decided_by)
     rows = link(local, settings.speakers.threshold, previous)
     _write(lake, "speakers", rows, decided_by)
     ids = {row["speaker_id"] for row in rows}
@@ -85,10 +85,10 @@ def build_corpus(lake: Lake, settings: Settings) -> dict[str, Any]:
     for row in segments:
         row["speaker_id"] = speaker_of.get((row["recording_id"], row["local_speaker"]))
     kept = {row["segment_id"]: row for row in segments if row["decision"] == "keep"}
-    heard = {name: _heard(row) for name, row in sorted(kept.items())}
-    exact = dedup.exact_pairs(list(heard.values()))
-    near = _near_pairs(lake, heard, {pair[1] for pair in exact}, settings)
-    replaced = dedup.keepers(heard, [*exact, *near])
+    keys = {name: _key(row) for name, row in sorted(kept.items())}
+    exact = dedup.exact_pairs(list(keys.values()))
+    near = _near_pairs(lake, keys, {pair[1] for pair in exact}, settings)
+    replaced = dedup.keepers(keys, [*exact, *near])
     decided_by = settings.splits.model_dump()
     splits = assign(
         [_member(row) for name, row in kept.items() if name not in replaced],
@@ -96,7 +96,7 @@ def build_corpus(lake: Lake, settings: Settings) -> dict[str, Any]:
         settings.splits.test_share,
         settings.splits.seed,
         [(_recording_tie(kept[one]), _recording_tie(kept[two])) for one, two in (*exact, *near)],
-        _standing_sides(_standing_rows(lake, "corpus", decided_by)),
+        _standing_sides(_current_rows(lake, "corpus", decided_by)),
     )
     rows = [_row(row, splits.get(row["segment_id"]), replaced.get(row["segment_id"])) for row in segments]
     _write(lake, "corpus", rows, decided_by)
@@ -121,7 +121,7 @@ def _recordings(lake: Lake) -> dict[str, Row]:
     return {row["recording_id"]: row for row in rows if row["status"] == "ok"}
 
 
-def _standing_rows(lake: Lake, table: str, decided_by: Mapping[str, Any]) -> list[Row]:
+def _current_rows(lake: Lake, table: str, decided_by: Mapping[str, Any]) -> list[Row]:
     """What the last run decided under the same settings; nothing under others."""
     file = lake.path(table, PARTITION)
     if not file.exists():
@@ -138,15 +138,17 @@ def _write(lake: Lake, table: str, rows: Sequence[Row], decided_by: Mapping[str,
     lake.write(table, PARTITION, iter([content.replace_schema_metadata(notes)]))
 
 
-def _heard(row: Row) -> Heard:
-    return Heard(
+def _key(row: Row) -> RecordingKey:
+    return RecordingKey(
         row["segment_id"], row["text_normalized"] or "", row["duration"], row["dnsmos_ovrl"] or 0.0, row["audio_sha256"]
     )
 
 
-def _near_pairs(lake: Lake, heard: Mapping[str, Heard], known: set[str], settings: Settings) -> list[tuple[str, str]]:
-    """Pairs that are one event by text and sound; `known` repeat another segment to the sample and need no hearing."""
-    fresh = [segment for name, segment in heard.items() if name not in known]
+def _near_pairs(
+    lake: Lake, keys: Mapping[str, RecordingKey], known: set[str], settings: Settings
+) -> list[tuple[str, str]]:
+    """Pairs that are one event by text and sound; `known` repeat a segment to the sample: they need no look."""
+    fresh = [segment for name, segment in keys.items() if name not in known]
     candidates = dedup.candidate_pairs(fresh, settings.dedup.text_similarity)
     found = []
     for pairs in _portions(candidates):
@@ -160,7 +162,7 @@ def _near_pairs(lake: Lake, heard: Mapping[str, Heard], known: set[str], setting
 
 
 def _portions(pairs: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    """Pairs in portions of about 2000 segments; what is connected stays together, so that each is heard once."""
+    """Pairs in portions of about 2000 segments; what is connected stays together, so that each is keys once."""
     group_of = {name: number for number, group in enumerate(dedup.groups(pairs)) for name in group}
     portion: list[tuple[str, str]] = []
     names: set[str] = set()

@@ -28,7 +28,7 @@ _FACTORS = np.random.default_rng(0).integers(1 << 62, 1 << 63, 8, dtype=np.uint6
 
 
 @dataclass(frozen=True)
-class Heard:
+class RecordingKey:
     """What deduplication knows of a segment before it listens. `text` is normalised, `audio_sha256` of its samples."""
 
     segment_id: str
@@ -38,7 +38,7 @@ class Heard:
     audio_sha256: str | None = None
 
 
-def exact_pairs(segments: Sequence[Heard]) -> list[tuple[str, str]]:
+def exact_pairs(segments: Sequence[RecordingKey]) -> list[tuple[str, str]]:
     """Pairs of segment_id with the same samples; chained, so n equal ones give n - 1 pairs."""
     groups: dict[str, list[str]] = defaultdict(list)
     for segment in segments:
@@ -47,7 +47,7 @@ def exact_pairs(segments: Sequence[Heard]) -> list[tuple[str, str]]:
     return [(group[0], other) for group in groups.values() for other in group[1:]]
 
 
-def candidate_pairs(segments: Sequence[Heard], text_similarity: float) -> list[tuple[str, str]]:
+def candidate_pairs(segments: Sequence[RecordingKey], text_similarity: float) -> list[tuple[str, str]]:
     """Pairs of segment_id worth listening to: nearly the same text and length.
 
     Texts meet in buckets of shared bigram sketches and length, and in a bucket each meets at most 100 of nearest
@@ -108,7 +108,7 @@ def groups(pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
     return list(members.values())
 
 
-def keepers(segments: Mapping[str, Heard], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+def keepers(segments: Mapping[str, RecordingKey], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """{segment_id: segment_id of the one kept instead}: of a group the best DNSMOS stays, at a tie the smallest id."""
     replaced = {}
     for group in groups(pairs):
@@ -117,7 +117,7 @@ def keepers(segments: Mapping[str, Heard], pairs: Iterable[tuple[str, str]]) -> 
     return replaced
 
 
-def sound_hash(samples: NDArray[np.int16], sample_rate: int) -> str:
+def samples_sha256(samples: NDArray[np.int16], sample_rate: int) -> str:
     """SHA-256 of 16-bit samples and their rate in Hz."""
     return hashlib.sha256(f"{sample_rate}:".encode() + samples.astype("<i2").tobytes()).hexdigest()
 

@@ -106,25 +106,25 @@ def _link_alike(
             known[cluster.speaker_id].absorb(cluster)
         else:
             known[cluster.speaker_id] = cluster
-    standing = list(known.values())
+    known_clusters = list(known.values())
     for start in range(0, len(fresh), _CHUNK):
-        standing = _merge(standing, fresh[start : start + _CHUNK], threshold)
-        for cluster in standing:
+        known_clusters = _merge(known_clusters, fresh[start : start + _CHUNK], threshold)
+        for cluster in known_clusters:
             if not cluster.speaker_id:
                 cluster.speaker_id = _new_id(min(member.key for member in cluster.members), taken)
-    return [_row(member, cluster) for cluster in standing for member in cluster.members]
+    return [_row(member, cluster) for cluster in known_clusters for member in cluster.members]
 
 
-def _merge(standing: list[_Cluster], fresh: Sequence[_Cluster], threshold: float) -> list[_Cluster]:
-    """Merge `fresh` clusters with each other and into `standing` ones, best pair first."""
-    if standing:
+def _merge(known_clusters: list[_Cluster], fresh: Sequence[_Cluster], threshold: float) -> list[_Cluster]:
+    """Merge `fresh` clusters with each other and into `known_clusters` ones, best pair first."""
+    if known_clusters:
         means = np.stack([cluster.mean for cluster in fresh])
-        near = [float((means @ cluster.mean).max()) >= threshold for cluster in standing]
+        near = [float((means @ cluster.mean).max()) >= threshold for cluster in known_clusters]
     else:
         near = []
     # An average over members reaches the threshold only if one of them does, so the others need not be looked at.
-    away = [cluster for cluster, close in zip(standing, near, strict=True) if not close]
-    clusters = [cluster for cluster, close in zip(standing, near, strict=True) if close]
+    away = [cluster for cluster, close in zip(known_clusters, near, strict=True) if not close]
+    clusters = [cluster for cluster, close in zip(known_clusters, near, strict=True) if close]
     fixed = len(clusters)
     clusters += fresh
     means = np.stack([cluster.mean for cluster in clusters])

@@ -48,11 +48,11 @@ def assign(
     test_share: float,
     seed: int,
     duplicates: Iterable[tuple[str, str]] = (),
-    standing: Mapping[str, Split] | None = None,
+    previous: Mapping[str, Split] | None = None,
 ) -> dict[str, Split]:
     """{segment_id: split}, by dialect, with about these shares of each dialect's seconds.
 
-    `duplicates` are further pairs of ties that belong together: recordings with the same sound. `standing` is where a
+    `duplicates` are further pairs of ties that belong together: recordings with the same sound. `previous` is where a
     tie was before; of a component with several, train wins (a model may have learned it), then dev. The hash alone
     decides on new components; where a side would stay empty, the component next in line is taken. A dialect with fewer
     than three components is all training data.
@@ -62,7 +62,7 @@ def assign(
     for component in _components(members, duplicates, seed):
         by_dialect[component.dialect].append(component)
     for components in by_dialect.values():
-        sides = _sides(components, dev_share, test_share, standing or {})
+        sides = _sides(components, dev_share, test_share, previous or {})
         for component in components:
             split |= dict.fromkeys(component.segment_ids, sides.get(component.name, "train"))
     return split
@@ -93,7 +93,7 @@ def _components(members: Sequence[Member], duplicates: Iterable[tuple[str, str]]
 
 
 def _sides(
-    components: Sequence[_Component], dev_share: float, test_share: float, standing: Mapping[str, Split]
+    components: Sequence[_Component], dev_share: float, test_share: float, previous: Mapping[str, Split]
 ) -> dict[str, Split]:
     """{component: split} of all that do not go to train by default.
 
@@ -101,7 +101,7 @@ def _sides(
     """
     side: dict[str, Split] = {}
     for component in components:
-        before: list[Split] = [standing[tie] for tie in component.ties if tie in standing]
+        before: list[Split] = [previous[tie] for tie in component.ties if tie in previous]
         if before:
             side[component.name] = min(before, key=_PRECEDENCE.index)
     if len(components) < _FEWEST_COMPONENTS:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,8 +25,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.audio.clips import decode_bytes, encode_flac, to_int16
-from pipeline.corpus.dedup import sound_hash
-from pipeline.lake.files import replace_file
+from pipeline.corpus.dedup import samples_sha256
+from pipeline.lake.files import replace_bytes
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_rows, to_table
 from pipeline.lake.tables import TABLES
@@ -180,7 +179,7 @@ def write_jsonl(rows: Sequence[Row], folder: Path, split: str) -> Path:
             line |= {"ref_audio": str(sound_file(folder, reference)), "ref_duration": round(length[reference], 3)}
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     file = folder / f"{split}.jsonl"
-    replace_file(file, lambda temporary: _write_flushed(temporary, "".join(lines).encode()))
+    replace_bytes(file, "".join(lines).encode())
     return file
 
 
@@ -308,7 +307,7 @@ def _clips(
                         "seconds": len(samples) / rate,
                         "reference_segment_id": reference and reference["segment_id"],
                         "reference_recording_id": reference and reference["recording_id"],
-                        "audio_sha256": sound_hash(to_int16(samples), rate),
+                        "audio_sha256": samples_sha256(to_int16(samples), rate),
                         "audio": {"bytes": flac, "path": f"{segment_id}.flac"},
                         "sample_rate": rate,
                     }
@@ -334,14 +333,7 @@ def _sounds(lake: Lake, partition: str, names: Sequence[str]) -> Iterator[list[t
 def _write_sound(file: Path, data: bytes) -> None:
     if file.exists() and file.read_bytes() == data:
         return
-    replace_file(file, lambda temporary: _write_flushed(temporary, data))
-
-
-def _write_flushed(file: Path, data: bytes) -> None:
-    with file.open("wb") as sink:
-        sink.write(data)
-        sink.flush()
-        os.fsync(sink.fileno())
+    replace_bytes(file, data)
 
 
 def facts(made: TrainingSet) -> dict[str, Any]:

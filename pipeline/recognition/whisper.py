@@ -22,7 +22,7 @@ _KEY = "[transcribe] checkpoint"
 _OLDER_CODES = {"yue": "zh"}
 
 
-class Heard(NamedTuple):
+class Transcription(NamedTuple):
     """faster-whisper's segments of one clip; their times are seconds that count from `begin` s before the clip."""
 
     begin: int
@@ -72,7 +72,9 @@ class Recognizer:
         _, _, every = self._model.detect_language(samples)
         return dict(every).get(language)
 
-    def hear(self, clips: Sequence[NDArray[np.float32]], language: str, words: bool = False) -> list[Heard]:
+    def transcribe(
+        self, clips: Sequence[NDArray[np.float32]], language: str, words: bool = False
+    ) -> list[Transcription]:
         """What is said in each clip, float32 (T,) at 16 kHz, all in one batch; with word times if `words`.
 
         Clips are laid out at whole seconds, so that a segment's `seek` tells its clip.
@@ -99,7 +101,7 @@ class Recognizer:
         found: dict[int, list[Any]] = {begin: [] for begin in begins}
         for segment in segments:
             found[segment.seek // self._model.frames_per_second].append(segment)
-        return [Heard(begin, found[begin]) for begin in begins]
+        return [Transcription(begin, found[begin]) for begin in begins]
 
     def _open(self, folder: str, device: str) -> Any:
         """The recogniser, tried once: a GPU whose libraries do not fit says so at the first computation only."""

@@ -131,7 +131,7 @@ class Score:
             "loudness_lufs": quality.loudness_lufs(samples, rate),
             "tier": tiers.tier(self._settings.policy, mos.ovrl),
             "audio": {"bytes": clips.encode_flac(samples, rate), "path": f"{segment_id}.flac"},
-            "audio_sha256": dedup.sound_hash(clips.to_int16(samples), rate),
+            "audio_sha256": dedup.samples_sha256(clips.to_int16(samples), rate),
             "sample_rate": rate,
         }
 

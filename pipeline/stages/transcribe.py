@@ -117,7 +117,7 @@ class Transcribe:
 
     def _heard(self, recording: Recording, chunks: Sequence[Chunk], language: str) -> list[Row]:
         """Recognise one batch."""
-        heard = self._loaded().hear([chunk.samples for chunk in chunks], language, words=True)
+        heard = self._loaded().transcribe([chunk.samples for chunk in chunks], language, words=True)
         return [
             self._judged(_row(recording, chunk, language), chunk, found.begin, found.segments)
             for chunk, found in zip(chunks, heard, strict=True)

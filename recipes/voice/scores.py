@@ -37,7 +37,7 @@ class Listener:
         whisper = WhisperModel(str(checkpoint), device="cpu", compute_type="int8", cpu_threads=threads)
         self._engine = BatchedInferencePipeline(whisper)
 
-    def hear(self, samples: NDArray[np.float32], dialect: str) -> str:
+    def transcribe(self, samples: NDArray[np.float32], dialect: str) -> str:
         """What is said in float32 (T,) at 16 kHz."""
         clip: Any = [{"start": 0.0, "end": len(samples) / _RATE}]
         segments, _ = self._engine.transcribe(
@@ -47,7 +47,7 @@ class Listener:
 
     def error_rate(self, texts: Sequence[str], audio: Sequence[NDArray[np.float32]], dialect: str) -> float:
         """Character error rate of utterances in one dialect."""
-        heard = [self.hear(samples, dialect) for samples in audio]
+        heard = [self.transcribe(samples, dialect) for samples in audio]
         return character_error_rate(texts, heard)
 
 
@@ -75,18 +75,18 @@ def copy_rates(vae: AudioVAE, bank: Bank, listener: Listener, per_dialect: int) 
     said = [text for each in texts.values() for text in each]
     heard: dict[str, list[str]] = {"original": [], "copy": []}
     for dialect, audio in originals.items():
-        heard["original"] += [listener.hear(samples, dialect) for samples in audio]
-        heard["copy"] += [listener.hear(copied(vae, samples), dialect) for samples in audio]
+        heard["original"] += [listener.transcribe(samples, dialect) for samples in audio]
+        heard["copy"] += [listener.transcribe(copied(vae, samples), dialect) for samples in audio]
     return {name: character_error_rate(said, each) for name, each in heard.items()}
 
 
-def spoken(model: VoxCPM2, sentences: Sequence[Sentence], seed: int = 0, rows: int = 16) -> list[Result]:
+def spoken(model: VoxCPM2, sentences: Sequence[Sentence], seed: int = 0, batch_size: int = 16) -> list[Result]:
     """Plain synthesis, one attempt each."""
     requests = [
         Request(each.text, dialect=each.dialect, seed=seed + number, attempts=1)
         for number, each in enumerate(sentences)
     ]
-    return model.generate(requests, rows=rows)
+    return model.generate(requests, batch_size=batch_size)
 
 
 def plain_rates(
@@ -152,9 +152,9 @@ def real_time_factor(model: VoxCPM2, batch: int = 8, threads: int = 2) -> float:
     torch.set_num_threads(threads)
     try:
         sentences = [each for dialect in DIALECTS for each in held_out_sentences(dialect, batch, 5)][:batch]
-        spoken(model, sentences[:2], rows=batch)
+        spoken(model, sentences[:2], batch_size=batch)
         began = perf_counter()
-        results = spoken(model, sentences, rows=batch)
+        results = spoken(model, sentences, batch_size=batch)
         return (perf_counter() - began) / sum(result.seconds for result in results)
     finally:
         torch.set_num_threads(before)

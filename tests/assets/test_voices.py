@@ -26,7 +26,7 @@ from model.evaluation.promotion import decide
 from model.labels import labels
 from model.validation.texts import Text, write_texts
 from pipeline.audio.clips import encode_flac, to_int16
-from pipeline.corpus.dedup import sound_hash
+from pipeline.corpus.dedup import samples_sha256
 from pipeline.lake.catalog import query
 from pipeline.lake.lake import Lake
 from pipeline.settings import PROJECT, Settings, load_settings
@@ -82,7 +82,7 @@ def segment(name: str, recording: str, start: float, samples: np.ndarray) -> dic
         "tier": "keep",
         "decision": "keep",
         "audio": {"bytes": encode_flac(samples, RATE), "path": f"{name}.flac"},
-        "audio_sha256": sound_hash(to_int16(samples), RATE),
+        "audio_sha256": samples_sha256(to_int16(samples), RATE),
         "sample_rate": RATE,
         "provenance": "p",
     }

@@ -277,7 +277,7 @@ def test_the_embedded_voice_speaks_held_out_sentences_and_stops() -> None:
         for sentence, result in zip(sentences, spoken(model, sentences), strict=True):
             assert result.stop_reason == "stopped"
             said.append("".join(sentence.characters))
-            heard.append(listener.hear(result.audio, dialect))
+            heard.append(listener.transcribe(result.audio, dialect))
     assert character_error_rate(said, heard) <= 0.30
 
 

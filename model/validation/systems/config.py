@@ -95,7 +95,9 @@ class _Http(_System):
     timeout_s: float = Field(default=120.0, gt=0, le=600, description="of one attempt, all of it")
     attempts: int = Field(default=4, ge=1, le=10)
     backoff_s: float = Field(default=1.0, gt=0, le=60, description="wait after the first failure; doubles each time")
-    max_wait_s: float = Field(default=60.0, gt=0, le=600, description="longest wait, also where the server asks more")
+    max_wait_s: float = Field(
+        default=60.0, gt=0, le=600, description="longest wait, also where the server asks for more"
+    )
     max_megabytes: float = Field(default=64.0, gt=0, le=1024)
 
     @field_validator("base_url")

@@ -31,7 +31,7 @@ class RequestFailed(Exception):
 
 @dataclass(frozen=True)
 class Policy:
-    """Seconds and bytes that a request may take; `max_wait_s` also bounds what a server's Retry-After asks."""
+    """Seconds and bytes that a request may take; `max_wait_s` also bounds what a server's Retry-After requests."""
 
     timeout_s: float
     attempts: int
@@ -148,7 +148,7 @@ def _shown(answer: Any) -> str:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds that a Retry-After header asks for, as a number or as a date."""
+    """Seconds that a Retry-After header requests for, as a number or as a date."""
     if value is None:
         return None
     if value.strip().isdecimal():

@@ -13,7 +13,7 @@ from functools import cache
 
 import pytest
 
-from model.evaluation.recognition import Listener, Locator
+from model.evaluation.recognition import UtteranceAligner, UtteranceRecognizer
 from model.evaluation.utterance import Span, Utterance
 from pipeline.recognition import alignment
 from pipeline.settings import PROJECT, Settings
@@ -71,10 +71,10 @@ def say() -> Say:
 
 
 @pytest.fixture(scope="session")
-def listener() -> Listener:
-    return Listener(Settings().transcribe)
+def recognizer() -> UtteranceRecognizer:
+    return UtteranceRecognizer(Settings().transcribe)
 
 
 @pytest.fixture(scope="session")
-def locator() -> Locator:
-    return Locator(alignment.load_aligner(str(PROJECT / "checkpoints/aligner-micro")))
+def aligner() -> UtteranceAligner:
+    return UtteranceAligner(alignment.load_aligner(str(PROJECT / "checkpoints/aligner-micro")))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from model.evaluation.corpus_speech import from_segment, paces
-from model.evaluation.judges import open_ears, standard_metrics
+from model.evaluation.judges import open_models, standard_metrics
 from pipeline.audio import clips
 from pipeline.errors import ModelUnavailable
 from pipeline.settings import Settings
@@ -57,7 +57,7 @@ def test_rows_that_do_not_fit_are_refused_by_id(studio_says):
 
 
 def test_the_standard_metrics_share_one_set_of_models():
-    metrics = standard_metrics(open_ears(Settings()))
+    metrics = standard_metrics(open_models(Settings()))
     assert [metric.name for metric in metrics] == [
         "intelligibility",
         "similarity",
@@ -70,4 +70,4 @@ def test_the_standard_metrics_share_one_set_of_models():
 
 def test_a_missing_aligner_is_named_by_its_key():
     with pytest.raises(ModelUnavailable, match=r"\[align\] checkpoint = 'checkpoints/not-there'"):
-        open_ears(Settings.model_validate({"align": {"checkpoint": "checkpoints/not-there"}}))
+        open_models(Settings.model_validate({"align": {"checkpoint": "checkpoints/not-there"}}))

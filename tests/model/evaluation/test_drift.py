@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from model.evaluation.drift import WINDOW_SECONDS, Point, drift_of, measure_drift, windows
-from model.evaluation.recognition import Locator
+from model.evaluation.recognition import UtteranceAligner
 from model.evaluation.tones import ToneFidelity
 from model.evaluation.utterance import Measurement, NotMeasured, Span, Utterance
 from studio import tones as studio_tones
@@ -34,9 +34,9 @@ def _long(studio_says, voice: int, seed: int, fading_per_minute: float) -> Utter
     return Utterance(f"long{voice}", "cmn-tianjin", text, np.concatenate(samples), rate, spans=tuple(spans))
 
 
-def test_windows_are_cut_between_characters_and_keep_the_text(studio_says, locator: Locator):
+def test_windows_are_cut_between_characters_and_keep_the_text(studio_says, aligner: UtteranceAligner):
     long = _long(studio_says, 7, 700, 0.0)
-    cut = windows(long, locator)
+    cut = windows(long, aligner)
     assert "".join(window.utterance.text for window in cut) == long.text
     assert sum(len(window.utterance.samples) for window in cut) == pytest.approx(len(long.samples), abs=len(cut))
     for window in cut[:-1]:
@@ -47,11 +47,11 @@ def test_windows_are_cut_between_characters_and_keep_the_text(studio_says, locat
         assert window.utterance.spans[-1].end <= window.utterance.seconds
 
 
-def test_a_long_pause_makes_no_windows_of_single_characters(locator: Locator):
+def test_a_long_pause_makes_no_windows_of_single_characters(aligner: UtteranceAligner):
     starts = [*np.arange(0.0, 5.0, 0.5), *np.arange(42.0, 60.0, 0.5)]
     spans = tuple(Span("好", "hao3", start, start + 0.4) for start in starts)
     spoken = Utterance("u", "cmn", "好" * len(spans), np.zeros(60 * 1000, np.float32), 1000, spans=spans)
-    cut = windows(spoken, locator)
+    cut = windows(spoken, aligner)
     assert [window.start for window in cut] == pytest.approx([0.0, 23.2, 42.45, 50.45], abs=0.5)
     assert all(window.utterance.seconds >= WINDOW_SECONDS / 2 for window in cut)
 
@@ -69,19 +69,19 @@ class FirstWindowOnly:
         return Measurement({"dnsmos": 3.0})
 
 
-def test_a_measure_with_one_window_in_each_utterance_has_no_slope_and_stops_nothing(locator: Locator):
+def test_a_measure_with_one_window_in_each_utterance_has_no_slope_and_stops_nothing(aligner: UtteranceAligner):
     spans = tuple(Span("好", "hao3", start, start + 0.4) for start in np.arange(0.0, 45.0, 0.5))
     samples = np.zeros(45 * 1000, np.float32)
     spoken = [Utterance(f"u{n}", "cmn", "好" * len(spans), samples, 1000, spans=spans) for n in range(3)]
-    drifts, rows = measure_drift(spoken, [FirstWindowOnly()], locator)
+    drifts, rows = measure_drift(spoken, [FirstWindowOnly()], aligner)
     assert drifts == []
     assert [row.value for row in rows].count(3.0) == 3
 
 
 @pytest.mark.parametrize(("fading", "flagged"), [(0.8, True), (0.0, False)])
-def test_fading_tones_drift_at_the_rate_they_fade(studio_says, locator: Locator, fading: float, flagged: bool):
+def test_fading_tones_drift_at_the_rate_they_fade(studio_says, aligner: UtteranceAligner, fading: float, flagged: bool):
     spoken = [_long(studio_says, voice, 700 + 40 * voice, fading) for voice in (7, 21)]
-    drifts, rows = measure_drift(spoken, [ToneFidelity(locator)], locator)
+    drifts, rows = measure_drift(spoken, [ToneFidelity(aligner)], aligner)
     found = {drift.metric: drift for drift in drifts}["tone_distance"]
     assert found.slope.value == pytest.approx(fading, abs=0.15)
     assert found.flagged == flagged
@@ -111,8 +111,8 @@ def test_a_slope_too_small_to_hear_is_not_flagged():
     assert not found.flagged
 
 
-def test_short_speech_says_nothing_of_drift(say, locator: Locator):
-    drifts, rows = measure_drift([say("cmn-tianjin", 1, 41)], [ToneFidelity(locator)], locator)
+def test_short_speech_says_nothing_of_drift(say, aligner: UtteranceAligner):
+    drifts, rows = measure_drift([say("cmn-tianjin", 1, 41)], [ToneFidelity(aligner)], aligner)
     assert drifts == []
     assert [row.metric for row in rows] == ["drift"]
     assert "before 30 s" in rows[0].note

@@ -12,7 +12,7 @@ import pytest
 from model.evaluation.evaluate import LeftOut, conditions, differences, evaluate, not_measured, summaries
 from model.evaluation.intelligibility import Intelligibility
 from model.evaluation.metrics import MEASURES
-from model.evaluation.recognition import Listener, Locator
+from model.evaluation.recognition import UtteranceAligner, UtteranceRecognizer
 from model.evaluation.robustness import Robustness
 from model.evaluation.speed import GenerationSpeed
 from model.evaluation.tones import ToneFidelity
@@ -36,12 +36,12 @@ def _level(name: str, level: float, model: str = "base", text: str = "好") -> U
     return Utterance(name, "cmn", text, np.full(160, level, np.float32), 16_000, model_id=model)
 
 
-def test_every_measure_of_every_metric_has_a_row(say, listener: Listener, locator: Locator):
+def test_every_measure_of_every_metric_has_a_row(say, recognizer: UtteranceRecognizer, aligner: UtteranceAligner):
     said = [replace(say("cmn-tianjin", 1, 41), model_id="base", facts={"stop_reason": "stopped", "rtf": 0.4})]
     metrics = [
-        Intelligibility(listener),
-        Robustness(listener, locator),
-        ToneFidelity(locator),
+        Intelligibility(recognizer),
+        Robustness(recognizer, aligner),
+        ToneFidelity(aligner),
         GenerationSpeed(),
         LeftOut("similarity", ("similarity",), "no reference clip was asked for"),
     ]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.evaluation.intelligibility import Intelligibility, error_rate
-from model.evaluation.recognition import Listener
+from model.evaluation.recognition import UtteranceRecognizer
 from model.evaluation.statistics import summarize
 from model.evaluation.utterance import Measurement, NotMeasured, Utterance
 
@@ -18,8 +18,8 @@ def _rate(measured: list[Measurement], name: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def metric(listener: Listener) -> Intelligibility:
-    return Intelligibility(listener)
+def metric(recognizer: UtteranceRecognizer) -> Intelligibility:
+    return Intelligibility(recognizer)
 
 
 def test_errors_are_counted_over_the_units_of_the_text():
@@ -27,10 +27,10 @@ def test_errors_are_counted_over_the_units_of_the_text():
     assert error_rate("one two three", "one too three four", "wer") == (pytest.approx(2 / 3), 3)
 
 
-def test_clear_speech_of_unseen_voices_is_understood(say, listener: Listener, metric: Intelligibility):
+def test_clear_speech_of_unseen_voices_is_understood(say, recognizer: UtteranceRecognizer, metric: Intelligibility):
     said = [say(dialect, 2 * seed, seed) for seed, dialect in enumerate(("cmn", "yue", "cmn-sichuan", "cmn-tianjin"))]
     said += [say("cmn-tianjin", voice, 40 + voice) for voice in range(1, 9, 2)]
-    listener.hear(said)
+    recognizer.transcribe(said)
     measured = [metric.measure(utterance) for utterance in said]
     assert _rate(measured, "cer") < 0.1
     assert _rate(measured, "cer_raw") >= _rate(measured, "cer")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.evaluation.recognition import Listener, Locator
+from model.evaluation.recognition import UtteranceAligner, UtteranceRecognizer
 from model.evaluation.robustness import Robustness, missing_runs, repeated_runs, silences
 from model.evaluation.utterance import NotMeasured, Utterance
 
@@ -15,8 +15,8 @@ CASES = [("cmn-tianjin", voice, 40 + voice) for voice in (1, 3, 5, 7)] + [("cmn"
 
 
 @pytest.fixture(scope="module")
-def metric(listener: Listener, locator: Locator) -> Robustness:
-    return Robustness(listener, locator)
+def metric(recognizer: UtteranceRecognizer, aligner: UtteranceAligner) -> Robustness:
+    return Robustness(recognizer, aligner)
 
 
 def _cut(said: Utterance, first: int, last: int) -> tuple[int, int]:
@@ -79,9 +79,11 @@ def test_a_stop_counts_only_if_the_model_stopped_in_time(say, metric: Robustness
     assert drawn["duration_ratio"] == pytest.approx(1.6, abs=1e-3)
 
 
-def test_the_expected_length_follows_the_pace_of_the_corpus(say, listener: Listener, locator: Locator):
+def test_the_expected_length_follows_the_pace_of_the_corpus(
+    say, recognizer: UtteranceRecognizer, aligner: UtteranceAligner
+):
     said = say("cmn", 4, 61)
-    slow = Robustness(listener, locator, {"cmn": 2.0})
+    slow = Robustness(recognizer, aligner, {"cmn": 2.0})
     assert slow.expected_seconds(said) == pytest.approx(len(said.spans) / 2.0)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from model.evaluation import tone_reference
-from model.evaluation.recognition import Locator
+from model.evaluation.recognition import UtteranceAligner
 from model.evaluation.statistics import spearman
 from model.evaluation.tone_contours import POINTS, Contour, contours, spoken_tones
 from model.evaluation.tone_picture import picture
@@ -31,18 +31,18 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @pytest.fixture(scope="module")
-def references(studio_says, judge, locator: Locator) -> dict[str, ToneReference]:
+def references(studio_says, judge, aligner: UtteranceAligner) -> dict[str, ToneReference]:
     """Learned from training voices and sentences, no speech of which is judged."""
     corpus = {
         dialect: [judge(studio_says(dialect, voice, 300 + voice, False)) for voice in range(0, 96, 4)]
         for dialect in DIALECTS
     }
-    return {dialect: learn_reference(dialect, said, locator) for dialect, said in corpus.items()}
+    return {dialect: learn_reference(dialect, said, aligner) for dialect, said in corpus.items()}
 
 
 @pytest.fixture(scope="module")
-def metric(locator: Locator, references: dict[str, ToneReference]) -> ToneFidelity:
-    return ToneFidelity(locator, references)
+def metric(aligner: UtteranceAligner, references: dict[str, ToneReference]) -> ToneFidelity:
+    return ToneFidelity(aligner, references)
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +57,14 @@ def flattened(judge) -> Callable[..., Utterance]:
 
 
 def test_dialects_and_monotones_are_told_apart(
-    studio_says, locator: Locator, references: dict[str, ToneReference], flattened
+    studio_says, aligner: UtteranceAligner, references: dict[str, ToneReference], flattened
 ):
     right = []
     for dialect in DIALECTS:
         for number in range(5):
             said = studio_says(dialect, 3 + 7 * number, 400 + number)
             for share, truth in ((0.0, dialect), (1.0, MONOTONE)):
-                errors = dialect_errors(flattened(said, share), list(references.values()), locator)
+                errors = dialect_errors(flattened(said, share), list(references.values()), aligner)
                 right.append(min(errors, key=lambda name: errors[name]) == truth)
     assert len(right) == 30
     assert np.mean(right) >= 0.95
@@ -100,8 +100,8 @@ def test_aligned_spans_serve_as_well_as_true_ones(studio_says, judge, metric: To
     assert aligned["tone_distance"] == pytest.approx(true["tone_distance"], abs=0.06)
 
 
-def test_chao_values_stand_in_for_a_corpus(studio_says, locator: Locator, flattened):
-    without = ToneFidelity(locator)
+def test_chao_values_stand_in_for_a_corpus(studio_says, aligner: UtteranceAligner, flattened):
+    without = ToneFidelity(aligner)
     tianjin = studio_says("cmn-tianjin", 9, 501)
     assert without.measure(flattened(tianjin, 0.0)).values["tone_distance"] < 0.2
     as_sichuan = without.measure(replace(flattened(tianjin, 0.0), dialect="cmn-sichuan"))
@@ -187,12 +187,12 @@ def test_the_picture_is_a_small_image(references: dict[str, ToneReference]):
     assert len(image) < 100_000
 
 
-def test_where_there_is_nothing_to_measure_the_reason_is_given(say, locator: Locator, metric: ToneFidelity):
+def test_where_there_is_nothing_to_measure_the_reason_is_given(say, aligner: UtteranceAligner, metric: ToneFidelity):
     with pytest.raises(NotMeasured, match="no tones"):
         metric.measure(replace(say("cmn", 4, 61), dialect="de", text="Guten Morgen"))
     for dialect in ("wuu", "nan"):
         with pytest.raises(NotMeasured, match="borrows Mandarin readings"):
-            ToneFidelity(locator).reference(dialect)
+            ToneFidelity(aligner).reference(dialect)
     silent = Utterance("s", "cmn", "今天好", np.zeros(32_000, np.float32), 16_000)
     with pytest.raises(NotMeasured, match="0 syllables"):
         metric.measure(silent)

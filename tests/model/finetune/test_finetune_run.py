@@ -13,13 +13,12 @@ from typing import Any
 
 import pytest
 import torch
-import typer
 from safetensors.torch import load_file, save_file
 from tiny_checkpoint import CHECKPOINT
 from tiny_training import Murmur, clips, corpus, manifest, settings
 from typer.testing import CliRunner
 
-from cli import speaking
+from cli.main import app
 from model import voxcpm2
 from model.finetune import loop
 from model.finetune.checkpoints import CannotResume
@@ -249,8 +248,6 @@ def test_the_rate_rises_to_its_peak_and_falls_as_a_cosine() -> None:
 
 
 def test_from_the_command_line_to_a_labelled_file(train: Path, tmp_path: Path) -> None:
-    app = typer.Typer()
-    speaking.include(app)
     invoke = lambda *words: CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "300"})  # noqa: E731
     where = ("--base", CHECKPOINT, "--cache", train.parent / "cache")
     small = ("--steps", 1, "--rank", 2, "--batch-tokens", 256, "--accumulate", 1)

@@ -19,12 +19,12 @@ import numpy as np
 import pytest
 from speech_server import Reply, SpeechServer
 
-from model.validation.plan import Ask, Reference
+from model.validation.plan import Reference, SynthesisRequest
 from model.validation.synthesis import synthesize
 from model.validation.systems import http
-from model.validation.systems.asking import Outcome, Utterance, ask
 from model.validation.systems.config import PROJECT, Command, Directory, ElevenLabs, OpenAI, SystemsError, load_systems
-from model.validation.systems.speaker import SystemSpeaker, system_speakers
+from model.validation.systems.requests import Outcome, SpeechRequest, request_speech
+from model.validation.systems.synthesizer import SystemSynthesizer, system_synthesizers
 from model.validation.texts import Text
 from pipeline.lake.lake import Lake
 
@@ -44,7 +44,7 @@ def wav(seconds: float = 0.5, rate: int = RATE) -> bytes:
 
 
 VOICE = np.sin(np.arange(RATE) * 0.05).astype(np.float32) * 0.5
-HELLO = Utterance("u-1", "您了好", "cmn-tianjin", (VOICE, RATE), "今儿天儿不错。")
+HELLO = SpeechRequest("u-1", "您了好", "cmn-tianjin", (VOICE, RATE), "今儿天儿不错。")
 
 
 @pytest.fixture
@@ -132,9 +132,12 @@ def test_a_fault_in_the_file_names_system_and_key(tmp_path: Path, text: str, com
 
 def test_espeak_really_speaks_and_longer_text_takes_longer() -> None:
     (system,) = load_systems()
-    short, long = (seconds_of(ask(system, Utterance("u", text, "yue"))) for text in ("早晨。", "早晨，今日天氣好好。"))
+    short, long = (
+        seconds_of(request_speech(system, SpeechRequest("u", text, "yue")))
+        for text in ("早晨。", "早晨，今日天氣好好。")
+    )
     assert 0.3 < short < long < 6
-    refused = ask(system, Utterance("u", "Bonjour", "fr"))
+    refused = request_speech(system, SpeechRequest("u", "Bonjour", "fr"))
     assert refused.samples is None
     assert "exit code 2" in refused.reason
     assert "French" in refused.reason
@@ -153,19 +156,19 @@ def test_an_argument_is_put_in_whole_and_never_reaches_a_shell(tmp_path: Path) -
     argv = ["{python}", str(script), "{text}", "{text_file}", "{reference}", "{reference_text}", "{out}"]
     system = Command(kind="command", name="script", argv=argv)
     nasty = "$(touch pwned); `id` && {out} \"'| 您了\n--rate"
-    outcome = ask(system, Utterance("u", nasty, "cmn", (VOICE, RATE), "字"))
+    outcome = request_speech(system, SpeechRequest("u", nasty, "cmn", (VOICE, RATE), "字"))
     assert seconds_of(outcome) == 1.0
     assert outcome.samples is not None
     assert np.abs(outcome.samples - VOICE).max() < 1e-4
     assert (tmp_path / "heard").read_text(encoding="utf-8") == nasty + "字"
-    without = ask(system, Utterance("u", "您了", "cmn"))
+    without = request_speech(system, SpeechRequest("u", "您了", "cmn"))
     assert "this utterance has no reference" in without.reason
 
 
 def test_a_program_that_fails_hangs_or_writes_nothing_is_counted_with_its_reason(tmp_path: Path) -> None:
     def run(code: str) -> str:
         argv = ["{python}", "-c", code, "{text}", "{out}"]
-        outcome = ask(Command(kind="command", name="c", argv=argv), HELLO)
+        outcome = request_speech(Command(kind="command", name="c", argv=argv), HELLO)
         assert outcome.samples is None
         return outcome.reason
 
@@ -175,25 +178,31 @@ def test_a_program_that_fails_hangs_or_writes_nothing_is_counted_with_its_reason
     marker = tmp_path / "alive"
     argv = ["/bin/sh", "-c", '(sleep 2; touch "$0") & wait', str(marker), "{text}", "{out}"]
     began = time.monotonic()
-    assert ask(Command(kind="command", name="c", argv=argv, timeout_s=0.5), HELLO).reason == "sh took longer than 0.5 s"
+    assert (
+        request_speech(Command(kind="command", name="c", argv=argv, timeout_s=0.5), HELLO).reason
+        == "sh took longer than 0.5 s"
+    )
     time.sleep(max(0.0, 2.5 - (time.monotonic() - began)))
     assert not marker.exists(), "what the program had started went on"
     argv = ["/no/such/program", "{text}", "{out}"]
-    assert "there is no program '/no/such/program'" in ask(Command(kind="command", name="c", argv=argv), HELLO).reason
+    assert (
+        "there is no program '/no/such/program'"
+        in request_speech(Command(kind="command", name="c", argv=argv), HELLO).reason
+    )
 
 
 def test_files_made_elsewhere_are_found_by_utterance_id(tmp_path: Path) -> None:
     (tmp_path / "u-1.wav").write_bytes(wav(0.75))
     (tmp_path / "u-2.wav").write_bytes(wav(0.75)[:-8000])
     system = Directory(kind="directory", name="d", path=tmp_path)
-    assert seconds_of(ask(system, HELLO)) == 0.75
-    assert "cut off or damaged" in ask(system, Utterance("u-2", "x", "cmn")).reason
-    assert "has no u-3.wav" in ask(system, Utterance("u-3", "x", "cmn")).reason
+    assert seconds_of(request_speech(system, HELLO)) == 0.75
+    assert "cut off or damaged" in request_speech(system, SpeechRequest("u-2", "x", "cmn")).reason
+    assert "has no u-3.wav" in request_speech(system, SpeechRequest("u-3", "x", "cmn")).reason
 
 
 def test_openai_is_asked_as_its_protocol_says(server: SpeechServer) -> None:
     body = {"ref_audio": "{reference_data_url}", "ref_text": "{reference_text}", "extra": {"steps": 4}}
-    outcome = ask(openai(server, body=body), HELLO)
+    outcome = request_speech(openai(server, body=body), HELLO)
     assert seconds_of(outcome) == 0.5
     (asked,) = server.asked
     assert asked.path == "/v1/audio/speech"
@@ -223,7 +232,7 @@ def test_elevenlabs_is_asked_as_its_protocol_says(server: SpeechServer) -> None:
         voice_id="abc123",
         voice_settings=settings,
     )
-    assert seconds_of(ask(system, HELLO)) == 0.5
+    assert seconds_of(request_speech(system, HELLO)) == 0.5
     (asked,) = server.asked
     assert asked.path == "/v1/text-to-speech/abc123?output_format=mp3_44100_128"
     assert asked.headers["xi-api-key"] == KEY
@@ -232,11 +241,11 @@ def test_elevenlabs_is_asked_as_its_protocol_says(server: SpeechServer) -> None:
 
 def test_too_many_requests_and_server_errors_are_tried_again(server: SpeechServer) -> None:
     server.replies.extend([Reply(b"slow down", 429), Reply(b"oops", 503), Reply(b"oops", 500)])
-    outcome = ask(openai(server), HELLO)
+    outcome = request_speech(openai(server), HELLO)
     assert (seconds_of(outcome), outcome.attempts, len(server.asked)) == (0.5, 4, 4)
 
     server.usual = Reply(b'{"error": "overloaded"}', 500, "application/json")
-    outcome = ask(openai(server, attempts=3), HELLO)
+    outcome = request_speech(openai(server, attempts=3), HELLO)
     assert (outcome.samples, outcome.attempts, len(server.asked)) == (None, 3, 7)
     assert 'the server answered 500 Internal Server Error: {"error": "overloaded"}' in outcome.reason
 
@@ -244,7 +253,7 @@ def test_too_many_requests_and_server_errors_are_tried_again(server: SpeechServe
 def test_a_clients_mistake_is_not_tried_again(server: SpeechServer) -> None:
     for status in (400, 401, 404):
         server.replies.append(Reply(b"no", status))
-        outcome = ask(openai(server), HELLO)
+        outcome = request_speech(openai(server), HELLO)
         assert (outcome.samples, outcome.attempts) == (None, 1)
         assert f"answered {status}" in outcome.reason
     assert len(server.asked) == 3
@@ -271,18 +280,18 @@ def test_the_wait_is_the_servers_wish_or_doubles(server: SpeechServer, asked: st
 
 def test_a_slow_or_trickling_server_times_out(server: SpeechServer) -> None:
     server.usual = Reply(wav(), pause_s=0.6)
-    outcome = ask(openai(server, timeout_s=0.2, attempts=2), HELLO)
+    outcome = request_speech(openai(server, timeout_s=0.2, attempts=2), HELLO)
     assert (outcome.reason, outcome.attempts) == ("no answer within 0.2 s", 2)
     # Every piece comes in time, the whole does not.
     server.usual = Reply(wav(), pause_s=0.1, pieces=10)
-    outcome = ask(openai(server, timeout_s=0.3, attempts=1), HELLO)
+    outcome = request_speech(openai(server, timeout_s=0.3, attempts=1), HELLO)
     assert outcome.reason == "no answer within 0.3 s"
 
 
 def test_what_is_no_whole_audio_is_refused(server: SpeechServer) -> None:
     def reason(*replies: Reply, **more: object) -> str:
         server.replies.extend(replies)
-        outcome = ask(openai(server, **more), HELLO)
+        outcome = request_speech(openai(server, **more), HELLO)
         assert outcome.samples is None
         return outcome.reason
 
@@ -299,7 +308,7 @@ def test_what_is_no_whole_audio_is_refused(server: SpeechServer) -> None:
 def test_a_redirect_does_not_carry_the_key_elsewhere(server: SpeechServer) -> None:
     with SpeechServer(Reply(wav())).running() as other:
         server.usual = Reply(b"", 307, headers={"Location": f"{other.url}/v1/audio/speech"})
-        outcome = ask(openai(server), HELLO)
+        outcome = request_speech(openai(server), HELLO)
         assert "answered 307" in outcome.reason
         assert other.asked == []
 
@@ -309,10 +318,10 @@ def test_what_is_for_this_machine_passes_by_no_proxy(server: SpeechServer, monke
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("http_proxy", proxy.url)
-        assert seconds_of(ask(openai(server), HELLO)) == 0.5
+        assert seconds_of(request_speech(openai(server), HELLO)) == 0.5
         assert (len(server.asked), proxy.asked) == (1, [])
         far = openai(server, base_url="http://far.example/v1", key_env="")
-        assert seconds_of(ask(far, HELLO)) == 0.5
+        assert seconds_of(request_speech(far, HELLO)) == 0.5
         assert [asked.path for asked in proxy.asked] == ["http://far.example/v1/audio/speech"]
 
 
@@ -323,17 +332,19 @@ def test_the_key_is_in_no_message_and_no_log(
     said = []
     for status in (401, 500):
         server.usual = Reply(f"bad key: Bearer {KEY}, {'x' * 150} {KEY}".encode(), status, "text/plain")
-        said.append(ask(openai(server, attempts=2), HELLO).reason)
+        said.append(request_speech(openai(server, attempts=2), HELLO).reason)
     server.usual = Reply(f"you sent {KEY}".encode(), 200, "text/plain")
-    said.append(ask(openai(server), HELLO).reason)
+    said.append(request_speech(openai(server), HELLO).reason)
     assert all("[key]" in reason for reason in said)
     said += [repr(openai(server)), str(openai(server)), openai(server).model_dump_json()]
-    speaker = SystemSpeaker(openai(server))
+    speaker = SystemSynthesizer(openai(server))
     said += [speaker.model_id, speaker.conditions, repr(speaker), caplog.text]
     assert not any(KEY in text or KEY[:12] in text for text in said)
     monkeypatch.delenv("TEST_SPEECH_KEY")
     asked = len(server.asked)
-    assert "environment variable TEST_SPEECH_KEY with its key is not set" in ask(openai(server), HELLO).reason
+    assert (
+        "environment variable TEST_SPEECH_KEY with its key is not set" in request_speech(openai(server), HELLO).reason
+    )
     assert len(server.asked) == asked
 
 
@@ -342,7 +353,7 @@ def test_a_key_that_no_header_can_hold_is_refused_unshown(
     server: SpeechServer, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
     monkeypatch.setenv("TEST_SPEECH_KEY", KEY + damage)
-    outcome = ask(openai(server), HELLO)
+    outcome = request_speech(openai(server), HELLO)
     assert outcome.samples is None
     assert "the value of TEST_SPEECH_KEY is no key" in outcome.reason
     assert KEY[:12] not in outcome.reason
@@ -363,7 +374,7 @@ def test_a_connection_that_breaks_while_the_request_is_sent_is_tried_again(serve
         thread = threading.Thread(target=hang_up, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
-        outcome = ask(openai(server, base_url=url, attempts=2, body={"filler": "x" * (16 << 20)}), HELLO)
+        outcome = request_speech(openai(server, base_url=url, attempts=2, body={"filler": "x" * (16 << 20)}), HELLO)
         thread.join(5)
     assert (outcome.samples, outcome.attempts) == (None, 2)
     assert "the connection broke" in outcome.reason
@@ -371,7 +382,7 @@ def test_a_connection_that_breaks_while_the_request_is_sent_is_tried_again(serve
 
 def test_a_text_that_no_argument_can_hold_is_a_failure_of_its_own() -> None:
     argv = ["{python}", "-c", "pass", "{text}", "{out}"]
-    outcome = ask(Command(kind="command", name="c", argv=argv), Utterance("u", "a\0b", "cmn"))
+    outcome = request_speech(Command(kind="command", name="c", argv=argv), SpeechRequest("u", "a\0b", "cmn"))
     assert outcome.samples is None
     assert "null byte" in outcome.reason
 
@@ -379,15 +390,17 @@ def test_a_text_that_no_argument_can_hold_is_a_failure_of_its_own() -> None:
 def test_nobody_at_the_address_is_told_at_once() -> None:
     with SpeechServer(Reply(b"")).running() as gone:
         system = openai(gone)
-    outcome = ask(system.model_copy(update={"key_env": ""}), HELLO)
+    outcome = request_speech(system.model_copy(update={"key_env": ""}), HELLO)
     assert outcome.attempts == 1
     assert "cannot reach 127.0.0.1" in outcome.reason
 
 
 def test_failures_are_kept_and_a_second_run_asks_only_for_them(server: SpeechServer, tmp_path: Path) -> None:
     clip = Reference("s-1", "r-1", "p-1", "c-1", VOICE, RATE)
-    asks = [
-        Ask(f"t-{n}-quality", "quality", Text(f"t-{n}", "everyday", f"[sigh]您了{n}"), "cmn-tianjin", clip, 10, 2.0, 0)
+    requests = [
+        SynthesisRequest(
+            f"t-{n}-quality", "quality", Text(f"t-{n}", "everyday", f"[sigh]您了{n}"), "cmn-tianjin", clip, 10, 2.0, 0
+        )
         for n in range(4)
     ]
     system = openai(server, body={"ref_text": "{reference_text}"})
@@ -395,7 +408,11 @@ def test_failures_are_kept_and_a_second_run_asks_only_for_them(server: SpeechSer
     lake = Lake(tmp_path / "lake")
     done: list[int] = []
     counts = synthesize(
-        lake, "cmn-tianjin", asks, [SystemSpeaker(system, {"s-1": "今儿"})], lambda at, total, who: done.append(at)
+        lake,
+        "cmn-tianjin",
+        requests,
+        [SystemSynthesizer(system, {"s-1": "今儿"})],
+        lambda at, total, who: done.append(at),
     )
     assert (counts.spoken, counts.failed, done) == (4, 1, [1, 2, 3, 4])
     assert {asked.body["ref_text"] for asked in server.asked} == {"今儿"}
@@ -407,10 +424,10 @@ def test_failures_are_kept_and_a_second_run_asks_only_for_them(server: SpeechSer
     assert rows["t-0-quality"]["side"] == "served"
     assert "has a voice of its own" in rows["t-0-quality"]["conditions"]
 
-    again = synthesize(lake, "cmn-tianjin", asks, [SystemSpeaker(system, {"s-1": "今儿"})])
+    again = synthesize(lake, "cmn-tianjin", requests, [SystemSynthesizer(system, {"s-1": "今儿"})])
     assert (again.reused, again.spoken, again.failed) == (3, 1, 0)
     assert len(server.asked) == 5
-    other = synthesize(lake, "cmn-tianjin", asks, [SystemSpeaker(openai(server, voice="another"))])
+    other = synthesize(lake, "cmn-tianjin", requests, [SystemSynthesizer(openai(server, voice="another"))])
     assert other.spoken == 4
 
 
@@ -418,12 +435,14 @@ def test_a_reference_that_is_to_be_denoised_reaches_a_system_denoised(tmp_path: 
     noise = 0.1 * np.random.default_rng(3).standard_normal(2 * RATE).astype(np.float32)
     noisy = Reference("s-1", "r-1", "p-1", "c-1", noise, RATE, "snr 0 dB")
     argv = ["{python}", "-c", "import shutil, sys; shutil.copy(*sys.argv[1:3])", "{reference}", "{out}", "{text}"]
-    speaker = SystemSpeaker(Command(kind="command", name="echo", argv=argv))
-    asks = [
-        Ask(f"t-{treated}", "noise", Text("t", "everyday", "好"), "cmn", replace(noisy, denoise=treated), 10, 2.0, 0)
+    speaker = SystemSynthesizer(Command(kind="command", name="echo", argv=argv))
+    requests = [
+        SynthesisRequest(
+            f"t-{treated}", "noise", Text("t", "everyday", "好"), "cmn", replace(noisy, denoise=treated), 10, 2.0, 0
+        )
         for treated in (False, True)
     ]
-    heard = [spoken for _, spoken in speaker.speak(asks)]
+    heard = [spoken for _, spoken in speaker.speak(requests)]
     assert [len(spoken.samples) / spoken.sample_rate for spoken in heard if spoken.samples is not None] == [2.0, 2.0]
     level, denoised = (float(np.std(spoken.samples)) for spoken in heard if spoken.samples is not None)
     assert level == pytest.approx(0.1, rel=0.05)
@@ -437,13 +456,13 @@ def test_a_system_is_asked_only_in_its_dialects(tmp_path: Path) -> None:
         "[[system]]\nname='b'\nkind='directory'\npath='x'\n",
         encoding="utf-8",
     )
-    assert [speaker.side for speaker in system_speakers("yue", file)] == ["a", "b"]
-    assert [speaker.side for speaker in system_speakers("nan", file)] == ["b"]
+    assert [speaker.side for speaker in system_synthesizers("yue", file)] == ["a", "b"]
+    assert [speaker.side for speaker in system_synthesizers("nan", file)] == ["b"]
 
 
 def test_other_files_in_a_directory_make_another_model(tmp_path: Path) -> None:
     (tmp_path / "u-1.wav").write_bytes(wav())
-    before = SystemSpeaker(Directory(kind="directory", name="d", path=tmp_path)).model_id
-    assert before == SystemSpeaker(Directory(kind="directory", name="d", path=tmp_path, note="later")).model_id
+    before = SystemSynthesizer(Directory(kind="directory", name="d", path=tmp_path)).model_id
+    assert before == SystemSynthesizer(Directory(kind="directory", name="d", path=tmp_path, note="later")).model_id
     (tmp_path / "u-1.wav").write_bytes(wav(0.6))
-    assert SystemSpeaker(Directory(kind="directory", name="d", path=tmp_path)).model_id != before
+    assert SystemSynthesizer(Directory(kind="directory", name="d", path=tmp_path)).model_id != before

@@ -13,7 +13,7 @@ from tiny_checkpoint import CHECKPOINT
 
 from model.validation.plan import Reference, plan
 from model.validation.prompts import PromptError
-from model.validation.synthesis import VoxCPM2Speaker, synthesize
+from model.validation.synthesis import VoxCPM2Synthesizer, synthesize
 from model.validation.texts import Text, read_texts, write_texts
 from model.voxcpm2 import load
 from pipeline.lake.lake import Lake
@@ -27,7 +27,7 @@ TEXTS = [
     Text("n-1", "numbers", "四块。"),
     Text("l-1", "long", "你好。" * 40),
 ]
-POLICY = Validation(prompts=2, long_prompts=1, noise_prompts=1, speed_prompts=1, steps=2, rows=2)
+POLICY = Validation(prompts=2, long_prompts=1, noise_prompts=1, speed_prompts=1, steps=2, batch_size=2)
 
 
 def reference(murmur: np.ndarray) -> Reference:
@@ -40,10 +40,10 @@ def voice(murmur: Callable[..., np.ndarray]) -> Reference:
 
 
 def test_categories_take_turns_and_each_purpose_has_its_utterances(voice: Reference) -> None:
-    asks = plan(TEXTS, [voice], DIALECT, POLICY)
+    requests = plan(TEXTS, [voice], DIALECT, POLICY)
     by_purpose: dict[str, list[str]] = {}
-    for ask in asks:
-        by_purpose.setdefault(ask.purpose, []).append(ask.utterance_id)
+    for request in requests:
+        by_purpose.setdefault(request.purpose, []).append(request.utterance_id)
     assert by_purpose["quality"] == ["a-1-quality", "n-1-quality"]
     assert by_purpose["long"] == ["l-1-long"]
     assert len(by_purpose["noise"]) == 10
@@ -51,46 +51,46 @@ def test_categories_take_turns_and_each_purpose_has_its_utterances(voice: Refere
         by_purpose["noise"]
     )
     assert "a-1-speed-steps20-guidance2" in by_purpose["speed"]
-    assert len({ask.utterance_id for ask in asks}) == len(asks)
+    assert len({request.utterance_id for request in requests}) == len(requests)
 
 
 def test_the_noise_of_a_reference_is_as_loud_as_its_condition_says(voice: Reference) -> None:
-    for ask in plan(TEXTS, [voice], DIALECT, POLICY):
-        if ask.purpose != "noise" or ask.reference is None or not ask.reference.condition.startswith("snr"):
+    for request in plan(TEXTS, [voice], DIALECT, POLICY):
+        if request.purpose != "noise" or request.reference is None or not request.reference.condition.startswith("snr"):
             continue
-        level = float(ask.reference.condition.split()[1])
-        scale = float(np.dot(ask.reference.samples, voice.samples) / np.dot(voice.samples, voice.samples))
-        noise = ask.reference.samples - scale * voice.samples
+        level = float(request.reference.condition.split()[1])
+        scale = float(np.dot(request.reference.samples, voice.samples) / np.dot(voice.samples, voice.samples))
+        noise = request.reference.samples - scale * voice.samples
         found = 10 * np.log10(scale**2 * np.mean(voice.samples**2) / np.mean(noise**2))
         assert found == pytest.approx(level, abs=0.5)
 
 
 def test_without_a_voice_that_may_be_cloned_nothing_is_asked_of_noise() -> None:
-    asks = plan(TEXTS, [], DIALECT, POLICY)
-    assert {ask.purpose for ask in asks} == {"quality", "long", "speed"}
-    assert all(ask.reference is None for ask in asks)
+    requests = plan(TEXTS, [], DIALECT, POLICY)
+    assert {request.purpose for request in requests} == {"quality", "long", "speed"}
+    assert all(request.reference is None for request in requests)
 
 
 def test_what_cannot_be_spoken_is_a_row_with_its_error_and_the_rest_is_spoken(voice: Reference, tmp_path: Path) -> None:
     lake = Lake(tmp_path)
-    asks = plan(
+    requests = plan(
         TEXTS, [voice], DIALECT, Validation(prompts=3, steps=2, long_prompts=0, noise_prompts=0, speed_prompts=0)
     )
     silent = replace(voice, samples=np.zeros(3 * RATE, np.float32))
-    asks[1] = replace(asks[1], reference=silent)
-    speaker = VoxCPM2Speaker(partial(load, CHECKPOINT, device="cpu"), "tiny", "base", "tiny 1", 4)
-    counts = synthesize(lake, DIALECT, asks, [speaker])
+    requests[1] = replace(requests[1], reference=silent)
+    speaker = VoxCPM2Synthesizer(partial(load, CHECKPOINT, device="cpu"), "tiny", "base", "tiny 1", 4)
+    counts = synthesize(lake, DIALECT, requests, [speaker])
     assert (counts.spoken, counts.failed) == (3, 1)
     rows = {row["utterance_id"]: row for row in lake.rows("validation_set", DIALECT)}
-    assert [bool(rows[ask.utterance_id]["audio"]) for ask in asks] == [True, False, True]
-    failed = rows[asks[1].utterance_id]
+    assert [bool(rows[request.utterance_id]["audio"]) for request in requests] == [True, False, True]
+    failed = rows[requests[1].utterance_id]
     assert failed["stop_reason"] == "failed"
     assert "is silent" in failed["error"]
     # A failure is tried again, what was spoken is not.
-    again = synthesize(lake, DIALECT, asks, [speaker])
+    again = synthesize(lake, DIALECT, requests, [speaker])
     assert (again.spoken, again.reused) == (1, 2)
-    other = VoxCPM2Speaker(partial(load, CHECKPOINT, device="cpu"), "tiny", "base", "tiny 2", 4)
-    assert synthesize(lake, DIALECT, asks[:1], [other]).spoken == 1
+    other = VoxCPM2Synthesizer(partial(load, CHECKPOINT, device="cpu"), "tiny", "base", "tiny 2", 4)
+    assert synthesize(lake, DIALECT, requests[:1], [other]).spoken == 1
 
 
 def test_the_workspaces_own_texts_come_first_and_a_faulty_line_is_named(tmp_path: Path) -> None:

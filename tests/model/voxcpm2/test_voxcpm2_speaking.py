@@ -114,7 +114,7 @@ def mixture(voices: dict[str, torch.Tensor]) -> list[Request]:
 @pytest.mark.parametrize("rows", [8, 3])
 def test_a_result_does_not_depend_on_its_batch(model: VoxCPM2, voices: dict[str, torch.Tensor], rows: int) -> None:
     requests = mixture(voices)
-    together = model.generate(requests, rows=rows)
+    together = model.generate(requests, batch_size=rows)
     for request, result in zip(requests, together, strict=True):
         alone = model.generate([request])[0]
         assert (result.patches, result.seed, result.stop_reason) == (alone.patches, request.seed, alone.stop_reason)

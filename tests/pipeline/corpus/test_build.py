@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.audio import clips
 from pipeline.corpus.build import build_corpus, build_speakers
-from pipeline.corpus.dedup import sound_hash
+from pipeline.corpus.dedup import samples_sha256
 from pipeline.lake.lake import Lake
 from pipeline.settings import Settings, Speakers, Splits
 from studio import scripts, synthesis, voices
@@ -40,7 +40,7 @@ def segment(recording_id: str, start: float, label: str, text: str, samples: np.
         "text_normalized": text,
         "dnsmos_ovrl": dnsmos,
         "audio": {"bytes": clips.encode_flac(samples, RATE), "path": "x.flac"},
-        "audio_sha256": sound_hash(clips.to_int16(samples), RATE),
+        "audio_sha256": samples_sha256(clips.to_int16(samples), RATE),
         "sample_rate": RATE,
         "decision": "keep",
         "provenance": "p",

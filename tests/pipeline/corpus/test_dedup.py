@@ -12,14 +12,14 @@ import pytest
 
 from pipeline.audio import clips
 from pipeline.corpus.dedup import (
-    Heard,
+    RecordingKey,
     candidate_pairs,
     exact_pairs,
     fingerprint,
     groups,
     keepers,
+    samples_sha256,
     similarity,
-    sound_hash,
 )
 from studio import scripts, synthesis, voices
 from studio.noise import level_for_snr, noise
@@ -83,14 +83,14 @@ def test_silence_and_very_short_sounds_have_a_fingerprint() -> None:
     assert similarity(silence, silence) == 0.0
 
 
-def heard(name: str, text: str, seconds: float = 10.0, dnsmos: float = 3.0, sha: str | None = None) -> Heard:
-    return Heard(name, text, seconds, dnsmos, sha)
+def heard(name: str, text: str, seconds: float = 10.0, dnsmos: float = 3.0, sha: str | None = None) -> RecordingKey:
+    return RecordingKey(name, text, seconds, dnsmos, sha)
 
 
 def test_exact_duplicates_have_the_same_samples_at_the_same_rate() -> None:
     samples = np.arange(100, dtype=np.int16)
-    assert sound_hash(samples, 16_000) == sound_hash(samples.copy(), 16_000)
-    assert sound_hash(samples, 16_000) != sound_hash(samples, 8000)
+    assert samples_sha256(samples, 16_000) == samples_sha256(samples.copy(), 16_000)
+    assert samples_sha256(samples, 16_000) != samples_sha256(samples, 8000)
     segments = [heard("a", "x", sha="1"), heard("b", "y", sha="1"), heard("c", "x", sha="2"), heard("d", "x")]
     assert exact_pairs(segments) == [("a", "b")]
 

@@ -88,8 +88,8 @@ def test_nothing_changes_sides_when_data_is_added() -> None:
     members = corpus(400, 300, seed=4)
     early = members[:450]
     split = assign(early, *SHARES, 7)
-    standing = {tie: split[member.segment_id] for member in early for tie in member.ties}
-    later = assign(members, *SHARES, 7, (), standing)
+    previous = {tie: split[member.segment_id] for member in early for tie in member.ties}
+    later = assign(members, *SHARES, 7, (), previous)
     found = sides(members, later)
     assert all(len(where) == 1 for where in found.values())
     moved = [name for name in split if later[name] != split[name]]
@@ -102,6 +102,6 @@ def test_nothing_changes_sides_when_data_is_added() -> None:
 
 def test_of_two_sides_tied_together_training_wins() -> None:
     members = [Member(f"s{n}", "yue", 10.0, (f"speaker {n}",)) for n in range(8)]
-    standing = {"speaker 0": "train", "speaker 1": "test", "speaker 2": "test", "speaker 3": "dev"}
-    split = assign(members, *SHARES, 7, [("speaker 0", "speaker 1")], standing)  # type: ignore[arg-type]
+    previous = {"speaker 0": "train", "speaker 1": "test", "speaker 2": "test", "speaker 3": "dev"}
+    split = assign(members, *SHARES, 7, [("speaker 0", "speaker 1")], previous)  # type: ignore[arg-type]
     assert (split["s0"], split["s1"], split["s2"], split["s3"]) == ("train", "train", "test", "dev")

@@ -1,4 +1,4 @@
-"""Asks one system for one utterance. Whatever goes wrong becomes the reason of an outcome; it never ends the set."""
+"""Asks one system for one request. Whatever goes wrong becomes the reason of an outcome; it never ends the set."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _WHOLE_SHARE = 0.98
 
 
 @dataclass(frozen=True, eq=False)
-class Utterance:
+class SpeechRequest:
     """What to say: `reference` is a clip (T,) with its rate in Hz whose voice should be copied, with its transcript."""
 
     utterance_id: str
@@ -59,18 +59,16 @@ class _NoSpeech(Exception):
     """The reason of a failed outcome."""
 
 
-def ask(system: Directory | Command | OpenAI | ElevenLabs, utterance: Utterance) -> Outcome:
+def request_speech(system: Directory | Command | OpenAI | ElevenLabs, request: SpeechRequest) -> Outcome:
     """Speech of `utterance` by `system`, or why there is none."""
     began, attempts = time.perf_counter(), 1
     try:
         if isinstance(system, Directory):
-            data = _from_directory(system, utterance)
+            data = _from_directory(system, request)
         elif isinstance(system, Command):
-            data = _from_command(system, utterance)
+            data = _from_command(system, request)
         else:
-            answer = (
-                _from_openai(system, utterance) if isinstance(system, OpenAI) else _from_elevenlabs(system, utterance)
-            )
+            answer = _from_openai(system, request) if isinstance(system, OpenAI) else _from_elevenlabs(system, request)
             data, attempts = answer.data, answer.attempts
         wall = time.perf_counter() - began
         samples, rate = _decoded(data)
@@ -80,29 +78,29 @@ def ask(system: Directory | Command | OpenAI | ElevenLabs, utterance: Utterance)
     return Outcome(samples, rate, wall_s=wall, attempts=attempts)
 
 
-def _from_directory(system: Directory, utterance: Utterance) -> bytes:
+def _from_directory(system: Directory, request: SpeechRequest) -> bytes:
     folder = system.path if system.path.is_absolute() else PROJECT / system.path
     for suffix in SUFFIXES:
-        file = folder / f"{utterance.utterance_id}{suffix}"
+        file = folder / f"{request.utterance_id}{suffix}"
         if file.is_file():
             return _bytes_of(file)
-    raise _NoSpeech(f"{folder} has no {utterance.utterance_id}.wav (nor {', '.join(SUFFIXES[1:])})")
+    raise _NoSpeech(f"{folder} has no {request.utterance_id}.wav (nor {', '.join(SUFFIXES[1:])})")
 
 
-def _from_command(system: Command, utterance: Utterance) -> bytes:
+def _from_command(system: Command, request: SpeechRequest) -> bytes:
     with tempfile.TemporaryDirectory(prefix="fangyan-system-") as name:
         folder = Path(name)
         out, text_file, reference = folder / "out.wav", folder / "text.txt", folder / "reference.wav"
-        text_file.write_text(utterance.text, encoding="utf-8")
+        text_file.write_text(request.text, encoding="utf-8")
         if system.clones:
-            reference.write_bytes(_reference(utterance))
+            reference.write_bytes(_reference(request))
         values = {
             "python": sys.executable,
-            "text": utterance.text,
+            "text": request.text,
             "text_file": str(text_file),
             "reference": str(reference),
-            "reference_text": utterance.reference_text,
-            "dialect": utterance.dialect,
+            "reference_text": request.reference_text,
+            "dialect": request.dialect,
             "out": str(out),
         }
         argv = [fill(argument, values) for argument in system.argv]
@@ -143,12 +141,12 @@ def _run(argv: list[str], folder: Path, timeout_s: float) -> tuple[int, str]:
     return code, " ".join(words)[-_SHOWN:]
 
 
-def _from_openai(system: OpenAI, utterance: Utterance) -> Any:
-    values = {"reference_text": utterance.reference_text, "dialect": utterance.dialect}
+def _from_openai(system: OpenAI, request: SpeechRequest) -> Any:
+    values = {"reference_text": request.reference_text, "dialect": request.dialect}
     if system.clones:
-        clip = base64.b64encode(_reference(utterance)).decode()
+        clip = base64.b64encode(_reference(request)).decode()
         values["reference_data_url"] = f"data:audio/wav;base64,{clip}"
-    body: dict[str, Any] = {"model": system.model, "input": utterance.text, "response_format": system.response_format}
+    body: dict[str, Any] = {"model": system.model, "input": request.text, "response_format": system.response_format}
     body |= {"voice": system.voice} if system.voice else {}
     key = system.key()
     headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -156,8 +154,8 @@ def _from_openai(system: OpenAI, utterance: Utterance) -> Any:
     return post_for_audio(f"{system.base_url}/audio/speech", body, headers, [key], _policy(system))
 
 
-def _from_elevenlabs(system: ElevenLabs, utterance: Utterance) -> Any:
-    body: dict[str, Any] = {"text": utterance.text, "model_id": system.model_id}
+def _from_elevenlabs(system: ElevenLabs, request: SpeechRequest) -> Any:
+    body: dict[str, Any] = {"text": request.text, "model_id": system.model_id}
     body |= {"voice_settings": system.voice_settings} if system.voice_settings else {}
     key = system.key()
     url = f"{system.base_url}/v1/text-to-speech/{quote(system.voice_id)}?output_format={quote(system.output_format)}"
@@ -177,11 +175,11 @@ def _filled(value: Any, values: dict[str, str]) -> Any:
     return [_filled(item, values) for item in value] if isinstance(value, list) else value
 
 
-def _reference(utterance: Utterance) -> bytes:
+def _reference(request: SpeechRequest) -> bytes:
     """The reference as a 16-bit WAV."""
-    if utterance.reference is None:
+    if request.reference is None:
         raise _NoSpeech("it copies a voice, and this utterance has no reference")
-    samples, rate = utterance.reference
+    samples, rate = request.reference
     file = io.BytesIO()
     with wave.open(file, "wb") as out:
         out.setnchannels(1)

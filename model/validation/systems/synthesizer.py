@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.validation.plan import Ask, Reference
+from model.validation.plan import Reference, SynthesisRequest
 from model.validation.synthesis import Spoken
-from model.validation.systems.asking import SUFFIXES, Utterance, ask
 from model.validation.systems.config import FILE, PROJECT, Command, Directory, ElevenLabs, OpenAI, load_systems
+from model.validation.systems.requests import SUFFIXES, SpeechRequest, request_speech
 from pipeline.audio import clips, rnnoise
 
 _WALL = {
@@ -23,7 +23,7 @@ _WALL = {
 }
 
 
-class SystemSpeaker:
+class SystemSynthesizer:
     """Asks a system one utterance at a time, without control tags, which only VoxCPM2 knows.
 
     `content` names the system as configured (and the files of a directory), so that a changed one speaks anew and an
@@ -41,13 +41,13 @@ class SystemSpeaker:
         self.conditions = "; ".join(part for part in (system.kind, system.note, voice, _WALL[system.kind]) if part)
         self._texts = reference_texts or {}
 
-    def speak(self, asks: Sequence[Ask]) -> Iterator[tuple[Ask, Spoken]]:
+    def speak(self, requests: Sequence[SynthesisRequest]) -> Iterator[tuple[SynthesisRequest, Spoken]]:
         """Every ask once, in order; a failure is yielded with its reason and does not end the set."""
-        for one in asks:
+        for one in requests:
             voice = one.reference
-            outcome = ask(
+            outcome = request_speech(
                 self.system,
-                Utterance(
+                SpeechRequest(
                     one.utterance_id,
                     one.text.heard,
                     one.dialect,
@@ -68,12 +68,12 @@ class SystemSpeaker:
             yield one, Spoken(outcome.samples, outcome.sample_rate, facts=facts)
 
 
-def system_speakers(
+def system_synthesizers(
     dialect: str, file: Path = FILE, reference_texts: Mapping[str, str] | None = None
-) -> list[SystemSpeaker]:
+) -> list[SystemSynthesizer]:
     """The systems of `file` that are asked in a dialect. Raises SystemsError."""
     systems = [system for system in load_systems(file) if not system.dialects or dialect in system.dialects]
-    return [SystemSpeaker(system, reference_texts) for system in systems]
+    return [SystemSynthesizer(system, reference_texts) for system in systems]
 
 
 def _clip(voice: Reference) -> tuple[NDArray[np.float32], int]:
