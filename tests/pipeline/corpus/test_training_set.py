@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.audio import clips
-from pipeline.corpus.dedup import sound_hash
+from pipeline.corpus.dedup import samples_sha256
 from pipeline.corpus.training_set import NotAnId, TrainingSet, build_training_set, sound_file, trim
 from pipeline.lake.lake import Lake
 from pipeline.settings import Settings, Train
@@ -39,7 +39,7 @@ def segment(name: str, recording: str, start: float, samples: np.ndarray, **fiel
         "tier": "keep",
         "decision": "keep",
         "audio": {"bytes": clips.encode_flac(samples, RATE), "path": "x.flac"},
-        "audio_sha256": sound_hash(clips.to_int16(samples), RATE),
+        "audio_sha256": samples_sha256(clips.to_int16(samples), RATE),
         "sample_rate": RATE,
         "provenance": "p",
     } | fields
@@ -140,7 +140,7 @@ def test_the_official_jsonl_lies_beside_the_table_and_its_files_exist(settings: 
         assert line.keys() == {"audio", "text", "duration", "dataset_id", "dialect", "ref_audio", "ref_duration"}
         row = rows[Path(line["audio"]).stem]
         samples, rate = clips.decode_bytes(Path(line["audio"]).read_bytes())
-        assert sound_hash(clips.to_int16(samples), rate) == row["audio_sha256"]
+        assert samples_sha256(clips.to_int16(samples), rate) == row["audio_sha256"]
         assert line["duration"] == pytest.approx(len(samples) / rate, abs=1e-3)
         assert line["text"] == row["text"]
         assert Path(line["ref_audio"]).stem == row["reference_segment_id"]
