@@ -2,6 +2,7 @@
 # make check: style, types, layers and the fast tests, in minutes. make test: every test. make lint: style, types, layers.
 PYTHON ?= python3
 WORKSPACE ?= workspace
+PORT ?= 3000
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/dev.txt
@@ -20,7 +21,7 @@ check: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2
 
 ui: $(VENV)/ready
-	$(BIN)/fangyan ui --workspace $(WORKSPACE)
+	$(BIN)/fangyan ui --workspace $(WORKSPACE) --port $(PORT)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
