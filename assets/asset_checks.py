@@ -9,22 +9,20 @@ import pyarrow.parquet as pq
 from assets.metadata import bar_chart, yield_table
 from assets.partitions import batch_partitions, dialect_partitions
 from assets.resources import Workspace
-from assets.stage_assets import STAGE_OF, line_assets
 from assets.voice_assets import evaluation, training_set
-from pipeline import batches, ledger
+from pipeline import batches, ledger, stage_list
 from pipeline.lake.tables import TABLES
 from pipeline.rights import audit
-from pipeline.run import WRITER
+from pipeline.stage_list import StageEntry
 from pipeline.text.normalize import NORMALIZATION, character_errors
 
-_TABLE_OF_STAGE = {stage: table for table, stage in WRITER.items()}
 _MARGIN_SECONDS = 0.02
 
 
-def _schema_check(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
-    table = _TABLE_OF_STAGE[STAGE_OF[asset.key.to_user_string()]]
+def _schema_check(entry: StageEntry) -> dg.AssetChecksDefinition:
+    table = entry.table
 
-    @dg.asset_check(asset=asset, name="schema", blocking=True, partitions_def=batch_partitions)
+    @dg.asset_check(asset=entry.asset, name="schema", blocking=True, partitions_def=batch_partitions)
     def schema(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> dg.AssetCheckResult:
         """The file has the columns and types of its contract, and no null where none is allowed."""
         file = workspace.lake().path(table, context.partition_key)
@@ -45,14 +43,12 @@ def _schema_check(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
     return schema
 
 
-def _time_check(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
-    stage = STAGE_OF[asset.key.to_user_string()]
-
-    @dg.asset_check(asset=asset, name="conserves_time", blocking=True, partitions_def=batch_partitions)
+def _time_check(entry: StageEntry) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=entry.asset, name="conserves_time", blocking=True, partitions_def=batch_partitions)
     def conserves_time(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> dg.AssetCheckResult:
         """Every second that came in is passed on, dropped or quarantined, to the millisecond."""
-        line = ledger.LINE[: ledger.LINE.index(stage) + 1]
-        found = ledger.leaks(workspace.lake(), context.partition_key, line)
+        stages = stage_list.names()
+        found = ledger.leaks(workspace.lake(), context.partition_key, stages[: stages.index(entry.name) + 1])
         examples = [
             f"{leak.stage}: {leak.source}: {leak.seconds_in:.3f} s in, {leak.seconds_accounted:.3f} s accounted for"
             for leak in found[:20]
@@ -62,13 +58,11 @@ def _time_check(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
     return conserves_time
 
 
-def _quarantine_check(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
-    stage = STAGE_OF[asset.key.to_user_string()]
-
-    @dg.asset_check(asset=asset, name="nothing_quarantined", partitions_def=batch_partitions)
+def _quarantine_check(entry: StageEntry) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=entry.asset, name="nothing_quarantined", partitions_def=batch_partitions)
     def nothing_quarantined(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> dg.AssetCheckResult:
         """Files that could not be worked on; the rest of the batch went on."""
-        rows = workspace.lake().rows("quarantine", ledger.partition(context.partition_key, stage))
+        rows = workspace.lake().rows("quarantine", ledger.partition(context.partition_key, entry.name))
         listed = [f"{row['source']}: {row['reason']}: {row['message']}" for row in rows[:50]]
         return dg.AssetCheckResult(
             passed=not rows, severity=dg.AssetCheckSeverity.WARN, metadata={"files": len(rows), "listed": listed}
@@ -185,9 +179,15 @@ def audit_log(workspace: Workspace) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=not verdict.broken, severity=dg.AssetCheckSeverity.WARN, metadata=facts)
 
 
-check_factories = (_schema_check, _time_check, _quarantine_check)
-checks = [factory(asset) for asset in line_assets for factory in check_factories]
-checks += [
+_OF_EVERY_STAGE = (_schema_check, _time_check, _quarantine_check)
+
+
+def stage_checks() -> list[dg.AssetChecksDefinition]:
+    """The checks that every stage's asset has."""
+    return [check(entry) for entry in stage_list.STAGES for check in _OF_EVERY_STAGE]
+
+
+checks = [
     consent_coverage,
     alignment_gate,
     yield_by_reason,

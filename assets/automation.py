@@ -7,12 +7,13 @@ import dagster as dg
 from assets.dead_runs import dead_runs
 from assets.partitions import batch_partitions, dialect_partitions
 from assets.resources import Workspace
+from assets.stage_assets import GROUP
 from pipeline import batches
 
 line_job = dg.define_asset_job(
     "line_job",
-    selection=dg.AssetSelection.groups("line"),
-    description="All stages of the corpus line over one batch.",
+    selection=dg.AssetSelection.groups(GROUP),
+    description="All stages of the pipeline over one batch.",
 )
 corpus_job = dg.define_asset_job(
     "corpus_job",
@@ -33,7 +34,7 @@ benchmark_job = dg.define_asset_job(
 
 @dg.sensor(job=line_job, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
 def landed_files(context: dg.SensorEvaluationContext, workspace: Workspace) -> dg.SensorResult | dg.SkipReason:
-    """Closes batches of landed files by hours of audio and starts the line on each, some a tick.
+    """Closes batches of landed files by hours of audio and starts the pipeline on each, some a tick.
 
     The cursor is the last batch started; names are in order, so a tick that is repeated starts nothing twice.
     """
@@ -71,7 +72,7 @@ def weekly_voices(context: dg.ScheduleEvaluationContext, workspace: Workspace) -
 
 follow_line = dg.AutomationConditionSensorDefinition(
     "follow_line",
-    target=dg.AssetSelection.groups("line"),
+    target=dg.AssetSelection.groups(GROUP),
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=60,
 )

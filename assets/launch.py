@@ -14,9 +14,9 @@ from assets.definitions import build_definitions
 from assets.home import RunFailed, open_instance
 from assets.partitions import batch_partitions
 from assets.resources import Workspace
-from assets.stage_assets import STAGE_OF
 from pipeline import batches
 from pipeline.settings import Settings
+from pipeline.stage_list import STAGES
 from pipeline.takedown import takedown
 
 # What went wrong is told in RunFailed; the whole account is in the UI.
@@ -36,7 +36,9 @@ def run_pending(settings: Settings, config: Path | None, retry_quarantined: bool
     workspace = Workspace(config=str(config or ""), root=str(settings.root))
     with open_instance(settings, retry=False) as instance:
         instance.add_dynamic_partitions(batch_partitions.name or "batch", names)
-        retry = {name: {"config": {"retry_quarantined": True}} for name in STAGE_OF} if retry_quarantined else None
+        retry = (
+            {stage.asset: {"config": {"retry_quarantined": True}} for stage in STAGES} if retry_quarantined else None
+        )
         for name in names:
             _run(instance, workspace, "line_job", name, retry)
         if names:

@@ -16,26 +16,17 @@ import dagster as dg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from pipeline import ledger
+from pipeline import ledger, stage_list
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
 from pipeline.lake.tables import TABLES
 from pipeline.run import Report
 from pipeline.settings import Settings
 
-_WRITES = {
-    "ingest": "recordings",
-    "diarize": "turns",
-    "denoise": "denoised",
-    "transcribe": "transcripts",
-    "align": "alignments",
-    "score": "segments",
-}
-
 
 def stage_metadata(report: Report, settings: Settings) -> dict[str, Any]:
     """Metadata of one stage's materialization of one batch."""
-    table = _WRITES[report.stage]
+    table = stage_list.entry_of(report.stage).table
     file = Lake(settings.lake).path(table, report.batch)
     lost = {reason: round(seconds / 3600, 6) for reason, seconds in report.lost.items()}
     facts: dict[str, Any] = {
@@ -80,7 +71,7 @@ def _describe(notes: Mapping[bytes, bytes]) -> str:
 def yield_table(lake: Lake, batch: str) -> str:
     """Markdown table of the hours each stage of a batch passed, dropped and quarantined, by reason."""
     lines = ["| stage | outcome | reason | seconds |", "|---|---|---|---:|"]
-    for stage in ledger.LINE:
+    for stage in stage_list.names():
         sums: dict[tuple[str, str], float] = {}
         for row in lake.rows("ledger", ledger.partition(batch, stage)):
             key = (row["outcome"], row["reason"] or "")

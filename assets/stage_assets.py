@@ -1,31 +1,18 @@
-"""The corpus line as assets, one a stage and table; one partition is one batch. What a stage does is not here."""
+"""The stages as assets, one a stage and table, made from the stage list; one partition is one batch.
 
-import importlib
+An asset depends on the tables that its stage reads. What a stage does is not here.
+"""
 
 import dagster as dg
 
 from assets.metadata import progress_of, stage_metadata
 from assets.partitions import batch_partitions
 from assets.resources import Workspace
-from pipeline.run import build_stage, run_stage
+from pipeline import stage_list
+from pipeline.run import run_stage
+from pipeline.stage_list import StageEntry
 
-STAGE_OF = {
-    "recordings": "ingest",
-    "speaker_turns": "diarize",
-    "denoised_turns": "denoise",
-    "transcripts": "transcribe",
-    "aligned_segments": "align",
-    "scored_segments": "score",
-}
-_POOLS = {"ingest": "disk", "diarize": "gpu", "denoise": "disk", "transcribe": "gpu", "align": "gpu", "score": "disk"}
-_DESCRIPTIONS = {
-    "recordings": "Every file of the batch: decoded, hashed, measured, matched with its consent.",
-    "speaker_turns": "Who speaks when: turns that do not overlap, with an embedding for each local speaker.",
-    "denoised_turns": "Turns with RNNoise where that helps; what it did to each is kept.",
-    "transcripts": "What was said, stretch by stretch, with the recogniser's own doubts.",
-    "aligned_segments": "When each character is heard, behind a gate that refuses implausible alignments.",
-    "scored_segments": "Segments of 3 to 30 s with scores, tier and audio.",
-}
+GROUP = "stages"
 # Follows its upstream when that changes, but never past a failed blocking check.
 _FOLLOW = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
 
@@ -36,32 +23,34 @@ class StageConfig(dg.Config):
     retry_quarantined: bool = False
 
 
-def _stage_asset(name: str, upstream: list[str]) -> dg.AssetsDefinition:
-    stage_name = STAGE_OF[name]
-    version = getattr(importlib.import_module(f"pipeline.stages.{stage_name}"), stage_name.capitalize()).version
+def stage_assets() -> list[dg.AssetsDefinition]:
+    """The asset of each stage, in order."""
+    return [_stage_asset(entry, number) for number, entry in enumerate(stage_list.STAGES)]
+
+
+def _stage_asset(entry: StageEntry, number: int) -> dg.AssetsDefinition:
+    upstream = [one.asset for one in stage_list.upstream(entry)]
 
     @dg.asset(
-        name=name,
+        name=entry.asset,
         deps=upstream,
         partitions_def=batch_partitions,
-        group_name="line",
-        pool=_POOLS[stage_name],
-        code_version=version,
-        kinds={"parquet"},
-        description=_DESCRIPTIONS[name],
+        group_name=GROUP,
+        pool=entry.pool,
+        code_version=entry.stage_class.version,
+        kinds=set(entry.kinds),
+        description=entry.description,
         automation_condition=_FOLLOW if upstream else None,
+        # The ledger goes from stage to stage in the order of the list, also where no table is handed over.
+        op_tags={"dagster/priority": str(-number)},
     )
     def stage_asset(
         context: dg.AssetExecutionContext, config: StageConfig, workspace: Workspace
     ) -> dg.MaterializeResult:
         settings = workspace.settings()
-        stage = build_stage(stage_name, settings)
-        with workspace.writing(), progress_of(context, stage_name) as progress:
+        stage = entry.build(settings)
+        with workspace.writing(), progress_of(context, entry.name) as progress:
             report = run_stage(stage, context.partition_key, settings, progress, config.retry_quarantined)
         return dg.MaterializeResult(metadata=stage_metadata(report, settings))
 
     return stage_asset
-
-
-_NAMES = list(STAGE_OF)
-line_assets = [_stage_asset(name, _NAMES[max(0, number - 1) : number]) for number, name in enumerate(_NAMES)]

@@ -17,9 +17,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import batches, ledger
-from pipeline.run import Report, build_stage, run_stage
+from pipeline import batches, stage_list
+from pipeline.run import Report, run_stage
 from pipeline.settings import Settings, load_settings
+from pipeline.stage_list import build_stage
 from studio.record import record
 
 DIALECTS = ["cmn", "yue", "cmn-sichuan", "cmn-tianjin"]
@@ -47,7 +48,7 @@ def main(
 
 def _run(settings: Settings) -> list[list[Report]]:
     names = batches.names(settings.root)
-    return [[run_stage(build_stage(stage, settings), name, settings) for name in names] for stage in ledger.LINE]
+    return [[run_stage(build_stage(stage, settings), name, settings) for name in names] for stage in stage_list.names()]
 
 
 def _figures(first: list[list[Report]], second: list[list[Report]], settings: Settings) -> dict:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from cli import evaluation, finetune, init, labels, rights, speaking, studio, ui
 from cli.signals import ends_on_signals
-from cli.terminal import Config, WorkspaceFolder, offline, read_settings, say, stop
+from cli.terminal import Config, WorkspaceFolder, read_settings, say, stop
 
 app = typer.Typer(help="Dialect speech: recordings to a corpus.", no_args_is_help=True, pretty_exceptions_enable=False)
 app.command("init")(init.init)
@@ -54,7 +54,6 @@ def run(
     from pipeline import batches
 
     settings = read_settings(config, workspace)
-    offline()
     if not settings.landing.is_dir():
         stop(f"{settings.landing} does not exist; put recordings into it as <dialect>/<collection>/<file>")
     try:
@@ -80,7 +79,6 @@ def voice(
     from assets.report_asset import REPORT
 
     settings = read_settings(config, workspace)
-    offline()
     known = dialect_partitions.get_partition_keys()
     if dialect not in known:
         stop(f"there are no voices for {dialect!r}; choose one of {', '.join(known)}")
@@ -104,7 +102,6 @@ def demo(
     from studio.demo import run_demo
 
     settings = read_settings(config, workspace)
-    offline()
     try:
         with ends_on_signals():
             run_demo(settings, config, minutes, seed)
@@ -114,17 +111,19 @@ def demo(
 
 @app.command()
 def sql(
-    statement: Annotated[str, typer.Argument(help="a SELECT over the catalog's views")],
+    statement: Annotated[str, typer.Argument(help="a SELECT over the tables and summaries; SHOW TABLES lists them")],
     config: Config = None,
     workspace: WorkspaceFolder = None,
-    format: Annotated[str, typer.Option(help="table, json or csv")] = "table",
+    format: Annotated[str, typer.Option(help="table, json or csv (texts that begin with = + - @ get a ')")] = "table",
 ) -> None:
-    """Ask the catalog, read-only."""
-    from pipeline.lake.catalog import CatalogError, query, render
+    """Answer a query from the workspace's lake, read-only."""
+    from pipeline.lake.lake import Lake
+    from pipeline.lake.query import query
+    from pipeline.lake.query_result import CatalogError, render
 
     settings = read_settings(config, workspace)
     try:
-        render(query(settings.catalog, statement), format)
+        render(query(Lake(settings.lake), statement), format)
     except CatalogError as error:
         stop(str(error))
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.settings import Settings, SettingsError, load_settings
+from pipeline.text.printable import printable
 
 KEY_VARIABLE = "FANGYAN_LABEL_KEY"
 
@@ -29,31 +30,25 @@ def read_settings(config: Path | None, workspace: Path | None) -> Settings:
 
 def stop(message: str) -> NoReturn:
     """End the command with a message on standard error and exit code 1."""
-    Console(stderr=True).print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    Console(stderr=True).print(printable(message), style="red", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1)
 
 
 def say(message: str) -> None:
-    """Print a line as it is: a name in brackets is no markup, and nothing is cut."""
-    Console().print(message, markup=False, highlight=False, soft_wrap=True)
+    """Print a line as it is: a name in brackets is no markup, a control character an escape, and nothing is cut."""
+    Console().print(printable(message), markup=False, highlight=False, soft_wrap=True)
 
 
 def warn(message: str) -> None:
     """Print a line in yellow on standard error."""
-    Console(stderr=True).print(message, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    Console(stderr=True).print(printable(message), style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def add_row(table: Table, *cells: str) -> None:
     """Add cells as they are: a name in brackets is no markup."""
-    table.add_row(*(Text(cell) for cell in cells))
+    table.add_row(*(Text(printable(cell)) for cell in cells))
 
 
 def label_key() -> bytes:
     """The key that AI-content labels are signed with; empty if none is set."""
     return os.environ.get(KEY_VARIABLE, "").encode()
-
-
-def offline() -> None:
-    """Send no telemetry, and do not ask the hub for checkpoints that lie in the project."""
-    os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "0")
-    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")

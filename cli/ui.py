@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from cli.terminal import Config, WorkspaceFolder, offline, read_settings, say, stop
+from cli.terminal import Config, WorkspaceFolder, read_settings, say, stop
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_SECONDS = 0.3
@@ -38,7 +38,6 @@ def ui(
     from pipeline.settings import configuration_file
 
     settings = read_settings(config, workspace)
-    offline()
     _stop_if_taken(host, port)
     command = [sys.executable, "-m", "dagster", "dev", "--workspace", str(PROJECT / "workspace.yaml")]
     command += ["--host", host, "--port", str(port)]

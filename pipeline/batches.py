@@ -19,6 +19,7 @@ from typing import Any
 from pipeline import landing_zone
 from pipeline.audio import clips
 from pipeline.errors import BadRecording
+from pipeline.lake.files import replace_bytes
 from pipeline.landing_zone import LandedFile, Problem
 from pipeline.settings import Settings
 from pipeline.stage import Recording
@@ -196,13 +197,8 @@ def _write(workspace: Path, entries: list[_Entry]) -> str:
 
 
 def _replace(workspace: Path, name: str, entries: list[_Entry]) -> None:
-    final = workspace / _FOLDER / f"{name}.jsonl"
-    temporary = final.with_name(f".{name}.tmp")
-    with temporary.open("w", encoding="ascii") as file:
-        file.writelines(json.dumps(vars(entry)) + "\n" for entry in entries)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(final)
+    lines = "".join(json.dumps(vars(entry)) + "\n" for entry in entries)
+    replace_bytes(workspace / _FOLDER / f"{name}.jsonl", lines.encode("ascii"))
 
 
 @contextmanager

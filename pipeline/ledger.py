@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pipeline import stage_list
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
 from pipeline.stage import LedgerEntry
 
 TOLERANCE_SECONDS = 1e-3
-LINE = ("ingest", "diarize", "denoise", "transcribe", "align", "score")
 
 
 def partition(batch: str, stage: str) -> str:
@@ -34,14 +34,17 @@ class Leak:
     seconds_accounted: float
 
 
-def leaks(lake: Lake, batch: str, stages: Sequence[str] = LINE) -> list[Leak]:
-    """Every (file, stage) of a batch where the seconds that a stage accounts for differ from those passed to it."""
+def leaks(lake: Lake, batch: str, stages: Sequence[str] | None = None) -> list[Leak]:
+    """Every (file, stage) of a batch where the seconds that a stage accounts for differ from those passed to it.
+
+    `stages` are the first ones in order, by default all.
+    """
     durations = {
         row["source"]: row["duration"] or 0.0 for row in lake.rows("recordings", batch, ("source", "duration"))
     }
     expected: dict[str, float] = durations
     found = []
-    for stage in stages:
+    for stage in stages or stage_list.names():
         if not lake.path("ledger", partition(batch, stage)).exists():
             break
         accounted: dict[str, float] = defaultdict(float)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from pipeline import batches, ledger
+from pipeline import batches, ledger, stage_list
 from pipeline.engine import Done, Failure, LocalEngine
 from pipeline.lake.lake import Lake, Part, Parts
 from pipeline.lake.rows import Row, to_rows, to_table
@@ -26,14 +26,6 @@ from pipeline.stage import LedgerEntry, Recording, Stage, StageResult
 from pipeline.stages import ingest
 
 Progress = Callable[[int, int, str], None]
-WRITER = {
-    "recordings": "ingest",
-    "turns": "diarize",
-    "denoised": "denoise",
-    "transcripts": "transcribe",
-    "alignments": "align",
-    "segments": "score",
-}
 
 
 @dataclass
@@ -69,33 +61,6 @@ class _Task:
     provenance: str
 
 
-def build_stage(name: str, settings: Settings) -> Stage:
-    """The stage called `name`; its module is imported only now."""
-    if name == "ingest":
-        return ingest.Ingest(settings)
-    if name == "diarize":
-        from pipeline.stages.diarize import Diarize
-
-        return Diarize(settings)
-    if name == "denoise":
-        from pipeline.stages.denoise import Denoise
-
-        return Denoise(settings)
-    if name == "transcribe":
-        from pipeline.stages.transcribe import Transcribe
-
-        return Transcribe(settings)
-    if name == "align":
-        from pipeline.stages.align import Align
-
-        return Align(settings)
-    if name == "score":
-        from pipeline.stages.score import Score
-
-        return Score(settings)
-    raise ValueError(f"no stage is called {name!r}; there are {', '.join(ledger.LINE)}")
-
-
 def run_stage(
     stage: Stage,
     batch: str,
@@ -105,7 +70,8 @@ def run_stage(
 ) -> Report:
     """Bring the stage's table, ledger and quarantine of `batch` up to date; work whose provenance stands is reused.
 
-    `progress` is called with recordings done, recordings to do and the source just finished. Raises ModelUnavailable.
+    `progress` is called with recordings done, recordings to do and the source just finished. Raises ModelUnavailable,
+    and ValueError if the stage before has not worked on the batch.
     """
     started = time.monotonic()
     lake = Lake(settings.lake)
@@ -149,12 +115,16 @@ def _tasks(stage: Stage, batch: str, settings: Settings, lake: Lake) -> dict[str
             recording.source: _Task(recording, recording.duration, _provenance(stage, stage.content_key(recording)))
             for recording in found
         }
-    before = ledger.LINE[ledger.LINE.index(stage.name) - 1]
+    before = stage_list.before(stage.name)
+    assert before is not None
+    if not lake.path("ledger", ledger.partition(batch, before)).exists():
+        raise ValueError(f"{stage.name} cannot work on batch {batch}: {before} has not yet; run that first")
     passed: dict[str, float] = defaultdict(float)
     for row in lake.rows("ledger", ledger.partition(batch, before)):
         if row["outcome"] == "passed":
             passed[row["source"]] += row["seconds"]
-    keys = {table: _provenances(lake, batch, WRITER[table]) for table in stage.reads if table != "recordings"}
+    writers = {table: stage_list.writer_of(table) for table in stage.reads if table != "recordings"}
+    keys = {table: _provenances(lake, batch, writer) for table, writer in writers.items() if writer}
     tasks = {}
     for row in lake.rows("recordings", batch):
         source, recording_id = row["source"], row["recording_id"]

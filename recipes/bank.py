@@ -9,7 +9,6 @@ from __future__ import annotations
 import bisect
 import json
 import multiprocessing
-import os
 import random
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -22,6 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import soxr
 from numpy.typing import NDArray
+
+from pipeline.lake.files import replace_file
 
 SAMPLE_RATE = 16_000
 DIALECTS = ("cmn", "yue", "cmn-sichuan", "cmn-tianjin")
@@ -184,8 +185,9 @@ def _write_shard(shard: _Shard) -> None:
         spent[dialect] += len(samples)
         position += len(samples)
     folder = Path(shard.folder)
-    _replace(folder / f"shard-{shard.number:02d}.npy", lambda file: np.save(file, np.concatenate(audio)))
-    _replace(_index_path(folder, shard.number), lambda file: pq.write_table(pa.Table.from_pylist(rows, SCHEMA), file))
+    replace_file(folder / f"shard-{shard.number:02d}.npy", lambda file: _save(file, np.concatenate(audio)))
+    index = pa.Table.from_pylist(rows, SCHEMA)
+    replace_file(_index_path(folder, shard.number), lambda file: pq.write_table(index, file))
 
 
 def _int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
@@ -196,10 +198,6 @@ def _index_path(folder: Path, number: int) -> Path:
     return folder / f"shard-{number:02d}.parquet"
 
 
-def _replace(path: Path, write: Any) -> None:
-    partial = path.with_suffix(path.suffix + ".partial")
-    with partial.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+def _save(file: Path, samples: NDArray[np.int16]) -> None:
+    with file.open("wb") as opened:
+        np.save(opened, samples)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from pipeline.lake.files import replace_file
+
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write the state to a temporary file beside `path`, flush it to disk, then rename it over `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    """Replace the state at `path` in one step."""
+    replace_file(path, partial(torch.save, state))
 
 
 def load_state(path: Path) -> dict[str, Any] | None:

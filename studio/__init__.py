@@ -2,3 +2,7 @@
 
 Only the demo, the benchmarks and the tests import it. Nothing here is a substitute for recorded dialect speech.
 """
+
+from pipeline import telemetry
+
+telemetry.switch_off()

@@ -15,8 +15,9 @@ from rich.table import Table
 
 from assets.launch import run_pending
 from pipeline import ledger
-from pipeline.lake.catalog import query, render
 from pipeline.lake.lake import Lake
+from pipeline.lake.query import query
+from pipeline.lake.query_result import render
 from pipeline.settings import Settings
 from studio.demo_voice import make_voice, print_voice, record_sessions
 from studio.record import COLLECTION, plant_faults, record
@@ -138,7 +139,7 @@ def _print(summary: dict[str, Any], settings: Settings, console: Console) -> Non
             table.add_row(key, f"{value:.4g}" if isinstance(value, float) else str(value))
     console.print(table)
     console.print(QUESTION, highlight=False, style="dim")
-    render(query(settings.catalog, QUESTION), "table")
+    render(query(Lake(settings.lake), QUESTION))
     print_voice(summary, console)
     console.print(NOTE, style="yellow")
     console.print(f"The same figures: {settings.root / 'summary.json'}", highlight=False, soft_wrap=True)

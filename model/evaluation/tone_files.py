@@ -10,7 +10,7 @@ from typing import Any
 from model.evaluation.tone_picture import picture
 from model.evaluation.tones import ToneFidelity, confusion, curves
 from model.evaluation.utterance import NotMeasured
-from pipeline.lake.files import replace_file
+from pipeline.lake.files import replace_bytes
 
 
 def write_tones(
@@ -34,11 +34,6 @@ def write_tones(
         "confusion": {sides[model_id]: confusion(some) for model_id, some in details.items() if some},
     }
     text = json.dumps(facts, ensure_ascii=False, indent=1) + "\n"
-    replace_file(folder / "tones.json", lambda temporary: _write(temporary, text.encode()))
+    replace_bytes(folder / "tones.json", text.encode())
     if tones:
-        drawn = picture(reference, measured)
-        replace_file(folder / "tones.png", lambda temporary: _write(temporary, drawn))
-
-
-def _write(file: Path, data: bytes) -> None:
-    file.write_bytes(data)
+        replace_bytes(folder / "tones.png", picture(reference, measured))

@@ -12,6 +12,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 from model.finetune.weights import Weights
+from pipeline.lake.files import replace_bytes
 
 LATEST = "latest"
 _STATE, _MOMENTS, _AVERAGE = "training_state.json", "optimizer.safetensors", "ema.safetensors"
@@ -109,6 +110,4 @@ def claim(path: Path, identity: dict[str, Any], resuming: bool) -> None:
                 f"{path.parent}: holds a run with other settings or data; choose another folder or remove it: "
                 + "; ".join(differing)
             )
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(identity, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    replace_bytes(path, (json.dumps(identity, indent=1, ensure_ascii=False) + "\n").encode())

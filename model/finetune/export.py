@@ -15,6 +15,7 @@ from model.finetune.weights import Weights
 from model.voxcpm2 import VoxCPM2
 from model.voxcpm2.checkpoint import VAE_FILES, WEIGHTS
 from model.voxcpm2.config import write_config
+from pipeline.lake.files import replace_file
 
 
 def weights_file(kind: str) -> str:
@@ -28,10 +29,8 @@ def write_full(folder: Path, model: VoxCPM2, base: Path, weights: Weights, dtype
     The AudioVAE, which fine-tuning leaves alone, is linked or else copied.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / (WEIGHTS + ".tmp")
     content = {name: _as(each, dtype) for name, each in weights.items()}
-    save_file(content, temporary, metadata={"format": "pt"})
-    os.replace(temporary, folder / WEIGHTS)
+    replace_file(folder / WEIGHTS, lambda temporary: save_file(content, temporary, metadata={"format": "pt"}))
     write_config(model.config, folder / "config.json")
     model.tokenizer.write(folder)
     vae = next(base / name for name in VAE_FILES if (base / name).is_file())

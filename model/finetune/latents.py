@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from torch import Tensor
 from model.voxcpm2 import VoxCPM2
 from pipeline.audio import clips
 from pipeline.errors import BadRecording
+from pipeline.lake.files import replace_file
 
 SHORTEST_SECONDS = 0.5
 # More silence than this at the end of clips teaches the model not to stop.
@@ -89,11 +89,9 @@ class LatentCache:
         latents = self._model.encode_samples(torch.from_numpy(samples), continued=False)
         clip = Clip(key, len(latents), file_seconds, len(samples) / rate)
         target = self._file(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{key}.{os.getpid()}")
         about = {"file_seconds": repr(clip.file_seconds), "seconds": repr(clip.seconds)}
-        save_file({"latents": latents.float().contiguous()}, temporary, metadata=about)
-        os.replace(temporary, target)
+        tensors = {"latents": latents.float().contiguous()}
+        replace_file(target, lambda temporary: save_file(tensors, temporary, metadata=about))
         return clip
 
     def _check_length(self, seconds: float) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from model.finetune.config import LoraConfig
 from model.voxcpm2.checkpoint import difference, read_tensors
+from pipeline.lake.files import replace_bytes, replace_file
 
 WEIGHTS, CONFIG = "lora_weights.safetensors", "lora_config.json"
 _LANGUAGE_MODELS = ("base_lm.", "residual_lm.")
@@ -201,15 +201,10 @@ def read_config(folder: Path) -> LoraConfig:
 
 def save(folder: Path, tensors: Mapping[str, Tensor], config: LoraConfig, base_model: str) -> None:
     """Write both files of the published layout, each whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     content = {name: each.detach().float().cpu().contiguous() for name, each in tensors.items()}
-    temporary = folder / (WEIGHTS + ".tmp")
-    save_file(content, temporary, metadata={"format": "pt"})
-    os.replace(temporary, folder / WEIGHTS)
+    replace_file(folder / WEIGHTS, lambda temporary: save_file(content, temporary, metadata={"format": "pt"}))
     about = {"base_model": base_model, "lora_config": config.model_dump()}
-    temporary = folder / (CONFIG + ".tmp")
-    temporary.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, folder / CONFIG)
+    replace_bytes(folder / CONFIG, (json.dumps(about, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def _plain(layer: LoraLinear) -> nn.Linear:

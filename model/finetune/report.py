@@ -7,10 +7,13 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from pipeline.lake.files import replace_bytes, replace_file
 
 # {"step", "loss", "diffusion", "stop", "learning_rate", "gradient_norm"} each
 Curve = list[dict[str, float]]
@@ -54,10 +57,8 @@ def write(report: FineTuneReport) -> None:
     """curves.json and curves.png into the run's folder."""
     fields = asdict(report)
     del fields["out"]
-    _write(report.out / "curves.json", (json.dumps(fields, indent=1, ensure_ascii=False) + "\n").encode())
-    temporary = report.out / "curves.tmp.png"
-    _plot(report.train, report.dev, temporary)
-    os.replace(temporary, report.out / "curves.png")
+    replace_bytes(report.out / "curves.json", (json.dumps(fields, indent=1, ensure_ascii=False) + "\n").encode())
+    replace_file(report.out / "curves.png", partial(_plot, report.train, report.dev))
 
 
 def _plot(train: Curve, dev: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -74,10 +75,4 @@ def _plot(train: Curve, dev: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.plot(at, losses, marker="o", markersize=3, label=f"validation {code or 'no dialect'}")
     axes.set(xlabel="step", ylabel="loss", yscale="log")
     axes.legend()
-    figure.savefig(path, dpi=120)
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+    figure.savefig(path, dpi=120, format="png")

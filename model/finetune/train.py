@@ -17,6 +17,7 @@ from model.finetune.report import FineTuneReport
 from model.finetune.samples import Encoded, Sample, encode_share, prepare
 from model.voxcpm2 import load
 from model.voxcpm2.checkpoint import WEIGHTS
+from pipeline.lake.files import file_sha256
 
 __all__ = ["FineTuneReport", "fine_tune"]
 
@@ -59,7 +60,7 @@ def fine_tune(
         out.mkdir(parents=True, exist_ok=True)
         identity = {
             **config.settled(),
-            "base": _file_hash(base / WEIGHTS),
+            "base": file_sha256(base / WEIGHTS),
             "train": _fingerprint(samples),
             "dev": _fingerprint(held_out),
         }
@@ -95,8 +96,3 @@ def _fingerprint(samples: Sequence[Sample]) -> str:
         reference = sample.reference.key if sample.reference else ""
         digest.update("\0".join((sample.clip.key, reference, sample.control, sample.text, sample.dialect, "")).encode())
     return digest.hexdigest()
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

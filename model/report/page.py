@@ -19,7 +19,7 @@ from model.report import curves, numbers, rights
 from model.report.clips import Players, players
 from model.report.plots import interval
 from model.report.published import boards
-from pipeline.lake.files import replace_file
+from pipeline.lake.files import replace_bytes
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
 from pipeline.settings import PROJECT
@@ -104,7 +104,7 @@ def build(
         "media-src data:; base-uri 'none'; form-action 'none'",
     )
     data = html.encode("utf-8")
-    replace_file(out, lambda temporary: _write(temporary, data))
+    replace_bytes(out, data)
     return ReportInfo(
         out,
         len(data),
@@ -194,7 +194,3 @@ def _language(dialect: Dialect) -> str:
 
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _write(file: Path, data: bytes) -> None:
-    file.write_bytes(data)

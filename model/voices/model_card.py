@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from model.finetune.config import FineTuneConfig
+from pipeline.lake.files import replace_bytes
 from pipeline.lake.rows import Row
 from pipeline.text import dialects
 
@@ -53,8 +53,8 @@ def build_card(
 
 def write_card(folder: Path, card: dict[str, Any]) -> None:
     """card.json and README.md, each replaced in one step; the JSON last: it says that the voice is whole."""
-    _replace(folder / README, _readme(card))
-    _replace(folder / CARD, json.dumps(card, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    replace_bytes(folder / README, (_readme(card)).encode())
+    replace_bytes(folder / CARD, (json.dumps(card, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode())
 
 
 def _readme(card: dict[str, Any]) -> str:
@@ -97,10 +97,3 @@ def _readme(card: dict[str, Any]) -> str:
         "All parameters are in card.json, the loss curves in curves.json and curves.png.",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _replace(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)

@@ -5,8 +5,8 @@ Strict: missing, surplus and misshapen tensors are listed, and nothing is unpick
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from model.voxcpm2.audio_vae import AudioVAE
 from model.voxcpm2.config import VoxCPM2Config
 from model.voxcpm2.network import Network
+from pipeline.lake.files import replace_file
 
 WEIGHTS = "model.safetensors"
 VAE_FILES = ("audiovae.safetensors", "audiovae.pth")
@@ -71,10 +72,8 @@ def write_network(network: Network, path: Path, dtype: torch.dtype | None = None
 
 def write_audio_vae(vae: AudioVAE, folder: Path) -> None:
     """audiovae.pth, the published layout."""
-    path = folder / "audiovae.pth"
-    temporary = path.with_name(path.name + ".tmp")
-    torch.save({"state_dict": {name: _own(each) for name, each in vae.state_dict().items()}}, temporary)
-    os.replace(temporary, path)
+    content = {"state_dict": {name: _own(each) for name, each in vae.state_dict().items()}}
+    replace_file(folder / "audiovae.pth", partial(torch.save, content))
 
 
 def difference(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
@@ -103,9 +102,8 @@ def _fill(module: nn.Module, tensors: dict[str, Tensor], path: Path, dtype: torc
 
 
 def _write(tensors: dict[str, Tensor], path: Path) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    save_file({name: _own(each) for name, each in tensors.items()}, temporary, metadata={"format": "pt"})
-    os.replace(temporary, path)
+    content = {name: _own(each) for name, each in tensors.items()}
+    replace_file(path, lambda temporary: save_file(content, temporary, metadata={"format": "pt"}))
 
 
 def _own(tensor: Tensor) -> Tensor:

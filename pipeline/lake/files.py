@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 
-def replace_file(file: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `file`, then put it in place in one step; leaves nothing on failure."""
+def replace_file(file: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `file`, flush it to disk, then put it in place in one step.
+
+    Leaves nothing behind on failure. What a killed process left of an earlier try is removed.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     for stale in file.parent.glob(f".{_escape_glob(file.name)}.*.tmp"):
         stale.unlink(missing_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         write(temporary)
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
         temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)
@@ -22,14 +28,13 @@ def replace_file(file: Path, write: Callable[[Path], None]) -> None:
 
 def replace_bytes(file: Path, content: bytes) -> None:
     """Put `content` in place of `file` in one step, on disk when this returns."""
+    replace_file(file, lambda temporary: temporary.write_bytes(content))
 
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as target:
-            target.write(content)
-            target.flush()
-            os.fsync(target.fileno())
 
-    replace_file(file, write)
+def file_sha256(file: Path | str) -> str:
+    """SHA-256 of a file's bytes, hexadecimal; read in pieces, so memory does not grow with the file."""
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _escape_glob(name: str) -> str:

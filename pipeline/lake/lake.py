@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -34,13 +33,10 @@ def write_parquet(chunks: Iterable[pa.Table], file: Path, row_group: int = _ROW_
     def write(temporary: Path) -> None:
         iterator = iter(chunks)
         first = next(iterator)
-        with temporary.open("wb") as sink:
-            with pq.ParquetWriter(sink, first.schema, compression="zstd") as writer:
-                writer.write_table(first, row_group)
-                for chunk in iterator:
-                    writer.write_table(chunk, row_group)
-            sink.flush()
-            os.fsync(sink.fileno())
+        with pq.ParquetWriter(temporary, first.schema, compression="zstd") as writer:
+            writer.write_table(first, row_group)
+            for chunk in iterator:
+                writer.write_table(chunk, row_group)
 
     replace_file(file, write)
 

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn  # noqa: TID253
 from torch.nn import functional as F  # noqa: TID253
 
+from pipeline.lake.files import replace_bytes, replace_file
+
 SAMPLE_RATE = 16_000
 HOP = 160
 FRAME_SECONDS = HOP / SAMPLE_RATE
@@ -175,15 +177,11 @@ def save_checkpoint(folder: Path, net: AlignerNet) -> None:
     """Write `config.json` and `model.safetensors` (float32) into `folder`, each replaced whole."""
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = folder / "model.safetensors.tmp"
-    save_file({name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}, weights)
-    weights.replace(folder / "model.safetensors")
-    config = folder / "config.json.tmp"
+    weights = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
+    replace_file(folder / "model.safetensors", lambda temporary: save_file(weights, temporary))
     described = {"model_type": "fangyan-aligner", "sample_rate": SAMPLE_RATE, "frame_seconds": FRAME_SECONDS}
     described |= {"network": asdict(net.config), "label_names": list(LABELS)}
-    config.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
-    config.replace(folder / "config.json")
+    replace_bytes(folder / "config.json", (json.dumps(described, indent=2) + "\n").encode())
 
 
 def load_checkpoint(folder: Path, device: str = "cpu") -> AlignerNet:

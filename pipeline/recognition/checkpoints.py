@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from pipeline.errors import ModelUnavailable
+from pipeline.lake.files import file_sha256
 from pipeline.settings import checkpoint_path
 
 _EMBEDDED = "checkpoints/"
@@ -38,7 +39,7 @@ def fingerprint(name: str) -> str:
     for file in files:
         about = file.stat()
         digest.update(file.relative_to(path if path.is_dir() else path.parent).as_posix().encode())
-        digest.update(bytes.fromhex(_file_sha256(str(file), about.st_size, about.st_mtime_ns)))
+        digest.update(bytes.fromhex(_cached_sha256(str(file), about.st_size, about.st_mtime_ns)))
     return digest.hexdigest()
 
 
@@ -48,7 +49,6 @@ def _counts(file: Path, root: Path) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _file_sha256(path: str, size: int, mtime_ns: int) -> str:
+def _cached_sha256(path: str, size: int, mtime_ns: int) -> str:
     """SHA-256 of a file; size in bytes and mtime in nanoseconds are there to make a changed file a new cache entry."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)

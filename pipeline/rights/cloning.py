@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.lake.files import file_sha256
 from pipeline.landing_zone import Metadata
 from pipeline.rights import audit
 from pipeline.rights.consents import CONSENTS_FILE, CloningRefused, allow_cloning, read_consents
@@ -24,8 +24,7 @@ def permit(settings: Settings, references: Sequence[Path], consent_id: str | Non
     landing = settings.landing.resolve()
     grounds = []
     for reference in references:
-        with reference.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        digest = file_sha256(reference)
         gone = withdrawn.why(digest, sound_sha256(reference))
         if gone:
             raise CloningRefused(f"{reference} {gone}")

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.lake.files import replace_bytes
+from pipeline.lake.files import file_sha256, replace_bytes
 from pipeline.rights import audit
 from pipeline.rights.consents import CONSENTS_FILE, Consent, explain, read_consents
 from pipeline.settings import Settings
@@ -80,7 +80,7 @@ def check_evidence(settings: Settings, consent: Consent) -> str | None:
         return "there is no evidence"
     file = settings.landing / consent.evidence
     try:
-        found = _sha256(file)
+        found = file_sha256(file)
     except OSError as error:
         return f"{file} cannot be read: {error.strerror}"
     if consent.evidence_sha256 is None:
@@ -135,8 +135,3 @@ def _append(settings: Settings, consent: Consent) -> None:
 
 def _as_line(consent: Consent) -> dict[str, Any]:
     return consent.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

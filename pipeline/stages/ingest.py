@@ -20,6 +20,7 @@ from pipeline.audio.clips import to_int16
 from pipeline.audio.containers import mislabelled
 from pipeline.audio.decoding import AudioInfo, AudioStream
 from pipeline.errors import BadRecording
+from pipeline.lake.files import file_sha256
 from pipeline.lake.rows import Row
 from pipeline.rights import consents
 from pipeline.rights.tombstones import Withdrawn
@@ -79,12 +80,12 @@ class Ingest:
 
     def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
         self._check_unchanged(recording)
-        file_sha256 = _file_sha256(recording.path)
+        digest = file_sha256(recording.path)
         measured = _measure(recording.path)
         self._check_unchanged(recording)
         self._check_usable(recording, measured)
         covering, why = self._covering(recording)
-        gone = self._withdrawn.why(file_sha256, measured.audio_sha256)
+        gone = self._withdrawn.why(digest, measured.audio_sha256)
         status = "ok" if covering is not None or not self._bounds.require_consent else "no_consent"
         if gone:
             status, why, covering = "withdrawn", gone, None
@@ -98,7 +99,7 @@ class Ingest:
             "status": status,
             "status_detail": "; ".join(note for note in (*notes, None if allowed else why) if note) or None,
             "duplicate_of": None,
-            "file_sha256": file_sha256,
+            "file_sha256": digest,
             "audio_sha256": measured.audio_sha256,
             "bytes": Path(recording.path).stat().st_size,
             "container": measured.info.container,
@@ -179,7 +180,7 @@ def quarantine_row(recording: Recording, reason: str, message: str) -> Row:
     Never decodes: this may be the file that took its worker down.
     """
     try:
-        size, digest = os.stat(recording.path).st_size, _file_sha256(recording.path)
+        size, digest = os.stat(recording.path).st_size, file_sha256(recording.path)
     except OSError:
         size, digest = None, None
     name = digest or hashlib.sha256(recording.source.encode()).hexdigest()
@@ -255,8 +256,3 @@ def _missing_words(measured: _Measured) -> str | None:
     if measured.info.duration_exact and missing > _CLAIM_SLACK_S:
         return f"{missing:.2f} s of {measured.info.duration:.2f} s could not be decoded"
     return f"{measured.damage:.2%} of its packets are damaged" if measured.damage else None
-
-
-def _file_sha256(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,14 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pipeline import ledger
+from pipeline import ledger, stage_list
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
-from pipeline.run import WRITER
 from pipeline.takedown.extents import Withdrawal, WithdrawalExtent
 
 WITHDRAWN = "withdrawn"
-_TABLE_OF = {stage: table for table, stage in WRITER.items()}
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ def rebalances(lake: Lake, extents: Iterable[WithdrawalExtent]) -> Iterator[Reba
     withdrawal = Withdrawal({one.recording_id: one for one in partly.values()})
     for batch in lake.partitions("recordings"):
         last: dict[str, tuple[str, list[Row]]] = {}
-        for stage in ledger.LINE:
+        for stage in stage_list.names():
             rows: dict[str, list[Row]] = defaultdict(list)
             for row in lake.rows("ledger", ledger.partition(batch, stage)):
                 rows[row["source"]].append(row)
@@ -67,7 +65,7 @@ def balance(lake: Lake, changes: Iterable[Rebalance]) -> None:
 
 def _passed_on(lake: Lake, stage: str, batch: str, recording_id: str, withdrawal: Withdrawal) -> float:
     """Seconds of the rows that go, as the stage counted them for its ledger."""
-    table = _TABLE_OF[stage]
+    table = stage_list.entry_of(stage).table
     if stage == "ingest":
         return 0.0
     rows = lake.of_recording(table, batch, recording_id)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
 from pipeline import landing_zone
+from pipeline.lake.files import file_sha256
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
 from pipeline.rights.consents import CONSENTS_FILE, composed, read_consents, resolve
@@ -130,6 +130,5 @@ def _completed(
 
 def _landed_alone(settings: Settings, source: str) -> WithdrawalExtent:
     """The id is the one that ingest gives to what it cannot decode."""
-    with (settings.landing / source).open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    digest = file_sha256(settings.landing / source)
     return WithdrawalExtent(f"f-{digest[:16]}", sources=(source,), file_sha256s=(digest,))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from model.voxcpm2.audio_vae import AudioVAE
 from model.voxcpm2.config import AudioVaeConfig
+from pipeline.lake.files import replace_file
 from recipes.bank import Bank
 from recipes.voice.workers import rank_count, total
 
@@ -73,7 +73,9 @@ def encode_bank(
             values[firsts[index] : firsts[index + 1]] = encoded[row, : counts[index]]
     gathered = total(torch.from_numpy(values))
     if rank == 0:
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            np.savez(file, values=gathered.numpy(), firsts=firsts)
-        os.replace(partial, path)
+        replace_file(path, lambda file: _save(file, gathered.numpy(), firsts))
+
+
+def _save(file: Path, values: np.ndarray, firsts: np.ndarray) -> None:
+    with file.open("wb") as opened:
+        np.savez(opened, values=values, firsts=firsts)

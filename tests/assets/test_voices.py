@@ -27,8 +27,8 @@ from model.labels import labels
 from model.validation.texts import Text, write_texts
 from pipeline.audio.clips import encode_flac, to_int16
 from pipeline.corpus.dedup import samples_sha256
-from pipeline.lake.catalog import query
 from pipeline.lake.lake import Lake
+from pipeline.lake.query import query
 from pipeline.settings import PROJECT, Settings, load_settings
 
 DIALECT = "cmn-tianjin"
@@ -234,7 +234,7 @@ def test_report_and_catalog_show_the_voice(finished_voice: tuple[Settings, Path]
     assert metadata(settings, "benchmark")["report"].startswith("file://")
     counts = """SELECT (SELECT count(*) FROM training_set), (SELECT count(*) FROM validation_set),
         (SELECT count(*) FROM evaluation), (SELECT count(*) FROM models WHERE list_contains(recording_ids, 'rann'))"""
-    ((clips, utterances, measured, models),) = query(settings.catalog, counts).rows
+    ((clips, utterances, measured, models),) = query(Lake(settings.lake), counts).rows
     assert (clips, models) == (5, 1)
     assert utterances == len(spoken(settings))
     assert measured > utterances

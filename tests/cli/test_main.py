@@ -8,8 +8,6 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from pipeline.lake.catalog import build_catalog
-from pipeline.lake.lake import Lake
 from pipeline.settings import Settings
 
 
@@ -58,9 +56,8 @@ def test_a_workspace_without_landing_folder_is_told_where_to_put_recordings(tmp_
 
 
 def test_sql_reads_and_does_not_write(tmp_path: Path) -> None:
-    settings = Settings(workspace=tmp_path)
     assert fangyan("sql", "SELECT 1", "--workspace", str(tmp_path))[0] == 1
-    build_catalog(Lake(settings.lake), settings.catalog)
+    Settings(workspace=tmp_path).lake.mkdir()
     code, output = fangyan("sql", "SELECT count(*) AS n FROM segments", "--workspace", str(tmp_path), "--format", "csv")
     assert (code, output.split()) == (0, ["n", "0"])
     for statement in ("DROP VIEW segments", f"COPY segments TO '{tmp_path}/out.csv'", "SELECT nothing FROM segments"):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from pipeline import batches, ledger
+from pipeline import batches, ledger, stage_list
 from pipeline.audio.clips import encode_flac, read, to_int16
 from pipeline.corpus.build import build_corpus, build_speakers
 from pipeline.lake.lake import Lake, Part, Parts
@@ -44,7 +44,7 @@ def build(root: Path) -> Settings:
     _land(settings, samples)
     (batch,) = batches.plan(settings.landing, settings.root, settings, 0.0, close_all=True)
     rows: dict[str, list[Row]] = {name: [] for name in ("recordings", "turns", "denoised", "transcripts", "segments")}
-    books: dict[str, list[Row]] = {stage: [] for stage in ledger.LINE}
+    books: dict[str, list[Row]] = {stage: [] for stage in stage_list.names()}
     for name in TURNS:
         _add_recording(settings, name, samples[name], batch, rows, books)
     alignments = [
@@ -131,7 +131,9 @@ def _add_recording(
         )
         spoken, covered = spoken + end - start, covered + until - begin
     entry = shared | {"source": source, "outcome": "passed", "reason": ""}
-    for stage, seconds in zip(ledger.LINE, (_SECONDS[name], spoken, spoken, spoken, spoken, covered), strict=True):
+    for stage, seconds in zip(
+        stage_list.names(), (_SECONDS[name], spoken, spoken, spoken, spoken, covered), strict=True
+    ):
         books[stage].append(entry | {"stage": stage, "seconds": seconds})
     books["diarize"].append(
         entry | {"stage": "diarize", "outcome": "dropped", "reason": "non_speech", "seconds": _SECONDS[name] - spoken}

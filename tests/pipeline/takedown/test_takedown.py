@@ -21,15 +21,16 @@ from assets.launch import RunFailed, run_pending
 from cli.main import app
 from pipeline import batches, ledger
 from pipeline.audio import clips
-from pipeline.lake.catalog import query
 from pipeline.lake.lake import Lake
 from pipeline.lake.lock import writing
+from pipeline.lake.query import query
 from pipeline.lake.rows import Row
 from pipeline.lake.tables import TABLES
 from pipeline.rights import audit
 from pipeline.rights.consents import read_consents, resolve
-from pipeline.run import build_stage, run_stage
+from pipeline.run import run_stage
 from pipeline.settings import Engine, Settings
+from pipeline.stage_list import build_stage
 from pipeline.takedown import takedown
 from pipeline.takedown.plan import NothingToTakeDown
 
@@ -123,7 +124,7 @@ def test_takedown_removes_every_row_of_a_recording_and_no_other(settings: Settin
         kept = [row for row in content if row not in about]
         assert sorted(map(repr, rows(settings, table))) == sorted(map(repr, kept)), table
     assert no_leaks(settings)
-    assert query(settings.catalog, "SELECT count(*) FROM recordings").rows == [(2,)]
+    assert query(Lake(settings.lake), "SELECT count(*) FROM recordings").rows == [(2,)]
 
 
 def test_no_byte_of_a_withdrawn_voice_is_left_and_the_other_voice_is(settings: Settings) -> None:

@@ -1,0 +1,79 @@
+"""Answers one SQL statement from a lake. Nothing can be written, and nothing but the lake's tables be read."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from pipeline.lake.lake import Lake
+from pipeline.lake.query_result import CatalogError, Result
+from pipeline.lake.read_only import SCHEME, ReadOnlyLake
+from pipeline.lake.views import VIEWS, create_views, literal
+from pipeline.text.printable import printable
+
+# A PIVOT is MULTI: it finds its columns by a statement of its own.
+_READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
+
+
+def query(lake: Lake, sql: str) -> Result:
+    """Answer one SELECT, FROM, WITH, PIVOT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN from the tables and summaries.
+
+    Raises CatalogError. The statement's kind is looked at for the sake of the message; what keeps files safe is that
+    the database has no way to them but `ReadOnlyLake` (a COPY inside a WITH is a SELECT to DuckDB).
+    """
+    if not lake.root.is_dir():
+        raise CatalogError(f"{lake.root}: no lake yet; run `fangyan run` first, it makes one")
+    _check_kind(sql)
+    try:
+        with _confined(lake) as connection:
+            cursor = connection.execute(sql)
+            described = cursor.description or []
+            columns = tuple(str(column[0]) for column in described)
+            return Result(columns, tuple(str(column[1]) for column in described), cursor.fetchall())
+    except (duckdb.Error, ValueError) as error:
+        raise CatalogError(printable(_explain(error))) from None
+
+
+def _check_kind(sql: str) -> None:
+    try:
+        statements = duckdb.extract_statements(sql)
+    except (duckdb.Error, ValueError) as error:
+        raise CatalogError(str(error)) from None
+    if len(statements) != 1:
+        raise CatalogError(f"give one statement, not {len(statements)}")
+    if (kind := statements[0].type) not in _READING:
+        raise CatalogError(f"only what reads is answered (SELECT, DESCRIBE, SHOW, EXPLAIN ...), not {kind.name}")
+
+
+@contextmanager
+def _confined(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory with the views of `lake`, which opens no file but the lake's, and those for reading."""
+    files = ReadOnlyLake(lake)
+    with tempfile.TemporaryDirectory(prefix="fangyan-sql-") as spill, duckdb.connect(":memory:") as connection:
+        connection.register_filesystem(files)
+        connection.begin()
+        create_views(connection, lake, lambda table: f"{SCHEME}://{table}/*.parquet")
+        connection.commit()
+        for setting in (
+            f"temp_directory = {literal(spill)}",
+            f"allowed_directories = ['{SCHEME}://']",
+            "python_enable_replacements = false",
+            "autoinstall_known_extensions = false",
+            "autoload_known_extensions = false",
+            "enable_external_access = false",
+            "lock_configuration = true",
+        ):
+            connection.execute(f"SET {setting}")
+        yield connection
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, duckdb.CatalogException):
+        return f"{error}\nThere are: {', '.join(sorted(VIEWS))}"
+    if isinstance(error, duckdb.PermissionException) or "PermissionError" in str(error):
+        words = str(error).strip().splitlines()[-1]
+        return f"{words}\nA query reads the tables of the lake; it writes nothing and reads no other file"
+    return str(error)

@@ -1,0 +1,19 @@
+"""Text from files and names as a terminal may show it: nothing in it is obeyed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from unicodedata import category
+
+
+def printable(text: str, keep: str = "\n", escape: Callable[[str], str] = ascii) -> str:
+    """`text` with an escape for each control character and each that turns the direction of writing.
+
+    Characters of `keep` stay, and so do blanks of any width. `escape` gives a character's escape, in quotes or not.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() or letter in keep or category(letter) == "Zs" else escape(letter).strip("'\"")
+        for letter in text
+    )
