@@ -4,27 +4,13 @@ import hashlib
 
 import dagster as dg
 
+from assets.conditions import FOLLOW_WHAT_IS_SOUND
 from assets.metadata import table_schema
 from assets.resources import Workspace
 from pipeline.corpus.build import PARTITION, build_corpus, build_speakers
 from pipeline.lake.catalog import build_catalog
 from pipeline.rights.consent_store import state
 from pipeline.rights.consents import CONSENTS_FILE, read_consents
-
-# eager() with all_deps_blocking_checks_passed() would wait for ever on one batch that is missing or has failed a
-# blocking check. This starts on any batch that is sound, whatever the others do.
-_SOUND = dg.AutomationCondition.all_checks_match(
-    dg.AutomationCondition.check_passed() | dg.AutomationCondition.will_be_requested(), blocking_only=True
-)
-FOLLOW_WHAT_IS_SOUND = (
-    dg.AutomationCondition.any_deps_match(
-        (dg.AutomationCondition.newly_updated() & _SOUND)
-        | _SOUND.newly_true()
-        | dg.AutomationCondition.will_be_requested()
-    ).since_last_handled()
-    & ~dg.AutomationCondition.any_deps_in_progress()
-    & ~dg.AutomationCondition.in_progress()
-)
 
 
 @dg.asset(
@@ -60,7 +46,7 @@ def corpus(workspace: Workspace) -> dg.MaterializeResult:
     )
 
 
-@dg.asset(group_name="corpus", kinds={"parquet"}, automation_condition=dg.AutomationCondition.on_cron("0 * * * *"))
+@dg.asset(group_name="corpus", kinds={"parquet"})
 def consents(workspace: Workspace) -> dg.MaterializeResult:
     """Who agreed to which use of which recordings, as landing/consents.jsonl says it."""
     found, complaints = read_consents(workspace.settings().landing / CONSENTS_FILE)

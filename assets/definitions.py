@@ -5,27 +5,36 @@ from __future__ import annotations
 import dagster as dg
 
 from assets.alerts import alert_sensors
-from assets.asset_checks import checks, stage_checks, voice_checks
-from assets.automation import jobs, schedules, sensors
+from assets.asset_checks import asset_checks
+from assets.automation import sensors
 from assets.corpus_assets import corpus_assets
+from assets.dead_runs import dead_runs
 from assets.executor import in_one_process
-from assets.report_asset import benchmark
+from assets.jobs import jobs
+from assets.report_asset import report
 from assets.resources import Workspace
+from assets.schedules import build_schedules, read_regularly
 from assets.stage_assets import stage_assets
 from assets.voice_assets import voice_assets
 
 
 def build_definitions(workspace: Workspace | None = None) -> dg.Definitions:
-    """Everything Dagster is told, on the workspace given (default: the one that the configuration names)."""
+    """Everything Dagster is told, on the workspace given (default: the one that the configuration names).
+
+    Raises SettingsError.
+    """
+    workspace = workspace or Workspace()
+    when = workspace.settings().schedules
+    assets = [*stage_assets(), *corpus_assets, *voice_assets, report]
     return dg.Definitions(
-        assets=[*stage_assets(), *corpus_assets, *voice_assets, benchmark],
-        asset_checks=[*stage_checks(), *checks, *voice_checks],
+        assets=[read_regularly(asset, when) for asset in assets],
+        asset_checks=asset_checks(),
         jobs=jobs,
-        sensors=[*sensors, *alert_sensors],
-        schedules=schedules,
+        sensors=[dead_runs, *sensors, *alert_sensors],
+        schedules=build_schedules(when),
+        resources={"workspace": workspace},
         # A stage works in worker processes of its own; a process for each step would spend its time on imports.
         executor=in_one_process,
-        resources={"workspace": workspace or Workspace()},
     )
 
 

@@ -56,7 +56,7 @@ def run_voice(settings: Settings, config: Path | None, dialect: str, **fine_tune
     with open_instance(settings) as instance:
         ops = {"fine_tuned_model": {"config": fine_tune}} if fine_tune else {}
         _run(instance, workspace, "voice_job", dialect, ops)
-        _run(instance, workspace, "benchmark_job")
+        _run(instance, workspace, "report_job")
 
 
 def _finish_takedowns(settings: Settings) -> None:

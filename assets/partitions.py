@@ -6,8 +6,9 @@ import dagster as dg
 
 from pipeline.text import dialects
 
-# Checks on single partitions work but are still called a preview.
+# Checks on single partitions work but are still called a preview, backfill policies and code references a beta.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 batch_partitions = dg.DynamicPartitionsDefinition(name="batch")
 dialect_partitions = dg.StaticPartitionsDefinition(

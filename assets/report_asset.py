@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.corpus_assets import FOLLOW_WHAT_IS_SOUND
+from assets.conditions import FOLLOW_WHAT_IS_SOUND
 from assets.metadata import bar_chart
 from assets.resources import Workspace
 from assets.voice_assets import evaluation
@@ -13,13 +13,13 @@ REPORT = "report/index.html"
 
 @dg.asset(
     deps=[evaluation],
-    group_name="benchmark",
+    group_name="report",
     pool="disk",
     code_version="1",
     kinds={"html", "duckdb"},
     automation_condition=FOLLOW_WHAT_IS_SOUND,
 )
-def benchmark(workspace: Workspace) -> dg.MaterializeResult:
+def report(workspace: Workspace) -> dg.MaterializeResult:
     """One page that says how good each dialect's voice is, and the same numbers in the catalog."""
     from model.report import build
     from model.validation.systems.published import published_rows

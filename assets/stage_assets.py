@@ -5,16 +5,17 @@ An asset depends on the tables that its stage reads. What a stage does is not he
 
 import dagster as dg
 
+from assets.batch_runs import batches_of
+from assets.conditions import FOLLOW_CONTENT
 from assets.metadata import progress_of, stage_metadata
 from assets.partitions import batch_partitions
 from assets.resources import Workspace
-from pipeline import stage_list
+from pipeline import ledger, stage_list
+from pipeline.lake.content import content_of
 from pipeline.run import run_stage
 from pipeline.stage_list import StageEntry
 
 GROUP = "stages"
-# Follows its upstream when that changes, but never past a failed blocking check.
-_FOLLOW = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
 
 
 class StageConfig(dg.Config):
@@ -37,10 +38,11 @@ def _stage_asset(entry: StageEntry, number: int) -> dg.AssetsDefinition:
         partitions_def=batch_partitions,
         group_name=GROUP,
         pool=entry.pool,
+        backfill_policy=dg.BackfillPolicy.single_run(),
         code_version=entry.stage_class.version,
         kinds=set(entry.kinds),
         description=entry.description,
-        automation_condition=_FOLLOW if upstream else None,
+        automation_condition=FOLLOW_CONTENT if upstream else None,
         # The ledger goes from stage to stage in the order of the list, also where no table is handed over.
         op_tags={"dagster/priority": str(-number)},
     )
@@ -49,8 +51,17 @@ def _stage_asset(entry: StageEntry, number: int) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         settings = workspace.settings()
         stage = entry.build(settings)
-        with workspace.writing(), progress_of(context, entry.name) as progress:
-            report = run_stage(stage, context.partition_key, settings, progress, config.retry_quarantined)
-        return dg.MaterializeResult(metadata=stage_metadata(report, settings))
+        wanted = batches_of(context, workspace)
+        for batch in wanted:
+            with workspace.writing(), progress_of(context, entry.name) as progress:
+                report = run_stage(stage, batch, settings, progress, config.retry_quarantined)
+            context.add_asset_metadata(stage_metadata(report, settings), partition_key=batch)
+        written = [one for batch in wanted for one in _written(entry, batch)]
+        return dg.MaterializeResult(data_version=dg.DataVersion(content_of(workspace.lake(), written)))
 
     return stage_asset
+
+
+def _written(entry: StageEntry, batch: str) -> list[tuple[str, str]]:
+    """Tables and partitions that say what the stage made of a batch."""
+    return [(entry.table, batch), ("ledger", ledger.partition(batch, entry.name))]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from assets.conditions import FOLLOW_CONTENT
 from assets.metadata import bar_chart, figures_table, progress_of, table_schema
 from assets.partitions import dialect_partitions
 from assets.resources import Workspace
@@ -19,16 +20,6 @@ from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from model.finetune.config import FineTuneConfig
-
-# By content, not by time: consents are read every hour and corpus is built by night, mostly without any change.
-_FOLLOW = (
-    dg.AutomationCondition.any_deps_match(
-        dg.AutomationCondition.data_version_changed() | dg.AutomationCondition.will_be_requested()
-    ).since_last_handled()
-    & dg.AutomationCondition.all_deps_blocking_checks_passed()
-    & ~dg.AutomationCondition.any_deps_in_progress()
-    & ~dg.AutomationCondition.in_progress()
-)
 
 
 class FineTuneRun(dg.Config):
@@ -41,7 +32,7 @@ class FineTuneRun(dg.Config):
     seed: int | None = None
 
 
-@dg.asset(group_name="voice", kinds={"pytorch"}, automation_condition=dg.AutomationCondition.on_cron("30 2 * * *"))
+@dg.asset(group_name="voice", kinds={"pytorch"})
 def base_voice(workspace: Workspace) -> dg.MaterializeResult:
     """The checkpoint that voices are fine-tuned from, by the hash of its files; a new one makes them stale."""
     from model.voices.training import base_of
@@ -59,7 +50,6 @@ def base_voice(workspace: Workspace) -> dg.MaterializeResult:
     pool="disk",
     code_version=TRAINING_SET_VERSION,
     kinds={"parquet"},
-    automation_condition=_FOLLOW,
 )
 def training_set(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
     """Clips that policy and consent allow, each with a reference clip; JSON Lines for VoxCPM's trainer beside them."""
@@ -132,7 +122,7 @@ def fine_tuned_model(
     pool="gpu",
     code_version="1",
     kinds={"parquet", "pytorch"},
-    automation_condition=_FOLLOW,
+    automation_condition=FOLLOW_CONTENT,
 )
 def validation_set(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
     """The same texts in the same voices by base, fine-tuned model and other systems; AI-generated, all labelled."""
@@ -168,7 +158,7 @@ def validation_set(context: dg.AssetExecutionContext, workspace: Workspace) -> d
     pool="gpu",
     code_version="1",
     kinds={"parquet"},
-    automation_condition=_FOLLOW,
+    automation_condition=FOLLOW_CONTENT,
 )
 def evaluation(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
     """Every metric of every utterance, and over all of them with intervals, base against fine-tuned paired."""

@@ -44,6 +44,20 @@ class _Entry:
     withdrawn: bool = False
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """Landed files that are in no batch yet; `closes` is when the oldest has waited long enough, in epoch seconds."""
+
+    files: int = 0
+    seconds: float = 0.0
+    closes: float | None = None
+
+
+def is_name(text: str) -> bool:
+    """Whether a batch could be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
 def names(workspace: Path) -> list[str]:
     """All batches in the order in which they were closed."""
     folder = workspace / _FOLDER
@@ -62,12 +76,10 @@ def plan(
     time changed counts as new. Planning again without new files makes nothing.
     """
     with _locked(workspace):
-        known = _latest(workspace)
         files = [
             file
-            for file in landing_zone.scan(landing).files
-            if (close_all or file.age(now) >= settings.batches.settle_seconds)
-            and (file.source not in known or known[file.source] != (file.bytes, file.mtime_ns))
+            for file in _in_no_batch(landing, workspace)
+            if close_all or file.age(now) >= settings.batches.settle_seconds
         ]
         # In the order in which they were written: of two files with the same audio the first one stays.
         files.sort(key=lambda file: (file.mtime_ns, file.source))
@@ -79,6 +91,16 @@ def plan(
             if limit is not None and len(made) >= limit:
                 break
         return made
+
+
+def waiting(landing: Path, workspace: Path, settings: Settings) -> Waiting:
+    """What the next batch would take if it were closed now; seconds of audio as the containers claim."""
+    files = _in_no_batch(landing, workspace)
+    if not files:
+        return Waiting()
+    seconds = sum(_duration(str(landing / file.source), file.bytes, file.mtime_ns) for file in files)
+    closes = min(file.arrived for file in files) + settings.batches.max_wait_hours * 3600
+    return Waiting(len(files), seconds, closes)
 
 
 def recordings(landing: Path, workspace: Path, batch: str) -> list[Recording]:
@@ -130,6 +152,16 @@ def withdraw(workspace: Path, whole: Collection[str], in_part: Collection[str]) 
 def problems(landing: Path) -> list[Problem]:
     """Everything in the landing zone that somebody has to mend: files that no batch takes, metadata, consents."""
     return landing_zone.scan(landing, with_metadata=True).problems
+
+
+def _in_no_batch(landing: Path, workspace: Path) -> list[LandedFile]:
+    """Files that are new, or changed since the batch that holds them."""
+    known = _latest(workspace)
+    return [
+        file
+        for file in landing_zone.scan(landing).files
+        if file.source not in known or known[file.source] != (file.bytes, file.mtime_ns)
+    ]
 
 
 def _fill(

@@ -11,8 +11,9 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipeline.project import INSTALLED, PROJECT
 
@@ -233,6 +234,15 @@ class Schedules(_Section):
     base_voice: str = Field(default="30 2 * * *", description="the base voice's files are looked at")
     nightly: str = Field(default="0 3 * * *", description="speakers, corpus and catalog are rebuilt")
     weekly_voices: str = Field(default="0 4 * * 0", description="voices are trained and judged")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ValueError("no time zone is called so; take one such as Asia/Shanghai or UTC") from None
+        return name
 
 
 class Settings(_Section):

@@ -113,6 +113,17 @@ def build_training_set(lake: Lake, settings: Settings, dialect: str, on: date | 
     return made
 
 
+def dialects_with_speech(lake: Lake) -> set[str]:
+    """Codes of the dialects that the corpus keeps a segment of, and of those that a training set has clips of."""
+    corpus = lake.read("corpus", None, ("segment_id", "decision"))
+    kept = corpus.filter(pc.field("decision") == "keep")["segment_id"].combine_chunks()
+    found = set(lake.read("training_set", None, ("dialect",))["dialect"].to_pylist())
+    for partition in lake.partitions("segments"):
+        table = lake.read("segments", partition, ("segment_id", "dialect"))
+        found |= set(table.filter(pc.field("segment_id").isin(kept))["dialect"].unique().to_pylist())
+    return found
+
+
 def permitted(
     lake: Lake, settings: Settings, dialect: str, scope: str, on: date | None = None
 ) -> tuple[dict[str, str], list[str]]:

@@ -18,10 +18,11 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from assets.automation import weekly_voices
+from assets.automation import new_training_sets
 from assets.definitions import build_definitions
 from assets.launch import RunFailed, open_instance, run_voice
 from assets.resources import Workspace
+from assets.schedules import build_schedules
 from model.evaluation.promotion import decide
 from model.labels import labels
 from model.validation.texts import Text, write_texts
@@ -231,7 +232,7 @@ def test_report_and_catalog_show_the_voice(finished_voice: tuple[Settings, Path]
     page = (settings.root / "report" / "index.html").read_text(encoding="utf-8")
     (model,) = Lake(settings.lake).rows("models", DIALECT)
     assert model["model_id"] in page
-    assert metadata(settings, "benchmark")["report"].startswith("file://")
+    assert metadata(settings, "report")["report"].startswith("file://")
     counts = """SELECT (SELECT count(*) FROM training_set), (SELECT count(*) FROM validation_set),
         (SELECT count(*) FROM evaluation), (SELECT count(*) FROM models WHERE list_contains(recording_ids, 'rann'))"""
     ((clips, utterances, measured, models),) = query(Lake(settings.lake), counts).rows
@@ -269,7 +270,7 @@ def test_a_consent_taken_back_makes_another_model_without_that_voice(
 def test_with_too_little_speech_nothing_is_trained_and_the_check_says_so(corpus_only: Path, tmp_path: Path) -> None:
     settings, config = copy_of(corpus_only, tmp_path / "workspace")
     write_consents(settings.root, [])
-    with pytest.raises(RunFailed, match="enough_speech"):
+    with pytest.raises(RunFailed, match="has 0 s of speech to train on"):
         run_voice(settings, config, DIALECT)
     assert not (settings.root / "models").exists()
     definitions = build_definitions(Workspace(config=str(config), root=str(settings.root)))
@@ -363,7 +364,44 @@ def made(name: str, content: str, partition: str | None = None) -> dg.AssetMater
     return dg.AssetMaterialization(name, partition=partition, tags=tags)
 
 
-def test_training_sets_follow_what_the_corpus_holds_and_the_rest_follows_the_model(corpus_only: Path) -> None:
+def asked_for(instance: dg.DagsterInstance, workspace: Workspace) -> list[str | None]:
+    """Dialects whose training sets the sensor asks for."""
+    result = new_training_sets(dg.build_sensor_context(instance=instance, resources={"workspace": workspace}))
+    assert isinstance(result, dg.SensorResult)
+    assert {request.tags["dagster/priority"] for request in result.run_requests or []} <= {"-10"}
+    return [request.partition_key for request in result.run_requests or []]
+
+
+def test_a_training_set_is_asked_for_where_there_is_speech_when_corpus_or_consents_changed(corpus_only: Path) -> None:
+    workspace = Workspace(config=str(corpus_only / "fangyan.toml"), root=str(corpus_only))
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert asked_for(instance, workspace) == []
+        for asset in ("corpus", "consents"):
+            instance.report_runless_asset_event(made(asset, "one"))
+        assert asked_for(instance, workspace) == [DIALECT]
+        inputs = {f"dagster/input_data_version/{asset}": "one" for asset in ("corpus", "consents")}
+        built = dg.AssetMaterialization("training_set", partition=DIALECT, tags=inputs)
+        instance.report_runless_asset_event(built)
+        # Made again with the same content: nothing to do.
+        instance.report_runless_asset_event(made("corpus", "one"))
+        assert asked_for(instance, workspace) == []
+        instance.report_runless_asset_event(made("consents", "two"))
+        assert asked_for(instance, workspace) == [DIALECT]
+
+
+def test_a_training_set_notes_what_it_was_made_from(finished_voice: tuple[Settings, Path], tmp_path: Path) -> None:
+    settings, config = copy_of(finished_voice[0].root, tmp_path / "workspace")
+    workspace = Workspace(config=str(config), root=str(settings.root))
+    with open_instance(settings) as instance:
+        for asset in ("corpus", "consents"):
+            instance.report_runless_asset_event(made(asset, "one"))
+        assert asked_for(instance, workspace) == [DIALECT]
+    run_voice(settings, config, DIALECT)
+    with open_instance(settings) as instance:
+        assert asked_for(instance, workspace) == []
+
+
+def test_what_speaks_and_is_judged_follows_the_model(corpus_only: Path) -> None:
     workspace = Workspace(config=str(corpus_only / "fangyan.toml"), root=str(corpus_only))
     definitions = build_definitions(workspace)
     with dg.DagsterInstance.ephemeral() as instance:
@@ -375,29 +413,37 @@ def test_training_sets_follow_what_the_corpus_holds_and_the_rest_follows_the_mod
                 instance.report_runless_asset_event(event)
             result = dg.evaluate_automation_conditions(definitions, instance, cursor=cursor)
             cursor = result.cursor
-            names = ("training_set", "fine_tuned_model", "validation_set", "evaluation", "benchmark")
+            names = ("training_set", "fine_tuned_model", "validation_set", "evaluation", "report")
             return {
                 name: set(result.get_requested_partitions(dg.AssetKey(name)))
                 for name in names
                 if result.get_num_requested(dg.AssetKey(name))
             }
 
-        first = requested(made("corpus", "one"), made("consents", "one"))
-        assert first.keys() == {"training_set"}
-        assert DIALECT in first["training_set"]
-        assert requested(*(made("training_set", "none", code) for code in first["training_set"] if code)) == {}
-        # Made again with the same content: nothing to do.
-        assert requested(made("corpus", "one"), made("consents", "one")) == {}
-        assert requested(made("consents", "two")).keys() == {"training_set"}
+        assert requested(made("corpus", "one"), made("consents", "one"), made("training_set", "one", DIALECT)) == {}
         followers = requested(made("fine_tuned_model", "model", DIALECT))
         assert followers == {"validation_set": {DIALECT}, "evaluation": {DIALECT}}
-        assert requested(made("evaluation", "figures", DIALECT)).keys() == {"benchmark"}
+        assert requested(made("evaluation", "figures", DIALECT)).keys() == {"report"}
+        # Judged again with the same figures: nothing to do.
+        assert requested(made("evaluation", "figures", DIALECT)) == {}
+
+
+def test_a_training_set_without_speech_is_a_green_run(corpus_only: Path, tmp_path: Path) -> None:
+    settings, config = copy_of(corpus_only, tmp_path / "workspace")
+    write_consents(settings.root, [])
+    definitions = build_definitions(Workspace(config=str(config), root=str(settings.root)))
+    job = definitions.get_repository_def().get_job("voice_job")
+    with dg.DagsterInstance.ephemeral() as instance:
+        chosen = [dg.AssetKey("training_set")]
+        result = job.execute_in_process(instance=instance, partition_key=DIALECT, asset_selection=chosen)
+    assert result.success
 
 
 def test_the_weekly_schedule_asks_for_dialects_that_have_something_to_learn(
     finished_voice: tuple[Settings, Path],
 ) -> None:
     settings, config = finished_voice
+    _, weekly_voices = build_schedules(settings.schedules)
     found = weekly_voices(
         dg.build_schedule_context(
             scheduled_execution_time=datetime.datetime(2026, 11, 29, 4, tzinfo=datetime.UTC),

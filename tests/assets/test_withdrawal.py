@@ -14,7 +14,7 @@ from audio_traces import pcm, traces, windows
 from test_run import copy_of, latest
 
 from assets.launch import RunFailed, run_pending
-from assets.report_asset import REPORT, benchmark
+from assets.report_asset import REPORT, report
 from assets.resources import Workspace
 from pipeline import ledger
 from pipeline.audio import clips
@@ -94,7 +94,7 @@ def test_the_report_is_not_made_while_a_takedown_is_half_way(tmp_path: Path) -> 
     journal.write(settings, make_plan(settings, "recording", gone))
     workspace = Workspace(root=str(settings.root))
     with dg.DagsterInstance.ephemeral() as instance:
-        assert dg.materialize([benchmark], instance=instance, resources={"workspace": workspace}).success
+        assert dg.materialize([report], instance=instance, resources={"workspace": workspace}).success
     left = Lake(settings.lake).rows("validation_set")
     assert len(left) == len(spoken) - 1
     assert gone not in {row["reference_recording_id"] for row in left}
