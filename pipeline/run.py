@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
-from functools import partial
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
-from typing import Any
 
 import pyarrow.compute as pc
 
-from pipeline import batches, ledger, stage_list
+from pipeline import ledger, stage_list
 from pipeline.engine import Done, Failure, LocalEngine
 from pipeline.lake.lake import Lake, Part, Parts
 from pipeline.lake.rows import Row, to_rows, to_table
 from pipeline.lake.tables import TABLES
-from pipeline.rights.consents import CONSENTS_FILE, read_consents
 from pipeline.settings import Settings
 from pipeline.stage import LedgerEntry, Recording, Stage, StageResult
-from pipeline.stages import ingest
+from pipeline.tasks import Task, tasks_of
 
 Progress = Callable[[int, int, str], None]
 
@@ -54,13 +48,6 @@ class Report:
         return self.seconds_recomputed / self.wall_seconds if self.recomputed and self.wall_seconds else 0.0
 
 
-@dataclass(frozen=True)
-class _Task:
-    recording: Recording
-    seconds_in: float
-    provenance: str
-
-
 def run_stage(
     stage: Stage,
     batch: str,
@@ -75,10 +62,7 @@ def run_stage(
     """
     started = time.monotonic()
     lake = Lake(settings.lake)
-    tasks = _tasks(stage, batch, settings, lake)
-    before = _provenances(lake, batch, stage.name)
-    for source in _withdrawn_in_part(batch, settings, lake) & tasks.keys() & before.keys():
-        tasks[source] = replace(tasks[source], provenance=before[source])
+    tasks = tasks_of(stage, batch, settings, lake)
     parts = Parts(lake, stage.name, batch, stage.writes)
     done = _standing(stage, batch, lake, tasks, retry_quarantined)
     report = Report(stage.name, batch, recordings=len(tasks))
@@ -88,9 +72,10 @@ def run_stage(
         if task is not None and task.provenance == part.provenance:
             done.setdefault(part.source, part)
     report.reused = len(done)
-    pending = [task for source, task in tasks.items() if source not in done]
+    pending = [task for source, task in tasks.items() if source not in done and not task.refusal]
+    done |= {source: _refused(stage, task) for source, task in tasks.items() if task.refusal and source not in done}
     engine = LocalEngine(settings.workers, settings.engine.attempts, settings.engine.recording_timeout_s)
-    for finished in engine.run(stage, [task.recording for task in pending], partial(_upstream, stage, lake)):
+    for finished in engine.run(stage, [task.recording for task in pending], _upstream(stage, lake)):
         part = _part(stage, tasks[finished.recording.source], finished)
         parts.put(part)
         done[part.source] = part
@@ -107,84 +92,23 @@ def run_stage(
     return report
 
 
-def _tasks(stage: Stage, batch: str, settings: Settings, lake: Lake) -> dict[str, _Task]:
-    """What the stage has to look at in this batch, by source."""
-    if isinstance(stage, ingest.Ingest):
-        found = batches.recordings(settings.landing, settings.root, batch)
-        return {
-            recording.source: _Task(recording, recording.duration, _provenance(stage, stage.content_key(recording)))
-            for recording in found
+def _upstream(stage: Stage, lake: Lake) -> Callable[[Recording], dict[str, list[Row]]]:
+    """What the stage reads of a recording; tables that no stage writes are read once, now, and given whole."""
+    whole = {table: lake.rows(table) for table in stage.reads if stage_list.writer_of(table) is None}
+
+    def rows_of(recording: Recording) -> dict[str, list[Row]]:
+        own = {
+            table: to_rows(lake.of_recording(table, recording.batch, recording.recording_id))
+            for table in stage.reads
+            if table not in whole
         }
-    before = stage_list.before(stage.name)
-    assert before is not None
-    if not lake.path("ledger", ledger.partition(batch, before)).exists():
-        raise ValueError(f"{stage.name} cannot work on batch {batch}: {before} has not yet; run that first")
-    passed: dict[str, float] = defaultdict(float)
-    for row in lake.rows("ledger", ledger.partition(batch, before)):
-        if row["outcome"] == "passed":
-            passed[row["source"]] += row["seconds"]
-    writers = {table: stage_list.writer_of(table) for table in stage.reads if table != "recordings"}
-    keys = {table: _provenances(lake, batch, writer) for table, writer in writers.items() if writer}
-    tasks = {}
-    for row in lake.rows("recordings", batch):
-        source, recording_id = row["source"], row["recording_id"]
-        if passed.get(source, 0.0) <= 0.0:
-            continue
-        content: dict[str, Any] = {table: keys[table].get(source) for table in keys}
-        content |= {"recording": recording_id, "dialect": row["dialect"]}
-        if "recordings" in stage.reads:
-            content["row"] = {key: value for key, value in row.items() if key not in ("provenance", "batch")}
-        recording = Recording(
-            source=source,
-            path=str(settings.landing / source),
-            batch=batch,
-            dialect=row["dialect"],
-            collection=row["collection"],
-            recording_id=recording_id,
-            duration=row["duration"],
-            sample_rate=row["sample_rate"],
-            metadata=row["metadata"],
-        )
-        tasks[source] = _Task(recording, passed[source], _provenance(stage, content))
-    return tasks
+        return whole | own
 
-
-def _withdrawn_in_part(batch: str, settings: Settings, lake: Lake) -> set[str]:
-    """Sources whose file was withdrawn with one of its speakers: what the others left stands while its consent does.
-
-    It cannot be computed again. One whose consent ended is given to its stage, which no longer finds the file.
-    """
-    sources = batches.withdrawn(settings.root, batch)
-    if not sources or not settings.ingest.require_consent:
-        return sources
-    consents = {one.consent_id: one for one in read_consents(settings.landing / CONSENTS_FILE)[0]}
-    rows = lake.rows("recordings", batch, ("source", "consent_id"))
-    covering = {row["source"]: consents.get(row["consent_id"]) for row in rows}
-    today = date.today()
-    return {
-        source
-        for source in sources
-        if (consent := covering.get(source)) and consent.refusal(ingest.SCOPE, today) is None
-    }
-
-
-def _upstream(stage: Stage, lake: Lake, recording: Recording) -> dict[str, list[Row]]:
-    """The recording's rows of every table that the stage reads."""
-    return {table: to_rows(lake.of_recording(table, recording.batch, recording.recording_id)) for table in stage.reads}
-
-
-def _provenances(lake: Lake, batch: str, stage: str) -> dict[str, str]:
-    partition = ledger.partition(batch, stage)
-    return {row["source"]: row["provenance"] for row in lake.rows("ledger", partition, ("source", "provenance"))}
-
-
-def _provenance(stage: Stage, content: Any) -> str:
-    facts = [stage.name, stage.version, stage.parameters(), content]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    return rows_of
 
 
 def _standing(
-    stage: Stage, batch: str, lake: Lake, tasks: Mapping[str, _Task], retry_quarantined: bool
+    stage: Stage, batch: str, lake: Lake, tasks: Mapping[str, Task], retry_quarantined: bool
 ) -> dict[str, Part]:
     """What the tables on disk already hold under the right provenance."""
     partition = ledger.partition(batch, stage.name)
@@ -205,7 +129,8 @@ def _standing(
     }
     if not current:
         return {}
-    column = "source" if stage.writes == "recordings" else "recording_id"
+    # A table about files names them; files with the same audio share their recording_id.
+    column = "source" if "source" in TABLES[stage.writes].names else "recording_id"
     table = lake.read(stage.writes, batch)
     standing = {}
     for source, entries in current.items():
@@ -215,50 +140,57 @@ def _standing(
     return standing
 
 
-def _part(stage: Stage, task: _Task, done: Done) -> Part:
-    recording = done.recording
-    result, failure = done.result, done.failure
-    seconds_in = task.seconds_in
-    if result is not None and isinstance(stage, ingest.Ingest):
-        seconds_in = float(result.rows[0]["duration"])
-        recording_id = str(result.rows[0]["recording_id"])
-    else:
-        recording_id = recording.recording_id
-    if result is not None and ledger.imbalance(result.ledger, seconds_in) > ledger.TOLERANCE_SECONDS:
-        accounted = sum(entry.seconds for entry in result.ledger)
-        words = f"{recording.source}: {stage.name} was given {seconds_in:.3f} s and accounts for {accounted:.3f} s"
-        result, failure = None, Failure("unbalanced_ledger", words, "", 1)
+def _part(stage: Stage, task: Task, done: Done) -> Part:
+    """What is kept of a finished recording; one that failed, or whose ledger does not add up, goes to quarantine."""
+    recording, result, failure = done.recording, done.result, done.failure
+    if result is not None:
+        seconds_in = task.seconds_in if result.seconds is None else result.seconds
+        if ledger.imbalance(result.ledger, seconds_in) > ledger.TOLERANCE_SECONDS:
+            accounted = sum(entry.seconds for entry in result.ledger)
+            words = f"{recording.source}: {stage.name} was given {seconds_in:.3f} s and accounts for {accounted:.3f} s"
+            result, failure = None, Failure("unbalanced_ledger", words, "", 1)
     if result is None:
         assert failure is not None
-        result = StageResult()
-        if isinstance(stage, ingest.Ingest):
-            row = ingest.quarantine_row(recording, failure.reason, failure.message)
-            result.rows, recording_id, seconds_in = [row], str(row["recording_id"]), float(row["duration"] or 0.0)
+        result = stage.given_up(recording, failure.reason, failure.message)
+        seconds_in = task.seconds_in if result.seconds is None else result.seconds
         result.ledger = [LedgerEntry("quarantined", seconds_in, failure.reason)]
-    shared = {"batch": recording.batch, "provenance": task.provenance}
-    named = {"source": recording.source, "recording_id": recording_id, "stage": stage.name} | shared
     quarantine = []
     if failure is not None:
         facts = {"reason": failure.reason, "message": failure.message}
-        quarantine = [named | facts | {"traceback": failure.traceback, "attempts": failure.attempts}]
+        facts |= {"traceback": failure.traceback, "attempts": failure.attempts}
+        quarantine = [_named(stage, task, result) | facts]
+    return _kept(stage, task, result, quarantine)
+
+
+def _refused(stage: Stage, task: Task) -> Part:
+    """What is kept of a recording that may not be used any more: no rows, its seconds dropped."""
+    return _kept(stage, task, StageResult(ledger=[LedgerEntry("dropped", task.seconds_in, task.refusal)]), [])
+
+
+def _kept(stage: Stage, task: Task, result: StageResult, quarantine: list[Row]) -> Part:
+    shared = {"batch": task.recording.batch, "provenance": task.provenance}
     return Part(
-        source=recording.source,
+        source=task.recording.source,
         provenance=task.provenance,
         rows=to_table(stage.writes, [row | shared for row in result.rows]),
-        ledger=[
-            named | {"outcome": entry.outcome, "reason": entry.reason, "seconds": entry.seconds}
-            for entry in result.ledger
-        ],
+        ledger=[_named(stage, task, result) | asdict(entry) for entry in result.ledger],
         quarantine=quarantine,
     )
+
+
+def _named(stage: Stage, task: Task, result: StageResult) -> Row:
+    recording = task.recording
+    recording_id = result.recording_id or recording.recording_id
+    named = {"source": recording.source, "recording_id": recording_id, "stage": stage.name}
+    return named | {"batch": recording.batch, "provenance": task.provenance}
 
 
 def _write(stage: Stage, batch: str, lake: Lake, parts: Sequence[Part], changed: bool) -> None:
     """Table first, ledger last: a ledger on disk says that the rest is there."""
     partition = ledger.partition(batch, stage.name)
-    if stage.writes == "recordings":
-        parts, marked = _mark_duplicates(batch, lake, parts)
-        changed |= marked
+    if stage.compares:
+        parts, reconciled = _reconcile(stage, batch, lake, parts)
+        changed |= reconciled
     listed = {row["source"] for row in lake.rows("ledger", partition, ("source",))}
     if not changed and listed == {part.source for part in parts} and lake.path("ledger", partition).exists():
         return
@@ -267,33 +199,31 @@ def _write(stage: Stage, batch: str, lake: Lake, parts: Sequence[Part], changed:
     lake.write("ledger", partition, [row for part in parts for row in part.ledger])
 
 
-def _mark_duplicates(batch: str, lake: Lake, parts: Sequence[Part]) -> tuple[list[Part], bool]:
-    """Set aside files whose decoded audio landed before; says too whether that differs from what the rows said."""
-    rows = [to_rows(part.rows)[0] for part in parts]
-    before = [(row["status"], row["duplicate_of"]) for row in rows]
-    for row in rows:
-        if row["status"] == "duplicate":
-            row |= {"status": "ok", "status_detail": None, "duplicate_of": None}
-    columns = ("source", "batch", "status", "audio_sha256")
-    earlier = {
-        row["audio_sha256"]: row["source"]
-        for row in lake.rows("recordings", None, columns)
-        if (len(row["batch"]), row["batch"]) < (len(batch), batch) and row["status"] == "ok"
-    }
-    repeated = {row["source"] for row in ingest.resolve_duplicates(rows, earlier)}
-    marked = [
-        replace(part, rows=to_table("recordings", [row]), ledger=_ledger_of(part, row, part.source in repeated))
-        for part, row in zip(parts, rows, strict=True)
-    ]
-    return marked, before != [(row["status"], row["duplicate_of"]) for row in rows]
+def _reconcile(stage: Stage, batch: str, lake: Lake, parts: Sequence[Part]) -> tuple[list[Part], bool]:
+    """Parts after the stage has compared them with one another and with earlier batches, and whether any changed.
+
+    Ledger rows keep their ids and provenance: only outcome, seconds and reason are the stage's.
+    """
+    columns = ("batch", *stage.compares)
+    earlier = [row for row in lake.rows(stage.writes, None, columns) if _order(row["batch"]) < _order(batch)]
+    changed = stage.reconcile({part.source: _result(part) for part in parts}, earlier)
+    return [_changed(stage, part, changed.get(part.source)) for part in parts], bool(changed)
 
 
-def _ledger_of(part: Part, row: Row, duplicate: bool) -> list[Row]:
-    if duplicate:
-        return [part.ledger[0] | {"outcome": "dropped", "reason": "duplicate"}]
-    if row["status"] == "ok":
-        return [part.ledger[0] | {"outcome": "passed", "reason": ""}]
-    return part.ledger
+def _order(batch: str) -> tuple[int, str]:
+    return len(batch), batch
+
+
+def _result(part: Part) -> StageResult:
+    entries = [LedgerEntry(row["outcome"], row["seconds"], row["reason"]) for row in part.ledger]
+    return StageResult(to_rows(part.rows), entries)
+
+
+def _changed(stage: Stage, part: Part, result: StageResult | None) -> Part:
+    if result is None:
+        return part
+    entries = [part.ledger[0] | asdict(entry) for entry in result.ledger]
+    return replace(part, rows=to_table(stage.writes, result.rows), ledger=entries)
 
 
 def _summarize(report: Report, stage: Stage, lake: Lake) -> None:

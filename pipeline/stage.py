@@ -5,13 +5,22 @@ The engine, lake, ledger, reuse, quarantine and Dagster know nothing else about 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 from pipeline.lake.rows import Row
 
 Outcome = Literal["passed", "dropped", "quarantined"]
+
+
+@dataclass(frozen=True)
+class Permission:
+    """What the consents say about a recording: the id of the one that covers it, or None, and why."""
+
+    consent_id: str | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -21,7 +30,7 @@ class Recording:
     `source` is the path below the landing folder, `path` the file to read. `recording_id` is empty before ingest, which
     derives it from the decoded audio. `duration` is in seconds (for ingest: as the container claims, 0 if unknown).
     `size` (bytes) and `mtime_ns` are those of the file when its batch was closed, 0 after ingest. `metadata` are the
-    free columns that came with the file.
+    free columns that came with the file. `permission` is what the consents say when the stage begins.
     """
 
     source: str
@@ -35,6 +44,7 @@ class Recording:
     metadata: Mapping[str, str] = field(default_factory=dict)
     size: int = 0
     mtime_ns: int = 0
+    permission: Permission = Permission()
 
 
 @dataclass(frozen=True)
@@ -48,10 +58,15 @@ class LedgerEntry:
 
 @dataclass
 class StageResult:
-    """What a stage makes of one recording: rows of its table and where each second of input went."""
+    """What a stage makes of one recording: rows of its table and where each second of input went.
+
+    `recording_id` and `seconds` are those that a stage over landed files found; the others are given them.
+    """
 
     rows: list[Row] = field(default_factory=list)
     ledger: list[LedgerEntry] = field(default_factory=list)
+    recording_id: str = ""
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,43 +78,46 @@ class Resources:
     memory_gb: float = 1.0
 
 
-@runtime_checkable
-class Stage(Protocol):
+class Stage(ABC):
     """One step over recordings. Built cheaply from Settings, picklable, model brought up once a worker by `load`."""
 
-    @property
-    def name(self) -> str: ...
+    name: str
+    version: str
+    """Raised whenever the same input would give another output."""
+    reads: tuple[str, ...] = ()
+    """Tables whose rows `process` is given."""
+    writes: str
+    """The table whose rows `process` returns."""
+    resources: Resources
+    over_files: bool = False
+    """True if it works on the landed files of a batch, else on the recordings that the stage before it passed on."""
+    compares: tuple[str, ...] = ()
+    """Columns of its own table in earlier batches that `reconcile` is given; none: there is nothing to reconcile."""
 
-    @property
-    def version(self) -> str:
-        """Raised whenever the same input would give another output."""
-        ...
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Tables whose rows `process` is given."""
-        ...
-
-    @property
-    def writes(self) -> str:
-        """The table whose rows `process` returns."""
-        ...
-
-    @property
-    def resources(self) -> Resources: ...
-
+    @abstractmethod
     def parameters(self) -> dict[str, Any]:
         """All that shapes the output besides code and input: settings, checkpoint fingerprints; JSON-serializable."""
-        ...
 
     def load(self) -> None:
         """Bring the model up, once in each worker process. Raises ModelUnavailable."""
-        ...
+        return
 
+    @abstractmethod
     def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
         """Work on one recording.
 
-        `rows` holds this recording's rows of each table in `reads`. The rows returned have the columns of
-        `tables.TABLES[self.writes]` except `batch` and `provenance`, which the caller fills in. Raises BadRecording.
+        `rows` holds this recording's rows of each table in `reads`, of a table that no stage writes all rows. The rows
+        returned have the columns of `tables.TABLES[self.writes]` except `batch` and `provenance`, which the caller
+        fills in. Raises BadRecording.
         """
-        ...
+
+    def given_up(self, recording: Recording, reason: str, message: str) -> StageResult:
+        """What stands in the table for a recording in quarantine; the ledger is the caller's. By default nothing."""
+        return StageResult()
+
+    def reconcile(self, results: Mapping[str, StageResult], earlier: Sequence[Row]) -> dict[str, StageResult]:
+        """What changes once all recordings of the batch are there: new results of those sources that differ.
+
+        `results` are in the order of the batch, `earlier` rows of earlier batches with the columns `compares`.
+        """
+        return {}

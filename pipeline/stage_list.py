@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipeline.settings import Settings
@@ -28,14 +28,14 @@ class StageEntry:
     kinds: tuple[str, ...] = ("parquet",)
 
     @property
-    def stage_class(self) -> Any:
+    def stage_class(self) -> type[Stage]:
         """Its class, with `version` and `reads`; the module is imported only now."""
         module, _, name = self.code.partition(":")
         return getattr(importlib.import_module(module), name)
 
     def build(self, settings: Settings) -> Stage:
         """The stage itself; nothing is loaded yet."""
-        return self.stage_class(settings)
+        return self.stage_class(settings)  # type: ignore[call-arg]
 
 
 STAGES: tuple[StageEntry, ...] = (

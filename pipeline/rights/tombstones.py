@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
-
-import pyarrow.parquet as pq
 
 from pipeline.audio.clips import to_int16
 from pipeline.audio.decoding import AudioStream
 from pipeline.errors import BadRecording
 from pipeline.lake.lake import Lake
+from pipeline.lake.rows import Row
 
 TABLE = "tombstones"
 
@@ -31,13 +31,16 @@ class Withdrawn:
         return next((self._known[name] for name in hashes if name and name in self._known), None)
 
     def _load(self, partitions: frozenset[str]) -> dict[str, str]:
-        known = {}
-        for partition in partitions:
-            columns = ["takedown_id", "withdrawn", "audio_sha256", "file_sha256"]
-            for row in pq.ParquetFile(self._lake.path(TABLE, partition)).read(columns).to_pylist():
-                words = f"was withdrawn on {row['withdrawn'][:10]} by takedown {row['takedown_id']}; delete the file"
-                known |= {row[name]: words for name in ("audio_sha256", "file_sha256") if row[name]}
-        return known
+        return reasons(row for partition in partitions for row in self._lake.rows(TABLE, partition))
+
+
+def reasons(rows: Iterable[Row]) -> dict[str, str]:
+    """Why a file is refused, by the SHA-256 of its bytes and of its decoded audio; `rows` are those of the table."""
+    known = {}
+    for row in rows:
+        words = f"was withdrawn on {row['withdrawn'][:10]} by takedown {row['takedown_id']}; delete the file"
+        known |= {row[name]: words for name in ("audio_sha256", "file_sha256") if row[name]}
+    return known
 
 
 def sound_sha256(file: Path) -> str | None:

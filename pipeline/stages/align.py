@@ -14,7 +14,7 @@ from pipeline.lake.rows import Row
 from pipeline.recognition import alignment, checkpoints
 from pipeline.recognition.alignment import Aligner, AlignmentError, CharacterSpan, GateBounds
 from pipeline.settings import Settings
-from pipeline.stage import LedgerEntry, Recording, Resources, StageResult
+from pipeline.stage import LedgerEntry, Recording, Resources, Stage, StageResult
 from pipeline.text.romanize import Token, romanize
 from pipeline.turn_audio import read_turns
 
@@ -24,7 +24,7 @@ UNREAD = "?"
 _KEY = "[align] checkpoint"
 
 
-class Align:
+class Align(Stage):
     """Character times of each kept transcript; what the gate refuses stays in the table as dropped, with the reason.
 
     The original is heard, not the denoised turn: RNNoise softens the onsets that boundaries are found by.

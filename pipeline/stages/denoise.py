@@ -12,7 +12,7 @@ from pipeline.audio import clips, dnsmos, quality, rnnoise
 from pipeline.audio.dnsmos import Dnsmos
 from pipeline.lake.rows import Row
 from pipeline.settings import Settings
-from pipeline.stage import LedgerEntry, Recording, Resources, StageResult
+from pipeline.stage import LedgerEntry, Recording, Resources, Stage, StageResult
 
 MIN_SCORED_SECONDS = 1.0
 """DNSMOS repeats a clip to 9 s; of a shorter one than this it hears the repetition. Such turns go by their SNR."""
@@ -20,7 +20,7 @@ MIN_SCORED_SECONDS = 1.0
 _LEAD_IN_SECONDS = 0.5
 
 
-class Denoise:
+class Denoise(Stage):
     """Denoised audio of the turns under the SNR bound, or of all, by policy."""
 
     name = "denoise"

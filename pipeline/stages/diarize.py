@@ -16,7 +16,7 @@ from pipeline.lake.tables import span_id
 from pipeline.recognition import checkpoints
 from pipeline.recognition.pyannote import SAMPLE_RATE, load_pipeline, quiet
 from pipeline.settings import Settings
-from pipeline.stage import LedgerEntry, Recording, Resources, StageResult
+from pipeline.stage import LedgerEntry, Recording, Resources, Stage, StageResult
 
 MERGE_GAP_SECONDS = 0.3
 """A speaker who goes on after a shorter gap, with nobody between, is still in the same turn."""
@@ -31,12 +31,11 @@ class Turn:
     speaker: str
 
 
-class Diarize:
+class Diarize(Stage):
     """Speaker turns of a recording, their overlap, and one embedding per local speaker."""
 
     name = "diarize"
     version = "1"
-    reads: tuple[str, ...] = ()
     writes = "turns"
 
     def __init__(self, settings: Settings) -> None:

@@ -6,10 +6,9 @@ The original is only read. Memory does not grow with the length of a recording.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,12 @@ from pipeline.audio.decoding import AudioInfo, AudioStream
 from pipeline.errors import BadRecording
 from pipeline.lake.files import file_sha256
 from pipeline.lake.rows import Row
-from pipeline.rights import consents
-from pipeline.rights.tombstones import Withdrawn
+from pipeline.rights.current import CORPUS_SCOPE
+from pipeline.rights.tombstones import TABLE as TOMBSTONES
+from pipeline.rights.tombstones import reasons
 from pipeline.settings import Settings
-from pipeline.stage import LedgerEntry, Recording, Resources, StageResult
+from pipeline.stage import LedgerEntry, Recording, Resources, Stage, StageResult
 
-SCOPE = "asr"
 _ID_LENGTH = 16
 # Containers count encoder padding in: a claimed duration may be this much too long for a whole file.
 _CLAIM_SLACK_S = 0.1
@@ -49,34 +48,27 @@ class _Measured:
     bandwidth_hz: float
 
 
-class Ingest:
+class Ingest(Stage):
     """Files to rows of `recordings`. Raises BadRecording for what cannot be used, with what to do about it."""
 
     name = "ingest"
     version = "1"
-    reads: tuple[str, ...] = ()
+    reads = (TOMBSTONES,)
     writes = "recordings"
     resources = Resources(cpus=1.0, memory_gb=0.5)
+    over_files = True
+    compares = ("source", "status", "audio_sha256")
 
     def __init__(self, settings: Settings) -> None:
         self._bounds = settings.ingest
         self._landing = settings.landing
-        self._withdrawn = Withdrawn(settings.lake)
-        self._consents: tuple[tuple[int, int] | None, list[consents.Consent]] | None = None
 
     def parameters(self) -> dict[str, Any]:
-        return self._bounds.model_dump() | {"scope": SCOPE}
+        return self._bounds.model_dump() | {"scope": CORPUS_SCOPE}
 
     def load(self) -> None:
         # The first meter imports scipy.signal, which takes seconds.
         quality.LoudnessMeter(16000)
-        self._current_consents()
-
-    def content_key(self, recording: Recording) -> str:
-        """Everything about a file and the rights in it that its row depends on, known without decoding it."""
-        covering, why = self._covering(recording)
-        facts = [recording.source, recording.size, recording.mtime_ns, dict(recording.metadata), covering]
-        return json.dumps(facts if covering else [*facts, why], sort_keys=True, ensure_ascii=False)
 
     def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
         self._check_unchanged(recording)
@@ -84,8 +76,9 @@ class Ingest:
         measured = _measure(recording.path)
         self._check_unchanged(recording)
         self._check_usable(recording, measured)
-        covering, why = self._covering(recording)
-        gone = self._withdrawn.why(digest, measured.audio_sha256)
+        covering, why = recording.permission.consent_id, recording.permission.reason
+        withdrawn = reasons(rows[TOMBSTONES])
+        gone = withdrawn.get(digest) or withdrawn.get(measured.audio_sha256)
         status = "ok" if covering is not None or not self._bounds.require_consent else "no_consent"
         if gone:
             status, why, covering = "withdrawn", gone, None
@@ -115,7 +108,24 @@ class Ingest:
             "metadata": dict(recording.metadata),
         }
         entry = LedgerEntry("passed" if allowed else "dropped", measured.duration, "" if allowed else status)
-        return StageResult([row], [entry])
+        return StageResult([row], [entry], row["recording_id"], measured.duration)
+
+    def given_up(self, recording: Recording, reason: str, message: str) -> StageResult:
+        """The file's row in quarantine, with the length that its container claims."""
+        row = quarantine_row(recording, reason, message)
+        return StageResult([row], [], row["recording_id"], row["duration"] or 0.0)
+
+    def reconcile(self, results: Mapping[str, StageResult], earlier: Sequence[Row]) -> dict[str, StageResult]:
+        """Files whose decoded audio landed before are set aside, and those for which that is no longer so come back."""
+        before = {source: result.rows[0] for source, result in results.items()}
+        rows = {source: _without_mark(row) for source, row in before.items()}
+        landed = {row["audio_sha256"]: row["source"] for row in earlier if row["status"] == "ok"}
+        resolve_duplicates(list(rows.values()), landed)
+        return {
+            source: replace(results[source], rows=[row], ledger=[_entry(row)])
+            for source, row in rows.items()
+            if _mark(row) != _mark(before[source])
+        }
 
     def _check_unchanged(self, recording: Recording) -> None:
         """Raises BadRecording if the file is gone, leads out of the landing folder, or is not the one of the batch."""
@@ -158,21 +168,6 @@ class Ingest:
             words = f"{source}: {measured.clipped_share:.1%} of it is clipped, more than {bounds.clipped_share:.1%}"
             raise BadRecording("clipped", words)
 
-    def _covering(self, recording: Recording) -> tuple[str | None, str]:
-        return consents.resolve(self._current_consents(), recording.source, recording.metadata, SCOPE)
-
-    def _current_consents(self) -> list[consents.Consent]:
-        """The consents, read again when their file has changed."""
-        file = self._landing / consents.CONSENTS_FILE
-        try:
-            about = file.stat()
-            stamp = (about.st_size, about.st_mtime_ns)
-        except OSError:
-            stamp = None
-        if self._consents is None or self._consents[0] != stamp:
-            self._consents = stamp, consents.read_consents(file)[0]
-        return self._consents[1]
-
 
 def quarantine_row(recording: Recording, reason: str, message: str) -> Row:
     """The row of a file that ingest gave up on: what is known without decoding it, under an id from its bytes.
@@ -196,6 +191,21 @@ def quarantine_row(recording: Recording, reason: str, message: str) -> Row:
         "duration": recording.duration,
         "metadata": dict(recording.metadata),
     }
+
+
+def _without_mark(row: Row) -> Row:
+    """A copy of the row as if no other file had its audio."""
+    return row | ({"status": "ok", "status_detail": None, "duplicate_of": None} if row["status"] == "duplicate" else {})
+
+
+def _mark(row: Row) -> tuple[str, str | None]:
+    return row["status"], row["duplicate_of"]
+
+
+def _entry(row: Row) -> LedgerEntry:
+    """The ledger of a file that is "ok" or a duplicate."""
+    duplicate = row["status"] == "duplicate"
+    return LedgerEntry("dropped" if duplicate else "passed", row["duration"], "duplicate" if duplicate else "")
 
 
 def resolve_duplicates(rows: Sequence[Row], earlier: Mapping[str, str]) -> list[Row]:

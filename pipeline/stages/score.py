@@ -17,13 +17,13 @@ from pipeline.lake.tables import span_id
 from pipeline.segment_audio import read_segments
 from pipeline.segmentation import Limits, Segment, segment
 from pipeline.settings import Settings
-from pipeline.stage import LedgerEntry, Recording, Resources, StageResult
+from pipeline.stage import LedgerEntry, Recording, Resources, Stage, StageResult
 from pipeline.text.pieces import join_texts
 
 HIGHEST_RATE = 48_000
 
 
-class Score:
+class Score(Stage):
     """Cuts, listens and grades. Only what breaks a hard rule is dropped; a low score is a tier.
 
     DNSMOS looks at as few windows as cover a segment: within 0.1 of the published way at a third of its cost.

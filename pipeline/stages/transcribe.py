@@ -17,7 +17,7 @@ from pipeline.recognition import asr_filters, checkpoints
 from pipeline.recognition.asr_filters import Recognition
 from pipeline.recognition.whisper import Recognizer
 from pipeline.settings import Settings
-from pipeline.stage import LedgerEntry, Recording, Resources, StageResult
+from pipeline.stage import LedgerEntry, Recording, Resources, Stage, StageResult
 from pipeline.text import dialects
 from pipeline.turn_audio import read_turns
 
@@ -40,7 +40,7 @@ class Chunk:
         return self.end - self.start
 
 
-class Transcribe:
+class Transcribe(Stage):
     """Text, word times and confidence of each chunk of speech; dropped chunks stay as rows with their reason.
 
     The recogniser hears the original, never the denoised turn: it learned from noisy speech, and what RNNoise takes off

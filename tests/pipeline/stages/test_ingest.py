@@ -8,8 +8,8 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ import pytest
 from pipeline import batches
 from pipeline.errors import BadRecording
 from pipeline.lake.rows import Row, to_rows, to_table
+from pipeline.rights.current import CurrentRights
 from pipeline.settings import Ingest as IngestSettings
 from pipeline.settings import Settings
 from pipeline.stage import Recording, Stage
@@ -24,6 +25,7 @@ from pipeline.stages.ingest import Ingest, quarantine_row, resolve_duplicates
 
 Make = Callable[..., np.ndarray]
 Encode = Callable[..., Path]
+NOTHING_WITHDRAWN: dict[str, list[Row]] = {"tombstones": []}
 
 
 @pytest.fixture
@@ -41,10 +43,11 @@ def consented(settings: Settings) -> Path:
 
 
 def landed(settings: Settings) -> list[Recording]:
-    """The work items of everything in the landing folder."""
+    """The work items of everything in the landing folder, with what the consents say about them."""
     batches.plan(settings.landing, settings.root, settings, now=0, close_all=True)
+    rights = CurrentRights.read(settings)
     return [
-        one
+        replace(one, permission=rights.permission(one.source, one.metadata))
         for name in batches.names(settings.root)
         for one in batches.recordings(settings.landing, settings.root, name)
     ]
@@ -53,7 +56,7 @@ def landed(settings: Settings) -> list[Recording]:
 def ingested(settings: Settings) -> Row:
     """The row of the only landed file, as the table keeps it; its ledger adds up."""
     (recording,) = landed(settings)
-    result = Ingest(settings).process(recording, {})
+    result = Ingest(settings).process(recording, NOTHING_WITHDRAWN)
     (row,) = to_rows(to_table("recordings", [result.rows[0] | {"batch": "b00001", "provenance": "p"}]))
     assert sum(entry.seconds for entry in result.ledger) == pytest.approx(row["duration"], abs=1e-6)
     return row
@@ -63,7 +66,7 @@ def refused(settings: Settings) -> BadRecording:
     (recording,) = landed(settings)
     before = Path(recording.path).read_bytes()
     with pytest.raises(BadRecording) as raised:
-        Ingest(settings).process(recording, {})
+        Ingest(settings).process(recording, NOTHING_WITHDRAWN)
     assert Path(recording.path).read_bytes() == before
     row = quarantine_row(recording, raised.value.reason, str(raised.value))
     (stored,) = to_rows(to_table("recordings", [row | {"batch": "b00001", "provenance": "p"}]))
@@ -200,14 +203,14 @@ def test_ten_milliseconds(settings: Settings, encode: Encode, murmur: Make) -> N
 def test_without_a_consent_a_recording_goes_no_further(settings: Settings, encode: Encode, murmur: Make) -> None:
     encode(settings.landing / "yue/radio/a.wav", murmur(1.0, 16000), 16000)
     (recording,) = landed(settings)
-    result = Ingest(settings).process(recording, {})
+    result = Ingest(settings).process(recording, NOTHING_WITHDRAWN)
     (row,), (entry,) = result.rows, result.ledger
     assert (row["status"], row["consent_id"]) == ("no_consent", None)
     assert "no consent" in row["status_detail"]
     assert (entry.outcome, entry.reason, entry.seconds) == ("dropped", "no_consent", 1.0)
 
     relaxed = settings.model_copy(update={"ingest": IngestSettings(require_consent=False)})
-    result = Ingest(relaxed).process(recording, {})
+    result = Ingest(relaxed).process(recording, NOTHING_WITHDRAWN)
     assert (result.rows[0]["status"], result.ledger[0].outcome) == ("ok", "passed")
 
 
@@ -222,17 +225,17 @@ def test_a_file_that_changed_or_went_after_its_batch_closed(settings: Settings, 
     (recording,) = landed(settings)
     encode(path, murmur(2.0, 16000), 16000)
     with pytest.raises(BadRecording) as raised:
-        Ingest(settings).process(recording, {})
+        Ingest(settings).process(recording, NOTHING_WITHDRAWN)
     assert raised.value.reason == "changed_on_disk"
     path.unlink()
     with pytest.raises(BadRecording) as raised:
-        Ingest(settings).process(recording, {})
+        Ingest(settings).process(recording, NOTHING_WITHDRAWN)
     assert raised.value.reason == "missing"
     row = quarantine_row(recording, "missing", str(raised.value))
     assert (row["bytes"], row["duration"]) == (None, 1.0)
     path.symlink_to(encode(settings.root / "outside.wav", murmur(1.0, 16000), 16000))
     with pytest.raises(BadRecording) as raised:
-        Ingest(settings).process(recording, {})
+        Ingest(settings).process(recording, NOTHING_WITHDRAWN)
     assert raised.value.reason == "outside_landing"
 
 
@@ -243,7 +246,7 @@ def test_the_same_audio_in_another_container_is_a_duplicate(settings: Settings, 
     encode(settings.landing / "yue/tv/other.wav", murmur(1.0, 16000, seed=1), 16000)
     encode(settings.landing / "yue/radio/a.wav", samples, 16000)
     stage = Ingest(settings)
-    rows = [stage.process(recording, {}).rows[0] for recording in landed(settings)]
+    rows = [stage.process(recording, NOTHING_WITHDRAWN).rows[0] for recording in landed(settings)]
     assert [row["source"] for row in resolve_duplicates(rows, {})] == ["yue/tv/c.flac"]
     status = {row["source"]: (row["status"], row["duplicate_of"]) for row in rows}
     assert status == {
@@ -260,24 +263,6 @@ def test_the_same_audio_in_another_container_is_a_duplicate(settings: Settings, 
     ]
     rows[0]["status"] = "ok"
     assert resolve_duplicates(rows[:1], {rows[0]["audio_sha256"]: "yue/tv/b.wav"}) == []
-
-
-def test_the_content_key_follows_file_metadata_and_consent(
-    settings: Settings, encode: Encode, murmur: Make, consented: Path
-) -> None:
-    encode(settings.landing / "yue/tv/a.wav", murmur(1.0, 16000), 16000)
-    (recording,) = landed(settings)
-    stage = Ingest(settings)
-    key = stage.content_key(recording)
-    assert key == Ingest(settings).content_key(recording)
-    changed: dict[str, Any] = {"size": 1, "mtime_ns": 1, "metadata": {"speaker": "Ming"}}
-    for name, value in changed.items():
-        assert stage.content_key(Recording(**(vars(recording) | {name: value}))) != key
-    consented.write_text(consented.read_text().replace("c1", "c22"))
-    other = stage.content_key(recording)
-    assert other != key
-    consented.write_text("")
-    assert stage.content_key(recording) not in (key, other)
 
 
 @pytest.mark.parametrize("name", ["a b", "方言", 'it\'s "q"', "new\nline", "-rf", "🎙", "x" * 240])

@@ -1,0 +1,126 @@
+"""What a stage has to work on in a batch, with how much audio, under which provenance, and whether it still may."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline import batches, ledger, stage_list
+from pipeline.lake.lake import Lake
+from pipeline.lake.rows import Row
+from pipeline.rights.current import CurrentRights
+from pipeline.settings import Settings
+from pipeline.stage import Recording, Stage
+
+
+@dataclass(frozen=True)
+class Task:
+    """One recording for a stage; `refusal` says why it may not be worked on any more, "" if it may."""
+
+    recording: Recording
+    seconds_in: float
+    provenance: str
+    refusal: str = ""
+
+
+def tasks_of(stage: Stage, batch: str, settings: Settings, lake: Lake) -> dict[str, Task]:
+    """By source. Consents and tombstones are read now. Raises ValueError if the stage before has not worked yet."""
+    rights = CurrentRights.read(settings)
+    in_part = batches.withdrawn(settings.root, batch)
+    before = provenances(lake, batch, stage.name)
+    if stage.over_files:
+        tasks = _of_files(stage, batch, settings, rights)
+        in_part = _still_covered(in_part, batch, lake, rights)
+    else:
+        tasks = _of_recordings(stage, batch, settings, lake, rights)
+    # What was withdrawn in part cannot be computed again: what the other speakers left stays as it is.
+    for source in in_part & tasks.keys() & before.keys():
+        if not tasks[source].refusal:
+            tasks[source] = replace(tasks[source], provenance=before[source])
+    return tasks
+
+
+def provenances(lake: Lake, batch: str, stage: str) -> dict[str, str]:
+    """Under which provenance a stage's rows in a batch were made, by source."""
+    partition = ledger.partition(batch, stage)
+    return {row["source"]: row["provenance"] for row in lake.rows("ledger", partition, ("source", "provenance"))}
+
+
+def provenance(stage: Stage, content: Any) -> str:
+    """The hash of everything that rows come from: the stage's code and parameters, and the content of its input."""
+    facts = [stage.name, stage.version, stage.parameters(), content]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def file_content(recording: Recording) -> str:
+    """Everything about a landed file and the rights in it that its row depends on, known without decoding it."""
+    permission = recording.permission
+    facts = [recording.source, recording.size, recording.mtime_ns, dict(recording.metadata), permission.consent_id]
+    if permission.consent_id is None:
+        facts.append(permission.reason)
+    return json.dumps(facts, sort_keys=True, ensure_ascii=False)
+
+
+def _of_files(stage: Stage, batch: str, settings: Settings, rights: CurrentRights) -> dict[str, Task]:
+    tasks = {}
+    for landed in batches.recordings(settings.landing, settings.root, batch):
+        recording = replace(landed, permission=rights.permission(landed.source, landed.metadata))
+        tasks[landed.source] = Task(recording, landed.duration, provenance(stage, file_content(recording)))
+    return tasks
+
+
+def _of_recordings(stage: Stage, batch: str, settings: Settings, lake: Lake, rights: CurrentRights) -> dict[str, Task]:
+    passed = _passed(stage, batch, lake)
+    writers = {table: stage_list.writer_of(table) for table in stage.reads if table != "recordings"}
+    keys = {table: provenances(lake, batch, writer) for table, writer in writers.items() if writer}
+    tasks = {}
+    for row in lake.rows("recordings", batch):
+        source = row["source"]
+        if passed.get(source, 0.0) <= 0.0:
+            continue
+        content: dict[str, Any] = {table: keys[table].get(source) for table in keys}
+        content |= {"recording": row["recording_id"], "dialect": row["dialect"]}
+        if "recordings" in stage.reads:
+            content["row"] = {key: value for key, value in row.items() if key not in ("provenance", "batch")}
+        refusal = rights.refusal(row)
+        if refusal:
+            # Another provenance: with the right to use it, its work comes back.
+            content["refused"] = refusal
+        recording = _recording(row, batch, settings)
+        tasks[source] = Task(recording, passed[source], provenance(stage, content), refusal or "")
+    return tasks
+
+
+def _passed(stage: Stage, batch: str, lake: Lake) -> dict[str, float]:
+    """The seconds of each source that the stage before passed on."""
+    before = stage_list.before(stage.name)
+    if before is None or not lake.path("ledger", ledger.partition(batch, before)).exists():
+        raise ValueError(f"{stage.name} cannot work on batch {batch}: {before} has not yet; run that first")
+    passed: dict[str, float] = defaultdict(float)
+    for row in lake.rows("ledger", ledger.partition(batch, before)):
+        if row["outcome"] == "passed":
+            passed[row["source"]] += row["seconds"]
+    return passed
+
+
+def _recording(row: Row, batch: str, settings: Settings) -> Recording:
+    return Recording(
+        source=row["source"],
+        path=str(settings.landing / row["source"]),
+        batch=batch,
+        dialect=row["dialect"],
+        collection=row["collection"],
+        recording_id=row["recording_id"],
+        duration=row["duration"],
+        sample_rate=row["sample_rate"],
+        metadata=row["metadata"],
+    )
+
+
+def _still_covered(in_part: set[str], batch: str, lake: Lake, rights: CurrentRights) -> set[str]:
+    """Those whose consent still holds; the others are given to the stage, which no longer finds the file."""
+    rows = lake.rows("recordings", batch, ("source", "consent_id")) if in_part else []
+    return in_part & {row["source"] for row in rows if rights.holds(row["consent_id"])}
