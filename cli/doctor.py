@@ -11,6 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from rich.console import Console
+from rich.text import Text
+
+from cli.terminal import Config, WorkspaceFolder, read_settings, stop
 from pipeline.settings import PROJECT, Settings
 
 State = Literal["ok", "missing", "would be downloaded", "info"]
@@ -38,6 +42,9 @@ _LICENCES = {
 }
 
 
+_COLOURS = {"ok": "green", "missing": "red", "would be downloaded": "yellow", "info": "dim"}
+
+
 @dataclass(frozen=True)
 class Finding:
     """One line of the report; a line whose state is missing stops the line from running."""
@@ -45,6 +52,17 @@ class Finding:
     subject: str
     state: State
     detail: str
+
+
+def doctor(config: Config = None, workspace: WorkspaceFolder = None) -> None:
+    """Say what this machine has, which checkpoints are configured, and whether it can run (exit code 1 if not)."""
+    findings = list(examine(read_settings(config, workspace)))
+    width = max(len(finding.subject) for finding in findings)
+    for finding in findings:
+        line = Text.assemble(f"{finding.subject:<{width}}  ", (f"{finding.state:<19}", _COLOURS[finding.state]))
+        Console().print(line.append(f"  {finding.detail}"), soft_wrap=True, highlight=False)
+    if not can_run(findings):
+        stop("what is configured cannot run here: see what is marked missing")
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -89,7 +107,7 @@ def _package(name: str) -> Finding:
     try:
         return Finding(name, "ok", importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
-        return Finding(name, "missing", "not installed; run make demo or make test, which install the lock")
+        return Finding(name, "missing", "not installed; install Fangyan again: pip brings it")
 
 
 def _checkpoint(key: str, name: str) -> Finding:

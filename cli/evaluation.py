@@ -89,7 +89,9 @@ def listening_page(
 
 @listen_app.command("import")
 def import_answers(
-    results: Annotated[list[Path], typer.Argument(help="CSV files that listeners exported from the page")],
+    results: Annotated[
+        list[Path], typer.Argument(metavar="RESULTS...", help="CSV files that listeners exported from the page")
+    ],
     key: Annotated[Path, typer.Option(help="the page's key, <page>.key.json")],
     out: Annotated[
         Path | None, typer.Option(help="write the rows as JSON here and leave the workspace as it is")

@@ -12,7 +12,9 @@ from cli.terminal import stop
 
 
 def finetune(
-    train: Annotated[Path, typer.Argument(help="JSONL: audio, text; optional ref_audio, dialect, duration")],
+    train: Annotated[
+        Path, typer.Argument(metavar="TRAIN", help="JSONL: audio, text; optional ref_audio, dialect, duration")
+    ],
     base: Annotated[Path, typer.Option(help="the VoxCPM2 directory to start from")],
     out: Annotated[Path, typer.Option(help="folder for weights, curves and checkpoints; goes on from the last one")],
     dev: Annotated[Path | None, typer.Option(help="JSONL to validate on; its best step is kept")] = None,

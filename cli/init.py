@@ -36,10 +36,13 @@ _LOCATION = """\
 """
 
 
-def init(folder: Annotated[Path, typer.Argument(help="folder to make or to complete")] = Path()) -> None:
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="folder to make or to complete")] = Path(),
+    production: Annotated[bool, typer.Option("--production", help="name checkpoints for real voices")] = False,
+) -> None:
     """Make a workspace: configuration, Dagster's files, an example consent, a landing folder. Overwrites nothing."""
     try:
-        made = create_workspace(folder)
+        made = create_workspace(folder, production)
     except OSError as error:
         stop(f"{error.filename or folder}: cannot be written: {error.strerror}; choose another folder")
     for path in made:
@@ -51,12 +54,15 @@ def init(folder: Annotated[Path, typer.Argument(help="folder to make or to compl
     say(f"  fangyan run{where}")
 
 
-def create_workspace(folder: Path) -> list[Path]:
-    """Write what is missing of a workspace into `folder`; returns the paths made. Raises OSError."""
+def create_workspace(folder: Path, production: bool = False) -> list[Path]:
+    """Write what is missing of a workspace into `folder`; returns the paths made. Raises OSError.
+
+    `production` configures checkpoints for real voices, which are downloaded, instead of the embedded ones.
+    """
     landing = folder / "landing"
     made = [] if landing.is_dir() else [landing]
     landing.mkdir(parents=True, exist_ok=True)
-    for name, text in _files().items():
+    for name, text in _files(production).items():
         path = folder / name
         if not path.exists():
             path.write_text(text, encoding="utf-8")
@@ -64,14 +70,14 @@ def create_workspace(folder: Path) -> list[Path]:
     return made
 
 
-def _files() -> dict[str, str]:
+def _files(production: bool) -> dict[str, str]:
     """The text of each file by its name."""
     from pipeline.project import PROJECT
 
-    settings = (PROJECT / "fangyan.toml").read_text(encoding="utf-8")
+    settings = (PROJECT / ("fangyan.production.toml" if production else "fangyan.toml")).read_text(encoding="utf-8")
     sections = settings[settings.index("\n[") :]
     return {
-        "fangyan.toml": _SETTINGS + _KEY.sub("# ", sections),
+        "fangyan.toml": _SETTINGS + (sections if production else _KEY.sub("# ", sections)),
         "dagster.yaml": _DAGSTER + (PROJECT / "dagster.yaml").read_text(encoding="utf-8"),
         "workspace.yaml": _LOCATION + (PROJECT / "workspace.yaml").read_text(encoding="utf-8"),
         "consents.example.jsonl": _CONSENTS,

@@ -14,7 +14,7 @@ label_app = typer.Typer(help="AI-content labels in sound files.", no_args_is_hel
 
 
 @label_app.command("show")
-def show(path: Annotated[Path, typer.Argument(help="a .wav or .flac")]) -> None:
+def show(path: Annotated[Path, typer.Argument(metavar="FILE", help="a .wav or .flac")]) -> None:
     """Print a file's AI-content label and whether it is intact (exit code 1 if not), and its C2PA manifest."""
     from model.labels import content_credentials, labels
 

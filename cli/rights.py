@@ -16,7 +16,7 @@ consent_app = typer.Typer(help="Who agreed to which use of which recordings.", n
 audit_app = typer.Typer(help="The log of what was done to rights and models.", no_args_is_help=True)
 
 _MANY = 10
-ConsentId = Annotated[str, typer.Argument(help="id of the consent")]
+ConsentId = Annotated[str, typer.Argument(metavar="ID", help="id of the consent")]
 Reason = Annotated[str, typer.Option(help="why; goes into the audit log")]
 
 

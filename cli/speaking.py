@@ -9,15 +9,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli.completion import Dialect
 from cli.terminal import label_key, read_settings, stop
 
 CHECKPOINT = "checkpoints/voxcpm2-micro"
 
 
 def speak(
-    text: Annotated[str, typer.Argument(help="what to say; a description may stand in front in parentheses")],
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help="what to say; a description may stand in front in parentheses")
+    ],
     out: Annotated[Path, typer.Option(help="the .wav or .flac to write; it is labelled as AI-generated")],
-    dialect: Annotated[str, typer.Option(help="a dialect's code, such as yue or cmn-tianjin")] = "",
+    dialect: Dialect = "",
     reference: Annotated[Path | None, typer.Option(help="a clip of the voice to copy")] = None,
     prompt: Annotated[Path | None, typer.Option(help="a clip to continue")] = None,
     prompt_text: Annotated[str, typer.Option(help="what is said in the prompt")] = "",

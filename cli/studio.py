@@ -1,4 +1,4 @@
-"""`fangyan studio record`."""
+"""`fangyan studio record` and `fangyan demo`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cli.terminal import say, stop
+from cli.signals import ends_on_signals
+from cli.terminal import Config, read_settings, say, stop
 
 studio_app = typer.Typer(help="Synthesized speech with known truth.", no_args_is_help=True)
 
@@ -31,3 +32,21 @@ def studio_record(
     except ValueError as error:
         stop(str(error))
     say(f"{len(files)} recordings in {out / 'landing'}, their truth in {out / 'truth'}")
+
+
+def demo(
+    workspace: Annotated[Path, typer.Option(help="folder that the demo fills")] = Path("workspace/demo"),
+    minutes: Annotated[float, typer.Option(help="minutes of good audio to record in the studio")] = 8.0,
+    seed: Annotated[int, typer.Option(help="seed of the studio")] = 11,
+    config: Config = None,
+) -> None:
+    """Record four dialects in the studio, make a corpus, measure it against the truth, train a Tianjin voice."""
+    from assets.launch import RunFailed
+    from studio.demo import run_demo
+
+    settings = read_settings(config, workspace)
+    try:
+        with ends_on_signals():
+            run_demo(settings, config, minutes, seed)
+    except RunFailed as error:
+        stop(str(error))

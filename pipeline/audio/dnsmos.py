@@ -83,7 +83,9 @@ def model_file() -> Path:
     """The network's file in the speechmos wheel, found without importing speechmos. Raises ModelUnavailable."""
     spec = importlib.util.find_spec("speechmos")
     if spec is None or spec.origin is None:
-        raise ModelUnavailable("DNSMOS needs the speechmos package, which is not installed; run make setup")
+        raise ModelUnavailable(
+            "DNSMOS needs the speechmos package, which is not installed; install Fangyan again: pip brings it"
+        )
     file = Path(spec.origin).parent / "dnsmos_models" / "sig_bak_ovr.onnx"
     if not file.exists():
         raise ModelUnavailable(f"{file} is missing from the speechmos package; reinstall it")

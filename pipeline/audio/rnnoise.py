@@ -41,7 +41,9 @@ def library_file() -> Path:
     """RNNoise's shared library in the pyrnnoise wheel, found without importing pyrnnoise. Raises ModelUnavailable."""
     spec = importlib.util.find_spec("pyrnnoise")
     if spec is None or spec.origin is None:
-        raise ModelUnavailable("denoise needs the pyrnnoise package, which is not installed; run make setup")
+        raise ModelUnavailable(
+            "denoise needs the pyrnnoise package, which is not installed; install Fangyan again: pip brings it"
+        )
     file = Path(spec.origin).parent / _LIBRARIES.get(sys.platform, "librnnoise.so")
     if not file.exists():
         raise ModelUnavailable(f"{file} is missing from the pyrnnoise package; reinstall it")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from pipeline.settings import Settings
+from pipeline.settings import PROJECT, Settings
 
 
 def fangyan(*words: str) -> tuple[int, str]:
@@ -65,6 +66,33 @@ def test_sql_reads_and_does_not_write(tmp_path: Path) -> None:
         assert code == 1, statement
         assert "Traceback" not in output
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_commands_are_listed_in_the_order_of_the_work() -> None:
+    code, output = fangyan("--help")
+    assert code == 0
+    places = [output.index(f" {name} ") for name in ("init", "doctor", "run", "status", "sql", "voice", "speak")]
+    assert places == sorted(places)
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert fangyan("--version") == (0, f"fangyan {project['version']}\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["sql", "--format", "j"], {"json"}),
+        (["voice", "--dialect", "cmn-ti"], {"cmn-tianjin"}),
+        (["speak", "--dialect", "yu"], {"yue"}),
+    ],
+)
+def test_a_shell_completes_formats_and_dialects(typed: list[str], offered: set[str]) -> None:
+    words = " ".join(["fangyan", *typed])
+    environment = {"_FANGYAN_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(typed))}
+    result = CliRunner().invoke(app, [], prog_name="fangyan", env=environment)
+    assert set(result.output.split()) == offered
 
 
 @pytest.mark.parametrize(("option", "value"), [("--dialects", "nan"), ("--speakers", "0")])

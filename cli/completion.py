@@ -1,0 +1,27 @@
+"""What a shell offers for the values of options that have a known set."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def dialect_codes(incomplete: str) -> list[str]:
+    """Codes of dialects that begin as typed."""
+    from pipeline.text import dialects
+
+    return [code for code in dialects.REGISTRY if code.startswith(incomplete)]
+
+
+def formats(incomplete: str) -> list[str]:
+    """Formats of a query's answer that begin as typed."""
+    from pipeline.lake.query_result import FORMATS
+
+    return [name for name in FORMATS if name.startswith(incomplete)]
+
+
+Dialect = Annotated[
+    str,
+    typer.Option(metavar="CODE", help="code of a dialect, such as yue or cmn-tianjin", autocompletion=dialect_codes),
+]

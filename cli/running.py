@@ -1,0 +1,59 @@
+"""`fangyan run` and `fangyan voice`: what makes a corpus of what has landed, and a dialect's voice of the corpus."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from cli.completion import Dialect
+from cli.signals import ends_on_signals
+from cli.summary import print_summary
+from cli.terminal import Config, WorkspaceFolder, read_settings, say, stop, warn
+
+
+def run(
+    config: Config = None,
+    workspace: WorkspaceFolder = None,
+    retry_quarantined: Annotated[
+        bool, typer.Option("--retry-quarantined", help="give quarantined files another try")
+    ] = False,
+) -> None:
+    """Bring everything that has landed up to date: close batches, run every stage, rebuild corpus and catalog."""
+    from assets.check_results import failed_checks
+    from assets.launch import RunFailed, open_instance, run_pending
+    from pipeline import batches
+
+    settings = read_settings(config, workspace)
+    if not settings.landing.is_dir():
+        stop(f"{settings.landing} does not exist; put recordings into it as <dialect>/<collection>/<file>")
+    began = time.time()
+    try:
+        with ends_on_signals():
+            names = run_pending(settings, config, retry_quarantined)
+            with open_instance(settings) as instance:
+                failed = failed_checks(instance, began)
+    except RunFailed as error:
+        stop(str(error))
+    for problem in batches.problems(settings.landing):
+        warn(f"{problem.source}: {problem.message}")
+    print_summary(settings, names, failed)
+
+
+def voice(dialect: Dialect, config: Config = None, workspace: WorkspaceFolder = None) -> None:
+    """Train a dialect's voice on the corpus, let it and its base speak, judge both, and renew the report."""
+    from assets.launch import RunFailed, run_voice
+    from assets.partitions import dialect_partitions
+    from assets.report_asset import REPORT
+
+    settings = read_settings(config, workspace)
+    known = dialect_partitions.get_partition_keys()
+    if dialect not in known:
+        stop(f"there are no voices for {dialect!r}; choose one of {', '.join(known)}")
+    try:
+        with ends_on_signals():
+            run_voice(settings, config, dialect)
+    except RunFailed as error:
+        stop(str(error))
+    say(f"The report: {settings.root / REPORT}")
