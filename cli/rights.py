@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.takedown_report import show_takedown, stop_if_incomplete
 from cli.terminal import Config, WorkspaceFolder, add_row, read_settings, say, stop
 
 consent_app = typer.Typer(help="Who agreed to which use of which recordings.", no_args_is_help=True)
@@ -116,7 +116,11 @@ def takedown(
     config: Config = None,
     workspace: WorkspaceFolder = None,
 ) -> None:
-    """Remove audio and everything made from it, leave a tombstone, mark models that learned from it as tainted."""
+    """Remove audio and everything made from it, leave a tombstone, mark models that learned from it as tainted.
+
+    Exit code 1: nothing was found, or it has to be finished with --resume. 3: what was found is gone, but there are
+    places that could not be searched or that name the speaker; they are listed, and in takedowns/ID-report.json.
+    """
     from pipeline.takedown import takedown as carried
     from pipeline.takedown.plan import NothingToTakeDown
 
@@ -132,31 +136,18 @@ def takedown(
         if resume:
             done = carried.finish_pending(settings, say)
             say(f"{len(done)} interrupted takedowns finished")
+            stop_if_incomplete(settings, done)
             return
         kind, name = given[0]
         if dry_run:
-            plan, removals = carried.preview(settings, kind, name)
+            plan, inventory = carried.preview(settings, kind, name, say)
         else:
-            plan, removals = carried.take_down(settings, kind, name, reason, say)
+            plan, inventory = carried.take_down(settings, kind, name, reason, say)
     except (NothingToTakeDown, carried.TakedownIncomplete) as error:
         stop(str(error))
     except OSError as error:
         stop(f"{error}; mend that, then `fangyan takedown --resume` finishes what has begun")
-    table = Table("what", "where", "count", "seconds", title="would go" if dry_run else "gone")
-    for removal in _folded(removals):
-        add_row(
-            table, removal.what, removal.place, str(removal.count), f"{removal.seconds:.1f}" if removal.seconds else ""
-        )
-    Console().print(table)
-    for one in plan.extents:
-        extent = "whole" if one.whole else f"{len(one.spans)} spans of {', '.join(one.local_speakers)}, and the file"
-        say(f"recording {one.recording_id}: {extent}, {one.seconds:.1f} s")
-    for name in plan.tainted:
-        say(f"model {name}: {'would be' if dry_run else 'is'} tainted")
-    for name in plan.copies:
-        say(f"recording {name} repeats some of it under a consent of its own and stays; take it down too if it must go")
-    if not dry_run:
-        say(f"takedown {plan.takedown_id} is done; the catalog is rebuilt")
+    show_takedown(settings, plan, inventory, dry_run)
 
 
 @audit_app.command("verify")
@@ -199,18 +190,3 @@ def audit_show(
 def _covers(consent: Any) -> str:
     parts = [*consent.recordings, *([f"speaker {consent.speaker}"] if consent.speaker else [])]
     return ", ".join(parts) or "recordings whose metadata name it"
-
-
-def _folded(removals: list[Any]) -> list[Any]:
-    """Files of one folder as one line where there are many."""
-    from dataclasses import replace
-
-    folders = Counter((removal.what, removal.place.rpartition("/")[0]) for removal in removals)
-    lines: dict[tuple[str, str], Any] = {}
-    for removal in removals:
-        folder = removal.what, removal.place.rpartition("/")[0]
-        many = folders[folder] > _MANY and removal.what in ("file", "landed file", "part file")
-        key = (removal.what, f"{folder[1]}/*") if many else (removal.what, removal.place)
-        before = lines[key].count if key in lines else 0
-        lines[key] = replace(removal, place=key[1], count=before + removal.count)
-    return list(lines.values())

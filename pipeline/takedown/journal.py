@@ -10,6 +10,7 @@ from pipeline.settings import Settings
 from pipeline.takedown.plan import Plan
 
 FOLDER = "takedowns"
+REPORT = "-report.json"
 
 
 class TakedownIncomplete(Exception):
@@ -20,6 +21,8 @@ def pending(settings: Settings) -> list[Plan]:
     """Plans on disk that are not done, oldest first. Raises TakedownIncomplete for a file that is no journal."""
     plans = []
     for file in sorted(_folder(settings).glob("t-*.json")):
+        if file.name.endswith(REPORT):
+            continue
         try:
             plans.append(Plan.from_json(file.read_bytes()))
         except (ValueError, KeyError, TypeError) as error:
@@ -34,10 +37,20 @@ def write(settings: Settings, plan: Plan) -> None:
 
 def close(settings: Settings, plan: Plan) -> None:
     """Mark the plan as done. What is kept names nobody, and neither does what a killed process left of writing it."""
-    for stale in _folder(settings).glob(".t-*.tmp"):
+    for stale in [*_folder(settings).glob(".t-*.tmp"), terms_file(settings, plan)]:
         stale.unlink(missing_ok=True)
     extents = [replace(one, sources=()) for one in plan.extents]
     write(settings, replace(plan, status="done", extents=extents, rebalance=[], clips=[]))
+
+
+def terms_file(settings: Settings, plan: Plan) -> Path:
+    """Where the words and the sound that are looked for lie while the takedown is pending."""
+    return _folder(settings) / f"{plan.takedown_id}.terms.npz"
+
+
+def report_file(settings: Settings, takedown_id: str) -> Path:
+    """Where the report of a finished takedown lies."""
+    return _folder(settings) / f"{takedown_id}{REPORT}"
 
 
 def _folder(settings: Settings) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -46,6 +46,8 @@ class Plan:
     clips: list[Clip] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
     """Rows that go, by recording (or by tainted model that spoke them)."""
+    warnings: list[str] = field(default_factory=list)
+    """What the person who asked has to know; names recordings by their ids alone."""
     status: Literal["pending", "done"] = "pending"
 
     @property
@@ -77,10 +79,11 @@ class Plan:
 def make_plan(settings: Settings, kind: Kind, subject: str, reason: str = "") -> Plan:
     """What a takedown of an id will touch. Raises NothingToTakeDown."""
     lake = Lake(settings.lake)
-    extents = resolve_subject(settings, kind, subject)
+    resolved = resolve_subject(settings, kind, subject)
+    extents = resolved.extents
     tainted, known = tainted_models(settings, lake, kind, subject, {one.recording_id for one in extents})
     if not extents and not known:
-        raise NothingToTakeDown(_nowhere(kind, subject, lake))
+        raise NothingToTakeDown(_nowhere(kind, subject, lake, resolved.similar))
     moment = datetime.now(UTC)
     return Plan(
         takedown_id=f"t-{moment:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
@@ -93,6 +96,7 @@ def make_plan(settings: Settings, kind: Kind, subject: str, reason: str = "") ->
         rebalance=list(rebalances(lake, extents)),
         unfinished=unfinished_trainings(settings, lake, extents),
         copies=_copies(lake, {one.recording_id for one in extents}),
+        warnings=[*resolved.warnings, *_similar(resolved.similar)],
     )
 
 
@@ -118,7 +122,18 @@ def _without_name(lake: Lake, kind: Kind, subject: str) -> str:
     return f"sha256:{hashlib.sha256(subject.encode()).hexdigest()[:16]}"
 
 
-def _nowhere(kind: Kind, subject: str, lake: Lake) -> str:
+def _similar(recordings: Sequence[str]) -> list[str]:
+    """Recordings whose metadata hold the name as a part of something else."""
+    return [
+        f"recording {name}: its metadata hold that name as a part of something else, so it stays; "
+        f"`fangyan takedown --recording {name}` takes it too"
+        for name in recordings
+    ]
+
+
+def _nowhere(kind: Kind, subject: str, lake: Lake, similar: Sequence[str]) -> str:
+    if similar:
+        return f"no recording has speaker {subject}; as a part of something else the name is in {', '.join(similar)}"
     tombstones = [
         row
         for row in lake.rows("tombstones")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ _FACTS = ("start", "end", "local_speaker", "seconds", "duration", "model_id")
 _STAYING = ("tombstones", "consents", "models")
 _KEPT_METADATA = ("consent_id", "licence")
 _FREE = {"recording_id", "metadata"}
+_IDS = ("recording_id", "recording_ids", "segment_id")
 _AUDIO_ROW_GROUP = 100
 
 
@@ -37,8 +38,22 @@ class Removed:
     changed: bool = False
 
 
-def clean(file: Path, table: str, withdrawal: Withdrawal, apply: bool) -> Removed:
+def has_ids(file: Path) -> bool:
+    """Whether a Parquet file says of its rows which recording they are from."""
+    with pq.ParquetFile(file) as source:
+        return any(name.endswith(_IDS) for name in source.schema_arrow.names)
+
+
+def clean(
+    file: Path,
+    table: str,
+    withdrawal: Withdrawal,
+    apply: bool,
+    note_sound: Callable[[bytes], None] = lambda data: None,
+) -> Removed:
     """Take the withdrawn rows out of a Parquet file, in one step, or only look. `table` is "" outside of the lake.
+
+    `note_sound` is given each stored sound that goes.
 
     Free metadata of rows that stay of a recording withdrawn in part goes too, but for consent and licence: it may name
     who withdrew or hold what they said.
@@ -62,7 +77,9 @@ def clean(file: Path, table: str, withdrawal: Withdrawal, apply: bool) -> Remove
                     removed.by_recording[why] += 1
             masks.append([why is None for why in whys])
             if has_audio and not all(masks[-1]):
-                removed.clips += _clips(source.read_row_group(group, ["audio"]), masks[-1])
+                for data in _sounds(source.read_row_group(group, ["audio"]), masks[-1]):
+                    removed.clips.append((len(data), hashlib.sha256(data).hexdigest()))
+                    note_sound(data)
             if set(schema.names) >= _FREE:
                 kept = source.read_row_group(group, sorted(_FREE)).filter(pa.array(masks[-1], pa.bool_()))
                 removed.changed |= kept["metadata"].to_pylist() != _stripped(kept, withdrawal)
@@ -75,7 +92,7 @@ def clean(file: Path, table: str, withdrawal: Withdrawal, apply: bool) -> Remove
 def _concerned(source: pq.ParquetFile, schema: pa.Schema, withdrawal: Withdrawal) -> bool:
     """Whether a look at the columns of ids finds anything: most files of a large lake need no second one."""
     ids = pa.array(sorted(withdrawal.extents), pa.string())
-    names = [name for name in schema.names if name.endswith(("recording_id", "recording_ids", "segment_id"))]
+    names = [name for name in schema.names if name.endswith(_IDS)]
     if withdrawal.tainted and "model_id" in schema.names:
         return True
     table = source.read(names)
@@ -105,12 +122,12 @@ def _seconds(row: Row) -> float:
     return row.get("seconds") or row.get("duration") or 0.0
 
 
-def _clips(table: pa.Table, mask: Sequence[bool]) -> Iterator[Clip]:
+def _sounds(table: pa.Table, mask: Sequence[bool]) -> Iterator[bytes]:
     gone = table.filter(pa.array([not stays for stays in mask], pa.bool_()))
     for cell in gone["audio"].to_pylist():
         data = cell.get("bytes") if isinstance(cell, dict) else cell
         if isinstance(data, bytes):
-            yield len(data), hashlib.sha256(data).hexdigest()
+            yield data
 
 
 def _kept(source: pq.ParquetFile, masks: Sequence[Sequence[bool]], withdrawal: Withdrawal) -> Iterator[pa.Table]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pipeline import landing_zone
@@ -14,13 +14,23 @@ from pipeline.lake.rows import Row
 from pipeline.rights.consents import CONSENTS_FILE, composed, read_consents, resolve
 from pipeline.settings import Settings
 from pipeline.takedown.extents import WithdrawalExtent
+from pipeline.takedown.names import contains_name, folded, speaker_names
 
 Kind = Literal["recording", "speaker", "consent"]
 _COLUMNS = ("source", "recording_id", "duration", "file_sha256", "audio_sha256", "consent_id", "metadata")
 _ONLY_LANDED = "landed:"
 
 
-def resolve_subject(settings: Settings, kind: Kind, subject: str) -> list[WithdrawalExtent]:
+@dataclass
+class Resolved:
+    """What an id stands for; `similar`: ids of recordings that hold the name as a part of something and stay."""
+
+    extents: list[WithdrawalExtent]
+    similar: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def resolve_subject(settings: Settings, kind: Kind, subject: str) -> Resolved:
     """What goes with an id, in order of recording.
 
     A recording may be named by id or source. A speaker is a linked one (`spk-...`) or a name in the metadata column
@@ -32,7 +42,43 @@ def resolve_subject(settings: Settings, kind: Kind, subject: str) -> list[Withdr
     lake = Lake(settings.lake)
     recordings = [*lake.rows("recordings", None, _COLUMNS), *_not_ingested(settings, lake)]
     found = {"recording": _of_recording, "speaker": _of_speaker, "consent": _of_consent}[kind]
-    return list(_completed(settings, recordings, found(settings, lake, recordings, subject)))
+    first = list(found(settings, lake, recordings, subject))
+    resolved = Resolved(list(_completed(settings, recordings, first)))
+    if kind == "speaker":
+        taken = {one.recording_id for one in first}
+        if any(one.local_speakers for one in first):
+            resolved.warnings = _warnings_of_linked(recordings, first)
+        else:
+            resolved.similar = sorted(
+                row["recording_id"]
+                for row in recordings
+                if row["recording_id"] not in taken
+                and any(contains_name(value, subject) for value in (row["metadata"] or {}).values())
+            )
+    return resolved
+
+
+def _warnings_of_linked(recordings: Sequence[Row], extents: Sequence[WithdrawalExtent]) -> list[str]:
+    """That the machine linked and cut, which errs; and where metadata contradict the link."""
+    names = {
+        row["recording_id"]: speaker_names((row["metadata"] or {}).get("speaker", ""))
+        for row in recordings
+        if row["recording_id"] in {one.recording_id for one in extents}
+    }
+    warnings = []
+    if shared := [one.recording_id for one in extents if not one.whole]:
+        ways = "; ".join(f"`fangyan takedown --recording {name}`" for name in shared)
+        warnings.append(
+            "diarization errs: some of what this speaker said may be in turns of others, which stay. Only whole "
+            f"recordings are sure to hold nothing of it: {ways}"
+        )
+    named = {name: found for name, found in names.items() if found}
+    if len(named) > 1 and not set.intersection(*named.values()):
+        warnings.append(
+            "the metadata of these recordings have no speaker's name in common, so the link may join several people: "
+            f"{', '.join(sorted(named))}; look at them with --dry-run, or take recordings down one by one"
+        )
+    return warnings
 
 
 def _not_ingested(settings: Settings, lake: Lake) -> Iterator[Row]:
@@ -79,8 +125,7 @@ def _of_speaker(settings: Settings, lake: Lake, recordings: Sequence[Row], subje
         )
     if not labels:
         for row in recordings:
-            names = [composed(name) for name in (row["metadata"] or {}).get("speaker", "").split(";")]
-            if composed(subject) in names:
+            if folded(subject) in speaker_names((row["metadata"] or {}).get("speaker", "")):
                 yield WithdrawalExtent(row["recording_id"])
 
 

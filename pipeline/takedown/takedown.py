@@ -21,27 +21,31 @@ from pipeline.rights import audit
 from pipeline.rights.consent_store import revoke
 from pipeline.rights.tombstones import TABLE as TOMBSTONES
 from pipeline.settings import Settings
-from pipeline.takedown import journal, landed
-from pipeline.takedown.inventory import Examiner, Inventory, Removal, lines_without, still_there, take_inventory
+from pipeline.takedown import journal
+from pipeline.takedown.content.collect import collect_terms
+from pipeline.takedown.content.terms import Terms
+from pipeline.takedown.examine import Examiner, still_there, take_inventory
+from pipeline.takedown.inventory import Inventory, Removal, landed_removals
 from pipeline.takedown.journal import TakedownIncomplete
 from pipeline.takedown.ledger_balance import balance
 from pipeline.takedown.models import mark_tainted
 from pipeline.takedown.plan import Plan, consent_holds, counts, make_plan
+from pipeline.takedown.report import make_report, write_report
 from pipeline.takedown.rows import clean
 from pipeline.takedown.subjects import Kind
 
 Say = Callable[[str], None]
 
 
-def preview(settings: Settings, kind: Kind, subject: str) -> tuple[Plan, list[Removal]]:
+def preview(settings: Settings, kind: Kind, subject: str, say: Say = lambda words: None) -> tuple[Plan, Inventory]:
     """What a takedown would touch; changes nothing. Raises NothingToTakeDown."""
     plan = make_plan(settings, kind, subject)
-    return plan, take_inventory(settings, plan).removals
+    return plan, take_inventory(settings, plan, _terms(settings, plan, subject), say)
 
 
 def take_down(
     settings: Settings, kind: Kind, subject: str, reason: str = "", say: Say = lambda words: None
-) -> tuple[Plan, list[Removal]]:
+) -> tuple[Plan, Inventory]:
     """Remove what an id covers, from everywhere. Raises NothingToTakeDown, TakedownIncomplete.
 
     Waits until nobody writes to the workspace. From the moment the journal is on disk it will be finished, by this
@@ -49,14 +53,16 @@ def take_down(
     """
     with taking_down(settings.root, lambda: say("waiting until a running stage has finished")):
         for left in journal.pending(settings):
-            _carry_out(settings, left, take_inventory(settings, left), say)
+            _carry_on(settings, left, say)
         plan = make_plan(settings, kind, subject, reason)
-        inventory = take_inventory(settings, plan)
-        # Neither can be counted any more once it is gone.
+        terms = _terms(settings, plan, subject)
+        inventory = take_inventory(settings, plan, terms, say)
+        # None of it can be counted or collected any more once it is gone.
         plan.rows, plan.clips = dict(inventory.rows), sorted(inventory.clips)
+        terms.save(journal.terms_file(settings, plan))
         journal.write(settings, plan)
-        _carry_out(settings, plan, inventory, say)
-    return plan, inventory.removals
+        _carry_out(settings, plan, terms, inventory, say)
+    return plan, inventory
 
 
 def finish_pending(settings: Settings, say: Say = lambda words: None) -> list[str]:
@@ -67,7 +73,7 @@ def finish_pending(settings: Settings, say: Say = lambda words: None) -> list[st
     with taking_down(settings.root):
         for plan in journal.pending(settings):
             say(f"finishing takedown {plan.takedown_id}, which was interrupted")
-            _carry_out(settings, plan, take_inventory(settings, plan), say)
+            _carry_on(settings, plan, say)
             done.append(plan.takedown_id)
     return done
 
@@ -77,7 +83,19 @@ def is_pending(settings: Settings) -> bool:
     return bool(journal.pending(settings))
 
 
-def _carry_out(settings: Settings, plan: Plan, inventory: Inventory, say: Say) -> None:
+def _terms(settings: Settings, plan: Plan, subject: str) -> Terms:
+    others = landed_removals(settings, plan.extents)[1]
+    by_name = subject if plan.kind == "speaker" and plan.subject_id != subject else None
+    return collect_terms(settings, plan.withdrawal, others, by_name)
+
+
+def _carry_on(settings: Settings, plan: Plan, say: Say) -> None:
+    """Carry out a plan from a journal: what is left of the workspace is looked through again."""
+    terms = Terms.load(journal.terms_file(settings, plan), plan.withdrawal)
+    _carry_out(settings, plan, terms, take_inventory(settings, plan, terms, say), say)
+
+
+def _carry_out(settings: Settings, plan: Plan, terms: Terms, inventory: Inventory, say: Say) -> None:
     _log(settings, "takedown.begin", plan, say)
     _write_tombstones(settings, plan)
     if plan.kind == "consent" and consent_holds(settings, plan.subject_id):
@@ -85,10 +103,15 @@ def _carry_out(settings: Settings, plan: Plan, inventory: Inventory, say: Say) -
     why = f"takedown {plan.takedown_id} withdrew something that it learned from"
     mark_tainted(settings, plan.tainted, why)
     say("removing landed files, rows and files")
-    _remove(settings, plan, inventory, say)
+    _remove(settings, plan, terms, inventory, say)
     balance(Lake(settings.lake), plan.rebalance)
     say("rebuilding speakers, corpus and catalog")
-    _check_nothing_left(settings, plan, inventory, _rebuild(settings))
+    _check_nothing_left(settings, plan, terms, inventory, _rebuild(settings))
+    report = make_report(settings, plan, inventory)
+    file = write_report(settings, report)
+    if not report.complete:
+        places = len(report.not_searched) + len(report.mentions)
+        say(f"takedown {plan.takedown_id}: {places} places have to be looked at by a person, see {file}")
     _log(settings, "takedown.done", plan, say)
     journal.close(settings, plan)
 
@@ -123,27 +146,26 @@ def _write_tombstones(settings: Settings, plan: Plan) -> None:
     Lake(settings.lake).write(TOMBSTONES, plan.takedown_id, rows)
 
 
-def _remove(settings: Settings, plan: Plan, inventory: Inventory, say: Say) -> None:
+def _remove(settings: Settings, plan: Plan, terms: Terms, inventory: Inventory, say: Say) -> None:
     for file in inventory.others:
         say(f"{file} holds another recording by now and stays")
-    examiner = Examiner(settings, plan)
-    in_order = sorted(inventory.removals, key=lambda one: one.what != "landed file")
-    for removal in in_order:
-        _remove_one(settings, examiner, removal, inventory)
+    examiner = Examiner(settings, plan, terms, inventory)
+    for removal in inventory.removals:
+        _remove_one(examiner, removal)
     whole = {source for one in plan.extents if one.whole for source in one.sources}
     in_part = {source for one in plan.extents if not one.whole for source in one.sources}
     batches.withdraw(settings.root, whole, in_part)
 
 
-def _remove_one(settings: Settings, examiner: Examiner, removal: Removal, inventory: Inventory) -> None:
+def _remove_one(examiner: Examiner, removal: Removal) -> None:
     file = removal.path
     match removal.what:
+        case "rows" if removal.by_content:
+            examiner.searcher.remove_rows(file)
         case "rows":
             clean(file, examiner.table_name(file), examiner.withdrawal, apply=True)
         case "lines":
-            lines_without(file, examiner.withdrawal, apply=True)
-        case "metadata, cut":
-            landed.metadata_without(settings.landing, examiner.gone_sources(inventory.others), apply=True)
+            examiner.searcher.remove_lines(file, examiner.metadata_folder(file))
         case "folder":
             # A cache may be a link to another disk.
             shutil.rmtree(file.resolve())
@@ -166,10 +188,12 @@ def _rebuild(settings: Settings) -> list[Path]:
     return [lake.path(table, name).resolve() for table in ("speakers", "corpus") for name in lake.partitions(table)]
 
 
-def _check_nothing_left(settings: Settings, plan: Plan, inventory: Inventory, rebuilt: list[Path]) -> None:
+def _check_nothing_left(
+    settings: Settings, plan: Plan, terms: Terms, inventory: Inventory, rebuilt: list[Path]
+) -> None:
     left = [
         f"{one.place}: {'cannot be read as Parquet: mend or delete it' if one.what == 'unreadable' else one.what}"
-        for one in still_there(settings, plan, inventory, rebuilt)
+        for one in still_there(settings, plan, terms, inventory, rebuilt)
     ]
     if left:
         raise TakedownIncomplete(

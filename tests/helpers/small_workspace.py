@@ -32,7 +32,7 @@ TURNS: dict[str, list[tuple[float, float, str, float]]] = {
 """Start and end in seconds, who speaks, overlapped share."""
 _VOICES = {ANN: [1.0, 0.0, 0.0], BEN: [0.0, 1.0, 0.0]}
 _SECONDS = {"duo": 19.0, "solo": 7.0, "other": 7.0}
-_TEXTS = {ANN: "早上好", BEN: "买白菜"}
+TEXTS = {ANN: "早上好，今天的鱼真新鲜", BEN: "买白菜"}
 _MARGIN = 0.25
 
 
@@ -115,7 +115,7 @@ def _add_recording(
     for start, end, speaker, overlap in TURNS[name]:
         turn_id = span_id(named, start, end)
         turn = shared | {"turn_id": turn_id, "start": start, "end": end}
-        text, label = _TEXTS[speaker], f"SPEAKER_{speaker}"
+        text, label = TEXTS[speaker], f"SPEAKER_{speaker}"
         rows["turns"].append(turn | {"local_speaker": label, "overlap_share": overlap, "embedding": _VOICES[speaker]})
         # Half as loud: denoised sound is another sound than the original.
         rows["denoised"].append(turn | {"applied": True, "audio": _flac(samples, start, end, 0.5), "sample_rate": RATE})
@@ -185,7 +185,7 @@ def _train(settings: Settings, lake: Lake, segments: list[Row]) -> None:
 def _model(settings: Settings, lake: Lake, name: str, recordings: list[str], before: list[Row]) -> None:
     folder = settings.root / "models" / DIALECT / name
     (folder / "samples").mkdir(parents=True)
-    (folder / "samples" / "reference.wav").write_bytes(b"RIFF")
+    soundfile.write(folder / "samples" / "reference.wav", np.zeros(RATE, np.int16), RATE)
     facts = {"model_id": name, "dialect": DIALECT, "status": "candidate", "recording_ids": recordings}
     (folder / "card.json").write_text(json.dumps(facts), encoding="utf-8")
     lake.write("models", DIALECT, [*before, facts | {"path": f"models/{DIALECT}/{name}"}])

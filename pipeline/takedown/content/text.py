@@ -1,0 +1,105 @@
+"""Text files of any form and encoding: tables and lines lose their withdrawn records, other files go whole."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.lake.files import replace_bytes
+from pipeline.takedown.content.outcome import Outcome, Unsearchable
+from pipeline.takedown.content.readings import blocks, readings
+from pipeline.takedown.content.records import Record, is_one_object, joined, records
+from pipeline.takedown.content.terms import Certainty, Terms
+
+_WHOLE = {
+    *(".html", ".htm", ".xhtml", ".xml", ".eaf", ".textgrid", ".srt", ".vtt", ".ass", ".ssa", ".ttml", ".svg", ".rtf"),
+    *(".ipynb", ".yaml", ".yml", ".toml", ".py", ".sh", ".trs", ".tex", ".sql"),
+}
+_EMBEDDED = re.compile(r"[A-Za-z0-9+/]{1000,}={0,2}")
+_PLAYER = re.compile(r"<audio|<video|data:audio|data:application/octet-stream;base64", re.IGNORECASE)
+_MARKUP = re.compile(r"\s*<(!doctype html|html|head|body|audio|\?xml[^>]*>\s*<(!doctype )?html)", re.IGNORECASE)
+Sound = Callable[[bytes], bool]
+
+
+def search(file: BinaryIO, suffix: str, terms: Terms, is_withdrawn: Sound, folder: str | None = None) -> Outcome | None:
+    """What of a text file is withdrawn. Raises Unsearchable.
+
+    `is_withdrawn` judges sound that is embedded as base64; `folder` is that of a table of metadata below landing.
+    """
+    level: Certainty | None = None
+    for block in blocks(file):
+        texts = readings(block)
+        if not texts:
+            raise Unsearchable("is text in no encoding that is known")
+        for _, text in texts:
+            if _MARKUP.match(text) and (suffix == ".html" or _PLAYER.search(text)):
+                return Outcome("file")
+            found = _level(text, terms, is_withdrawn)
+            level = found if found == "holds" else level or found
+    if level is None and folder is None:
+        return None
+    file.seek(0)
+    _, count, rest = without(file.read(), suffix, terms, is_withdrawn, folder)
+    if rest == "holds":
+        return Outcome("file")
+    if count:
+        return Outcome("lines", count)
+    return Outcome("mention") if rest else None
+
+
+def remove(file: Path, terms: Terms, is_withdrawn: Sound, folder: str | None = None) -> None:
+    """Take the withdrawn records out of a text file, in one step."""
+    content, _, _ = without(file.read_bytes(), file.suffix.lower(), terms, is_withdrawn, folder)
+    replace_bytes(file, content)
+
+
+def without(
+    content: bytes, suffix: str, terms: Terms, is_withdrawn: Sound, folder: str | None
+) -> tuple[bytes, int, Certainty | None]:
+    """The content without its withdrawn records, how many there were, and what is in the rest all the same."""
+    tried = [_without(text, encoding, suffix, terms, is_withdrawn, folder) for encoding, text in readings(content)]
+    # Read in the wrong encoding it holds nothing.
+    return max(tried, key=lambda one: (one[2] == "holds", one[1]), default=(content, 0, None))
+
+
+def _without(
+    text: str, encoding: str, suffix: str, terms: Terms, is_withdrawn: Sound, folder: str | None
+) -> tuple[bytes, int, Certainty | None]:
+    if suffix in _WHOLE or _MARKUP.match(text) or is_one_object(text):
+        return text.encode(encoding), 0, _level(text, terms, is_withdrawn)
+    every, is_list = records(text)
+    judged = [_judge(record, terms, is_withdrawn, folder) for record in every]
+    # Words that are too short to count alone count beside others.
+    going = ("holds", "mentions") if "holds" in judged else ("holds",)
+    kept = [record for record, one in zip(every, judged, strict=True) if one not in going]
+    # A record with the id of something that stays is decided by that.
+    doubtful = "".join(record.text for record in kept if not terms.has_other_id(record.text))
+    rest = _level(doubtful, terms, is_withdrawn)
+    if every and not any(record.text.strip() for record in kept):
+        rest = "holds"
+    return joined(kept, is_list).encode(encoding), len(every) - len(kept), rest
+
+
+def _judge(record: Record, terms: Terms, is_withdrawn: Sound, folder: str | None) -> Certainty | None:
+    if _embedded_sound(record.text, is_withdrawn):
+        return "holds"
+    return terms.in_record(record.values, record.text, folder)
+
+
+def _level(text: str, terms: Terms, is_withdrawn: Sound) -> Certainty | None:
+    return "holds" if _embedded_sound(text, is_withdrawn) else terms.in_text(text)
+
+
+def _embedded_sound(text: str, is_withdrawn: Sound) -> bool:
+    for found in _EMBEDDED.finditer(text):
+        try:
+            data = base64.b64decode(found[0][: len(found[0]) // 4 * 4])
+        except binascii.Error:
+            continue
+        if is_withdrawn(data):
+            return True
+    return False
