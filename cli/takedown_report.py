@@ -17,7 +17,7 @@ from pipeline.settings import Settings
 
 INCOMPLETE = 3
 """Exit code of a takedown after which somebody has to look at places that could not be searched."""
-_MANY = 10
+_MANY, _MOST = 10, 30
 
 
 def show_takedown(settings: Settings, plan: Any, inventory: Any, dry_run: bool) -> None:
@@ -62,14 +62,16 @@ def _show_removals(inventory: Any, dry_run: bool) -> None:
 
 def _show_report(report: Any) -> None:
     say(f"searched: {', '.join(f'{count} files in {name}' for name, count in report.searched.items())}")
-    for words in report.found_by_content:
+    for words in report.found_by_content[:_MOST]:
         say(f"found by its words, names or sound: {words}")
+    if len(report.found_by_content) > _MOST:
+        say(f"found by its words, names or sound: {len(report.found_by_content) - _MOST} more, see the report")
     for words in report.warnings:
         warn(words)
     for place, why in report.not_searched.items():
         warn(f"could not be searched: {place}: {why}; look at it, and delete it if it holds any of it")
     for place in report.mentions:
-        warn(f"names the speaker and stays: {place}; look at it")
+        warn(f"names a speaker or file that is withdrawn, and stays: {place}; look at it")
     say("may remain where no takedown looks:")
     for words in report.may_remain:
         say(f"  {words}")

@@ -26,6 +26,8 @@ from pipeline.takedown.plan import Plan
 from pipeline.takedown.rows import clean, has_ids
 from pipeline.takedown.walk import REBUILT, SOUND, Exempt, is_lake_table, walk
 
+_LONG_NAME = 6
+
 
 def take_inventory(
     settings: Settings, plan: Plan, terms: Terms, say: Callable[[str], None] = lambda words: None
@@ -40,7 +42,10 @@ def take_inventory(
     files = [file for file in walk(settings, links) if not gone.intersection((file, *file.parents))]
     tables, rest = [], []
     for file in files:
-        (tables if examiner.is_table(file) else rest).append(file)
+        if is_table := examiner.is_table(file):
+            tables.append(file)
+        if not is_table or not examiner.is_of_lake(file):
+            rest.append(file)
     # Tables first: only then is it known what other files may hold copies of.
     for file in with_progress(tables, say):
         inventory.removals += examiner.of_table(file)
@@ -63,7 +68,9 @@ def still_there(settings: Settings, plan: Plan, terms: Terms, done: Inventory, r
     paths = {one.path for one in done.removals if one.what not in ("landed file", "folder")}
     for file in sorted(paths | set(rebuilt)):
         if file.is_file():
-            left += examiner.of_table(file) if examiner.is_table(file) else examiner.of_file(file)
+            is_table = examiner.is_table(file)
+            left += examiner.of_table(file) if is_table else []
+            left += [] if is_table and examiner.is_of_lake(file) else examiner.of_file(file)
     return left
 
 
@@ -92,7 +99,7 @@ class Examiner:
         """Whether it goes by ids: tables of the lake, part files, and Parquet files with columns of ids."""
         if file.name.startswith("."):
             return False
-        if file.suffix == ".parquet" and (is_lake_table(self.settings, file) or file.is_relative_to(self._parts)):
+        if file.suffix == ".parquet" and self.is_of_lake(file):
             return True
         try:
             with file.open("rb") as content:
@@ -100,6 +107,10 @@ class Examiner:
             return is_parquet and has_ids(file)
         except (pa.ArrowException, OSError):
             return file.suffix == ".parquet"
+
+    def is_of_lake(self, file: Path) -> bool:
+        """Whether it is a table or a part file of the lake, whose rows all have ids of ours."""
+        return is_lake_table(self.settings, file) or file.is_relative_to(self._parts)
 
     def of_table(self, file: Path) -> list[Removal]:
         """What goes of a table; its clips and rows are noted in the inventory."""
@@ -122,6 +133,9 @@ class Examiner:
         """What goes of a file that is no table with ids."""
         if self._exempt.has(file):
             return []
+        if file.is_symlink() and not self._is_below(file.resolve()):
+            self._inventory.unsearchable[place(self.settings, file)] = "is a link to a file outside of the workspace"
+            return []
         self._count(file)
         try:
             if self._goes_by_name(file):
@@ -134,8 +148,10 @@ class Examiner:
         except (Unsearchable, OSError) as error:
             self._note_unsearchable(file, error)
             return []
-        if (found and found.what == "mention") or self._terms.in_text(place(self.settings, file)) == "mentions":
-            self._inventory.mentions.append(place(self.settings, file))
+        where = place(self.settings, file)
+        named = self._terms.in_text(where) == "mentions" or file.name.split(".")[0] in self._long_stems
+        if (found and found.what == "mention") or (found is None and named):
+            self._inventory.mentions.append(where)
         if found is None or found.what == "mention":
             return []
         return [self._removal(found.what, file, found.count, by_content=True)]
@@ -177,6 +193,15 @@ class Examiner:
             if file.suffix.lower() in SOUND and (source := PurePosixPath(file.relative_to(self._landing))) not in gone
         }
         return {one.with_suffix("") for one in gone}, {one.with_suffix("") for one in stay}
+
+    @cached_property
+    def _long_stems(self) -> set[str]:
+        """Names of withdrawn files without extension that are long enough to be of nothing else."""
+        gone, stay = self._stems
+        return {one.name for one in gone if len(one.name) >= _LONG_NAME} - {one.name for one in stay}
+
+    def _is_below(self, file: Path) -> bool:
+        return any(file.is_relative_to(root) for root in (self._root, self._landing, self._parts.parent))
 
     def _note_sound(self, data: bytes) -> None:
         add_stored_sound(self._terms.sound, data)

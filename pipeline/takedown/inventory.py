@@ -50,7 +50,7 @@ class Inventory:
     unsearchable: dict[str, str] = field(default_factory=dict)
     """Places in which nobody can look, and why."""
     mentions: list[str] = field(default_factory=list)
-    """Places that name a withdrawn speaker, in text that is no record of theirs; they stay."""
+    """Places that name a withdrawn speaker or file, in text that is no record of theirs; they stay."""
 
     short_texts: int = 0
     """Withdrawn texts that are too common to be searched for alone."""

@@ -10,6 +10,26 @@ from typing import Any
 
 _SEPARATORS = re.compile(r"[;,、|/\\&+\n\r\t·؛،]+")
 _NOTES = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|【[^【】]*】|<[^<>]*>")
+_ANYBODY = {
+    *("unknown", "none", "null", "nan", "male", "female", "speaker", "reader", "host", "guest", "agent", "customer"),
+    *(
+        "man",
+        "woman",
+        "child",
+        "other",
+        "true",
+        "false",
+        "yes",
+        "未知",
+        "男性",
+        "女性",
+        "男声",
+        "女声",
+        "主持",
+        "主持人",
+    ),
+    *("客服", "客户", "嘉宾", "说话人", "发音人", "老人", "儿童", "小孩"),
+}
 _IDEOGRAPHS = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -38,6 +58,13 @@ def contains_name(cell: str, name: str) -> bool:
 def folded(name: str) -> str:
     """A name as it is compared: NFKC, so that full-width letters and separators count as plain ones; lower case."""
     return unicodedata.normalize("NFKC", name).casefold().strip()
+
+
+def identifies(name: str) -> bool:
+    """True if a folded name is somebody's own: not a number, not a letter or two, no word for anybody."""
+    letters = sum(letter.isalpha() for letter in name)
+    least = 2 if _IDEOGRAPHS.search(name) else 3
+    return letters >= least and name not in _ANYBODY
 
 
 def _parts(cell: str) -> Iterator[str]:

@@ -125,8 +125,8 @@ def _without_name(lake: Lake, kind: Kind, subject: str) -> str:
 def _similar(recordings: Sequence[str]) -> list[str]:
     """Recordings whose metadata hold the name as a part of something else."""
     return [
-        f"recording {name}: its metadata hold that name as a part of something else, so it stays; "
-        f"`fangyan takedown --recording {name}` takes it too"
+        f"recording {name}: its metadata hold that name as a part of something else, so it stays; take it down with "
+        "--recording if it is meant"
         for name in recordings
     ]
 

@@ -50,7 +50,7 @@ def resolve_subject(settings: Settings, kind: Kind, subject: str) -> Resolved:
             resolved.warnings = _warnings_of_linked(recordings, first)
         else:
             resolved.similar = sorted(
-                row["recording_id"]
+                f"{row['recording_id']} ({row['source']})"
                 for row in recordings
                 if row["recording_id"] not in taken
                 and any(contains_name(value, subject) for value in (row["metadata"] or {}).values())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from glob import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,13 +21,16 @@ from pipeline.lake.rows import Row, to_rows
 from pipeline.lake.tables import TABLES
 from pipeline.settings import Settings
 from pipeline.takedown.content.finder import Finder
+from pipeline.takedown.content.kinds import HEAD, kind_of
+from pipeline.takedown.content.readings import readings
 from pipeline.takedown.content.sound import RATE, SoundIndex
-from pipeline.takedown.content.terms import Terms, is_specific, plain, sentences
+from pipeline.takedown.content.terms import IDEOGRAPH, LEAST_IDEOGRAPHS, Terms, is_specific, plain, sentences, unescaped
 from pipeline.takedown.extents import SPAN_IDS, Withdrawal, WithdrawalExtent
-from pipeline.takedown.names import folded, speaker_names
+from pipeline.takedown.names import folded, identifies, speaker_names
 
 _GIVEN_TEXTS = ("transcript", "text", "sentence", "transcription", "utterance", "label", "文本", "转写", "轉寫", "台词")
 _BLOCK_SECONDS = 60.0
+_MOST_TEXT = 4 << 20
 
 
 def collect_terms(settings: Settings, withdrawal: Withdrawal, others: Iterable[Path], given_name: str | None) -> Terms:
@@ -36,12 +41,14 @@ def collect_terms(settings: Settings, withdrawal: Withdrawal, others: Iterable[P
     ours = [row for row in recordings if row["recording_id"] in withdrawal.extents]
     rest = [row for row in recordings if row["recording_id"] not in withdrawal.extents]
     words = _spoken(lake, withdrawal) | {one for row in ours for one in _given(row, withdrawal)}
+    words |= set(_written_beside(settings.landing, withdrawal))
     kept = _kept_words(lake, withdrawal, rest, words)
     names = _names(row for row in ours if not withdrawal.in_part(row["recording_id"])) - _names(rest)
     return Terms(
         withdrawal,
         sources=_file_names(withdrawal, recordings, {file.relative_to(settings.landing).as_posix() for file in others}),
-        names=frozenset(names | ({folded(given_name)} if given_name else set())),
+        names=frozenset(filter(identifies, [folded(given_name or "")])),
+        others=frozenset(filter(identifies, names)),
         texts=frozenset(one for one in words - kept if is_specific(one)),
         short=frozenset(one for one in words - kept if not is_specific(one)),
         sound=_landed_sound(settings, withdrawal),
@@ -73,6 +80,26 @@ def _given(row: Row, withdrawal: Withdrawal) -> Iterator[str]:
         for column, value in (row["metadata"] or {}).items():
             if column.casefold().strip() in _GIVEN_TEXTS:
                 yield from sentences(value)
+
+
+def _written_beside(landing: Path, withdrawal: Withdrawal) -> Iterator[str]:
+    """Sentences in ideographs of the texts beside recordings that go whole (`a.txt`, `a.srt` beside `a.wav`)."""
+    for extent in withdrawal.extents.values():
+        for source in extent.sources if extent.whole else ():
+            recording = landing / source
+            for file in sorted(recording.parent.glob(f"{escape(recording.stem)}.*")):
+                if file.is_file() and file.stat().st_size < _MOST_TEXT:
+                    yield from _ideographs(file.read_bytes())
+
+
+def _ideographs(content: bytes) -> Iterator[str]:
+    """Sentences of mostly ideographs; nothing of what is no text."""
+    if kind_of(content[:HEAD]) == "text":
+        for _, text in readings(content)[:1]:
+            for one in re.split(r"[。！？!?；;\n\r|\"<>]+", unescaped(text)):
+                words = plain(one)
+                if len(IDEOGRAPH.findall(words)) >= max(LEAST_IDEOGRAPHS, len(words) / 2):
+                    yield words
 
 
 def _kept_words(lake: Lake, withdrawal: Withdrawal, stay: list[Row], words: set[str]) -> set[str]:

@@ -31,7 +31,7 @@ class Finder:
             return None
         hashes = _hashes(text)
         at = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
-        for start in np.flatnonzero(self._hashes[at] == hashes):
+        for start in np.flatnonzero(self._hashes[at] == hashes).tolist():
             for one in self._by_key.get(text[start : start + _KEY], ()):
                 if text.startswith(one, start) and not (self._apart and _touches(text, start, start + len(one))):
                     return one

@@ -62,10 +62,10 @@ def kind_of(head: bytes) -> Kind:
 def _is_text(head: bytes) -> bool:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return True
-    zeros = head.count(0)
-    if zeros:
-        # UTF-16 without its mark: every other byte of Latin text is zero, in ideographs there are line ends and blanks.
+    if b"\x00" in head:
+        # UTF-16 without its mark: the zeros of its line ends and Latin letters lie on one side, and all is readable.
         even, odd = head[::2].count(0), head[1::2].count(0)
-        return min(even, odd) == 0 and zeros >= 2
+        text = head[: len(head) // 2 * 2].decode("utf-16-le" if odd else "utf-16-be", "replace")[:-1]
+        return min(even, odd) == 0 and all(letter.isprintable() or letter in "\r\n\t\u3000" for letter in text)
     controls = sum(byte < 9 or 13 < byte < 27 for byte in head)
     return controls == 0

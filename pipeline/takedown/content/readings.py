@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-_BLOCK = 16 << 20
+_BLOCK = 64 << 20
 
 
 def readings(content: bytes) -> list[tuple[str, str]]:

@@ -25,6 +25,8 @@ def records(text: str) -> tuple[list[Record], bool]:
     if text.lstrip("\ufeff \t\r\n").startswith("[") and (elements := _elements(text)) is not None:
         return elements, True
     delimiter = _delimiter(text)
+    if delimiter is None and _is_columns(text):
+        return [Record(line.split(), line) for line in text.splitlines(keepends=True)], False
     if delimiter is None:
         return [Record(_values(line), line) for line in text.splitlines(keepends=True)], False
     return list(_rows(text, delimiter)), False
@@ -57,6 +59,12 @@ def _delimiter(text: str) -> str | None:
         return None
     delimiter = max(_DELIMITERS, key=first.count)
     return delimiter if delimiter in first else None
+
+
+def _is_columns(text: str) -> bool:
+    """True for columns with blanks between them, as RTTM, CTM and Kaldi's lists have: as many on each line."""
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    return len(lines) > 1 and len(lines[0]) > 1 and len({len(line) for line in lines}) == 1
 
 
 def _elements(text: str) -> list[Record] | None:

@@ -60,8 +60,14 @@ def _kept(file: BinaryIO, terms: Terms, is_withdrawn: Sound) -> Iterator[pa.Tabl
 def _judged(file: BinaryIO, terms: Terms, is_withdrawn: Sound) -> Iterator[tuple[pa.RecordBatch, list[bool]]]:
     """Batches, and for each of their rows whether it stays."""
     for batch in _batches(file):
-        whys = [judge(row, terms, is_withdrawn) for row in batch.to_pylist()]
-        yield batch, [why != "holds" for why in whys]
+        rows = batch.to_pylist()
+        values: list[str] = []
+        sounds: list[bytes] = []
+        _collect(rows, values, sounds)
+        if not sounds and terms.in_text("\n".join(values)) is None:
+            yield batch, [True] * len(rows)
+            continue
+        yield batch, [judge(row, terms, is_withdrawn) != "holds" for row in rows]
 
 
 def judge(row: Any, terms: Terms, is_withdrawn: Sound) -> str | None:

@@ -24,7 +24,7 @@ from pipeline.takedown.names import speaker_names
 LEAST_IDEOGRAPHS, LEAST_LETTERS = 5, 12
 """A text with fewer ideographs, and fewer letters in all, may be said by anybody: it identifies nobody."""
 _OTHER_ID = re.compile(r"(?<![0-9A-Za-z])(?:f-)?[0-9a-f]{16}-\d{9,}-\d{9,}")
-_IDEOGRAPH = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+IDEOGRAPH = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 Certainty = Literal["holds", "mentions"]
 
 
@@ -35,6 +35,9 @@ class Terms:
     withdrawal: Withdrawal
     sources: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
+    """The name that was asked for: rows with it go."""
+    others: frozenset[str] = frozenset()
+    """Other names of the speakers of what goes: where they are read, somebody has to look."""
     texts: frozenset[str] = frozenset()
     short: frozenset[str] = frozenset()
     sound: SoundIndex = field(default_factory=SoundIndex)
@@ -45,7 +48,7 @@ class Terms:
             return "holds"
         if self._texts.found(plain(unescaped(text))):
             return "holds"
-        return "mentions" if self.names and self._names.search(unescaped(text).casefold()) else None
+        return "mentions" if self.names | self.others and self._names.search(unescaped(text).casefold()) else None
 
     def in_record(self, values: Iterable[str], line: str, folder: str | None = None) -> Certainty | None:
         """Like in_text for a row or line with such values. One with the id of something else goes by that alone.
@@ -75,7 +78,7 @@ class Terms:
 
     def save(self, file: Path) -> None:
         """Write all but the withdrawal, so that a takedown that was killed can go on looking."""
-        words = {name: sorted(getattr(self, name)) for name in ("sources", "names", "texts", "short")}
+        words = {name: sorted(getattr(self, name)) for name in ("sources", "names", "others", "texts", "short")}
         prints, ends = self.sound.arrays()
         content = io.BytesIO()
         packed = np.frombuffer(json.dumps(words).encode(), np.uint8)
@@ -102,7 +105,7 @@ class Terms:
 
     @cached_property
     def _names(self) -> re.Pattern[str]:
-        return re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in sorted(self.names)))
+        return re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in sorted(self.names | self.others)))
 
 
 def plain(text: str) -> str:
@@ -123,7 +126,7 @@ def unescaped(text: str) -> str:
 
 def is_specific(words: str) -> bool:
     """True if plain words are long enough to be somebody's own."""
-    return len(_IDEOGRAPH.findall(words)) >= LEAST_IDEOGRAPHS or len(words) >= LEAST_LETTERS
+    return len(IDEOGRAPH.findall(words)) >= LEAST_IDEOGRAPHS or len(words) >= LEAST_LETTERS
 
 
 def sentences(text: str) -> list[str]:

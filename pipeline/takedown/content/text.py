@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.lake.files import replace_bytes
+from pipeline.lake.files import replace_file
 from pipeline.takedown.content.outcome import Outcome, Unsearchable
 from pipeline.takedown.content.readings import blocks, readings
 from pipeline.takedown.content.records import Record, is_one_object, joined, records
@@ -30,31 +31,35 @@ def search(file: BinaryIO, suffix: str, terms: Terms, is_withdrawn: Sound, folde
 
     `is_withdrawn` judges sound that is embedded as base64; `folder` is that of a table of metadata below landing.
     """
-    level: Certainty | None = None
+    count, left = 0, None
     for block in blocks(file):
-        texts = readings(block)
+        texts = [text for _, text in readings(block)]
         if not texts:
             raise Unsearchable("is text in no encoding that is known")
-        for _, text in texts:
-            if _MARKUP.match(text) and (suffix == ".html" or _PLAYER.search(text)):
-                return Outcome("file")
-            found = _level(text, terms, is_withdrawn)
-            level = found if found == "holds" else level or found
-    if level is None and folder is None:
-        return None
-    file.seek(0)
-    _, count, rest = without(file.read(), suffix, terms, is_withdrawn, folder)
-    if rest == "holds":
+        if any(_MARKUP.match(text) and (suffix == ".html" or _PLAYER.search(text)) for text in texts):
+            return Outcome("file")
+        if folder is None and not any(_level(text, terms, is_withdrawn) for text in texts):
+            continue
+        _, gone, rest = without(block, suffix, terms, is_withdrawn, folder)
+        count, left = count + gone, rest if rest == "holds" else left or rest
+    if left == "holds":
         return Outcome("file")
     if count:
         return Outcome("lines", count)
-    return Outcome("mention") if rest else None
+    return Outcome("mention") if left else None
 
 
 def remove(file: Path, terms: Terms, is_withdrawn: Sound, folder: str | None = None) -> None:
     """Take the withdrawn records out of a text file, in one step."""
-    content, _, _ = without(file.read_bytes(), file.suffix.lower(), terms, is_withdrawn, folder)
-    replace_bytes(file, content)
+
+    def write(temporary: Path) -> None:
+        with file.open("rb") as source, temporary.open("wb") as target:
+            for block in blocks(source):
+                target.write(without(block, file.suffix.lower(), terms, is_withdrawn, folder)[0])
+            target.flush()
+            os.fsync(target.fileno())
+
+    replace_file(file, write)
 
 
 def without(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import bz2
 import csv
 import gzip
@@ -32,6 +33,7 @@ from pipeline.lake.lake import Lake, Part, Parts
 from pipeline.lake.rows import to_table
 from pipeline.settings import Engine, Settings
 from pipeline.takedown import takedown
+from pipeline.takedown.content.kinds import kind_of
 from pipeline.takedown.report import Report, make_report
 
 WORDS, OTHERS = TEXTS[ANN], "他们说的是别的话"
@@ -300,3 +302,57 @@ def test_words_that_others_say_too_take_nothing_of_theirs(settings: Settings) ->
     file = put(settings, "mine/ben.csv", f"text\n{TEXTS[BEN]}\n".encode())
     takedown.take_down(settings, "recording", small.recording_id(settings, "duo"))
     assert TEXTS[BEN] in file.read_text(encoding="utf-8")
+
+
+def test_text_beside_a_recording_is_looked_for_elsewhere(settings: Settings) -> None:
+    put(settings, f"landing/{FOLDER}/solo.srt", "1\n00:00:00,000 --> 00:00:02,000\n我叫张三住在天津\n".encode())
+    copy = put(settings, "mine/copy.txt", "我叫张三，住在天津\n".encode("gb18030"))
+    other = put(settings, "mine/other.srt", "1\n00:00:00,000 --> 00:00:02,000\n我住在北京\n".encode())
+    takedown.take_down(settings, "recording", small.recording_id(settings, "solo"))
+    assert not copy.exists()
+    assert other.exists()
+
+
+def test_tables_with_ids_of_somebody_else_lose_rows_by_words(settings: Settings) -> None:
+    (settings.root / "mine").mkdir()
+    file = settings.root / "mine" / "own.parquet"
+    pq.write_table(pa.table({"recording_id": ["r1", "r2"], "text": [WORDS, OTHERS]}), file)
+    take_ann(settings)
+    assert pq.read_table(file)["recording_id"].to_pylist() == ["r2"]
+
+
+def test_a_speaker_called_by_a_number_takes_no_rows_of_numbers(settings: Settings) -> None:
+    lake = Lake(settings.lake)
+    rows = lake.rows("recordings", "b00001")
+    for row in rows:
+        row["metadata"] = {"speaker": "1" if "solo" in row["source"] else "2"}
+    lake.write("recordings", "b00001", rows)
+    file = put(settings, "mine/numbers.csv", b"a,b\n1,x\n2,y\n")
+    takedown.take_down(settings, "speaker", "1")
+    assert file.read_bytes() == b"a,b\n1,x\n2,y\n"
+
+
+def test_columns_with_blanks_lose_the_rows_with_the_name(settings: Settings) -> None:
+    file = put(settings, "mine/turns.rttm", b"SPEAKER x 1 0.0 4.0 Ann\nSPEAKER x 1 4.0 4.0 Ben\n")
+    take_ann(settings)
+    assert file.read_bytes() == b"SPEAKER x 1 4.0 4.0 Ben\n"
+
+
+def test_a_link_to_a_file_elsewhere_is_listed(settings: Settings) -> None:
+    elsewhere = settings.root.parent / "far.txt"
+    elsewhere.write_text(WORDS, encoding="utf-8")
+    (settings.root / "near.txt").symlink_to(elsewhere)
+    assert list(take_ann(settings).not_searched) == ["near.txt"]
+
+
+def test_sound_inside_of_a_text_is_found(settings: Settings) -> None:
+    data = base64.b64encode(clips.encode_flac(ann_samples(settings), RATE)).decode()
+    other = base64.b64encode(clips.encode_flac(ben_samples(settings), RATE)).decode()
+    file = put(settings, "mine/clips.jsonl", f'{{"n":1,"audio":"{data}"}}\n{{"n":2,"audio":"{other}"}}\n'.encode())
+    take_ann(settings)
+    assert [json.loads(line)["n"] for line in file.read_bytes().splitlines()] == [2]
+
+
+@pytest.mark.parametrize("content", [bytes(range(256)), b"\x01\x00\x02\x00" * 99, b"\x05\xff\x00\x00" * 99])
+def test_bytes_of_no_kind_are_no_text(content: bytes) -> None:
+    assert kind_of(content) == "unknown"
