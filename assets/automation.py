@@ -11,6 +11,7 @@ import dagster as dg
 from assets.jobs import AUTOMATIC, IN_THE_BACKGROUND, line_job
 from assets.partitions import batch_partitions, dialect_partitions
 from assets.resources import Workspace
+from assets.sources import heartbeat
 from assets.stage_assets import GROUP
 from assets.voice_assets import training_set
 from pipeline import batches, ledger, stage_list
@@ -49,6 +50,7 @@ def landed_files(context: dg.SensorEvaluationContext, workspace: Workspace) -> d
         run_requests=[dg.RunRequest(run_key=name, partition_key=name) for name in wanted],
         skip_reason=None if wanted else _waiting(settings),
         dynamic_partitions_requests=changes,
+        asset_events=heartbeat(context.instance, settings),
         cursor=seen,
     )
 

@@ -5,8 +5,10 @@ import hashlib
 import dagster as dg
 
 from assets.conditions import FOLLOW_WHAT_IS_SOUND
-from assets.metadata import table_schema
+from assets.lineage import table_metadata
 from assets.resources import Workspace
+from assets.sources import CONSENTS
+from assets.transient import retried_if_it_passes
 from pipeline.corpus.build import PARTITION, build_corpus, build_speakers
 from pipeline.lake.catalog import build_catalog
 from pipeline.rights.consent_store import state
@@ -17,36 +19,38 @@ from pipeline.rights.consents import CONSENTS_FILE, read_consents
     deps=["scored_segments"],
     group_name="corpus",
     pool="disk",
+    code_version="1",
     kinds={"parquet"},
     automation_condition=FOLLOW_WHAT_IS_SOUND,
 )
 def speakers(workspace: Workspace) -> dg.MaterializeResult:
     """Local speakers of all recordings, linked into persons whose ids stay when recordings are added."""
     settings = workspace.settings()
-    with workspace.writing():
+    with retried_if_it_passes(), workspace.writing():
         report = build_speakers(workspace.lake(), settings)
-    return dg.MaterializeResult(metadata=report | {"dagster/column_schema": table_schema("speakers")})
+    return dg.MaterializeResult(metadata=report | table_metadata("speakers"))
 
 
 @dg.asset(
     deps=[speakers, "scored_segments"],
     group_name="corpus",
     pool="disk",
+    code_version="1",
     kinds={"parquet"},
     automation_condition=FOLLOW_WHAT_IS_SOUND,
 )
 def corpus(workspace: Workspace) -> dg.MaterializeResult:
     """Segments with linked speaker, without duplicates, split so that no speaker or source is on two sides."""
     settings = workspace.settings()
-    with workspace.writing():
+    with retried_if_it_passes(), workspace.writing():
         report = build_corpus(workspace.lake(), settings)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(report["content"]),
-        metadata=report | {"dagster/column_schema": table_schema("corpus")},
+        metadata=report | table_metadata("corpus"),
     )
 
 
-@dg.asset(group_name="corpus", kinds={"parquet"})
+@dg.asset(deps=[CONSENTS.key], group_name="corpus", code_version="1", kinds={"parquet"})
 def consents(workspace: Workspace) -> dg.MaterializeResult:
     """Who agreed to which use of which recordings, as landing/consents.jsonl says it."""
     found, complaints = read_consents(workspace.settings().landing / CONSENTS_FILE)
@@ -57,11 +61,17 @@ def consents(workspace: Workspace) -> dg.MaterializeResult:
     facts = {"dagster/row_count": len(found), "lines_that_cannot_be_read": complaints[:50]}
     return dg.MaterializeResult(
         data_version=dg.DataVersion(hashlib.sha256(repr([rows, states]).encode()).hexdigest()),
-        metadata=facts | {"dagster/column_schema": table_schema("consents")},
+        metadata=facts | table_metadata("consents"),
     )
 
 
-@dg.asset(deps=[corpus, consents], group_name="corpus", kinds={"duckdb"}, automation_condition=FOLLOW_WHAT_IS_SOUND)
+@dg.asset(
+    deps=[corpus, consents],
+    group_name="corpus",
+    code_version="1",
+    kinds={"duckdb"},
+    automation_condition=FOLLOW_WHAT_IS_SOUND,
+)
 def catalog(workspace: Workspace) -> dg.MaterializeResult:
     """DuckDB views over the lake, swapped in whole; readers are never locked out."""
     settings = workspace.settings()

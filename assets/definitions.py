@@ -11,9 +11,11 @@ from assets.corpus_assets import corpus_assets
 from assets.dead_runs import dead_runs
 from assets.executor import in_one_process
 from assets.jobs import jobs
+from assets.policies import complete
 from assets.report_asset import report
 from assets.resources import Workspace
-from assets.schedules import build_schedules, read_regularly
+from assets.schedules import build_schedules
+from assets.sources import sources
 from assets.stage_assets import stage_assets
 from assets.voice_assets import voice_assets
 
@@ -24,10 +26,11 @@ def build_definitions(workspace: Workspace | None = None) -> dg.Definitions:
     Raises SettingsError.
     """
     workspace = workspace or Workspace()
-    when = workspace.settings().schedules
-    assets = [*stage_assets(), *corpus_assets, *voice_assets, report]
-    return dg.Definitions(
-        assets=[read_regularly(asset, when) for asset in assets],
+    settings = workspace.settings()
+    when = settings.schedules
+    assets = dg.with_source_code_references([*stage_assets(), *corpus_assets, *voice_assets(settings), report])
+    definitions = dg.Definitions(
+        assets=[*assets, *sources],
         asset_checks=asset_checks(),
         jobs=jobs,
         sensors=[dead_runs, *sensors, *alert_sensors],
@@ -36,6 +39,7 @@ def build_definitions(workspace: Workspace | None = None) -> dg.Definitions:
         # A stage works in worker processes of its own; a process for each step would spend its time on imports.
         executor=in_one_process,
     )
+    return definitions.permissive_map_resolved_asset_specs(lambda spec: complete(spec, when), selection=None)
 
 
 defs = build_definitions()

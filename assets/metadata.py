@@ -10,6 +10,7 @@ import io
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -32,7 +33,6 @@ def stage_metadata(report: Report, settings: Settings) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "dagster/row_count": report.rows,
         "dagster/uri": str(file),
-        "dagster/column_schema": table_schema(table),
         "recordings": report.recordings,
         "recomputed": report.recomputed,
         "reused": report.reused,
@@ -112,6 +112,20 @@ def bar_chart(values: Mapping[str, float], unit: str) -> dg.MetadataValue:
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     return dg.MetadataValue.md(f"![{unit}](data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()})")
+
+
+def picture(file: Path, words: str, width: int = 420) -> dg.MetadataValue:
+    """A picture file as a thumbnail of `width` pixels, some kilobytes; its path where it cannot be read."""
+    from PIL import Image, UnidentifiedImageError
+
+    small = io.BytesIO()
+    try:
+        with Image.open(file) as image:
+            image.thumbnail((width, width))
+            image.convert("P", palette=Image.Palette.ADAPTIVE, colors=32).save(small, "PNG", optimize=True)
+    except (OSError, UnidentifiedImageError):
+        return dg.MetadataValue.path(file)
+    return dg.MetadataValue.md(f"![{words}](data:image/png;base64,{base64.b64encode(small.getvalue()).decode()})")
 
 
 # (done, to do, what was done last: a name, or figures by name)

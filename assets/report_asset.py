@@ -5,14 +5,14 @@ import dagster as dg
 from assets.conditions import FOLLOW_WHAT_IS_SOUND
 from assets.metadata import bar_chart
 from assets.resources import Workspace
-from assets.voice_assets import evaluation
+from assets.voice_assets import promotion
 from pipeline.lake.catalog import build_catalog
 
 REPORT = "report/index.html"
 
 
 @dg.asset(
-    deps=[evaluation],
+    deps=[promotion],
     group_name="report",
     pool="disk",
     code_version="1",

@@ -34,12 +34,3 @@ def build_schedules(when: Schedules) -> list[dg.ScheduleDefinition]:
         dg.schedule(job=corpus_job, cron_schedule=when.nightly, **shared)(nightly),
         dg.schedule(job=voice_job, cron_schedule=when.weekly_voices, **shared)(weekly_voices),
     ]
-
-
-def read_regularly(asset: dg.AssetsDefinition, when: Schedules) -> dg.AssetsDefinition:
-    """The asset, which is made again at its hours if it stands for files that Dagster does not see change."""
-    hours = {"consents": when.consents, "base_voice": when.base_voice}.get(asset.key.to_user_string())
-    if hours is None:
-        return asset
-    condition = dg.AutomationCondition.on_cron(hours, when.timezone)
-    return asset.map_asset_specs(lambda spec: spec.replace_attributes(automation_condition=condition))

@@ -7,9 +7,12 @@ import dagster as dg
 
 from assets.batch_runs import batches_of
 from assets.conditions import FOLLOW_CONTENT
+from assets.lineage import table_metadata
 from assets.metadata import progress_of, stage_metadata
 from assets.partitions import batch_partitions
 from assets.resources import Workspace
+from assets.sources import LANDING
+from assets.transient import retried_if_it_passes
 from pipeline import ledger, stage_list
 from pipeline.lake.content import content_of
 from pipeline.run import run_stage
@@ -34,7 +37,7 @@ def _stage_asset(entry: StageEntry, number: int) -> dg.AssetsDefinition:
 
     @dg.asset(
         name=entry.asset,
-        deps=upstream,
+        deps=upstream or [LANDING.key],
         partitions_def=batch_partitions,
         group_name=GROUP,
         pool=entry.pool,
@@ -53,9 +56,10 @@ def _stage_asset(entry: StageEntry, number: int) -> dg.AssetsDefinition:
         stage = entry.build(settings)
         wanted = batches_of(context, workspace)
         for batch in wanted:
-            with workspace.writing(), progress_of(context, entry.name) as progress:
+            with retried_if_it_passes(), workspace.writing(), progress_of(context, entry.name) as progress:
                 report = run_stage(stage, batch, settings, progress, config.retry_quarantined)
-            context.add_asset_metadata(stage_metadata(report, settings), partition_key=batch)
+            facts = stage_metadata(report, settings) | table_metadata(entry.table)
+            context.add_asset_metadata(facts, partition_key=batch)
         written = [one for batch in wanted for one in _written(entry, batch)]
         return dg.MaterializeResult(data_version=dg.DataVersion(content_of(workspace.lake(), written)))
 

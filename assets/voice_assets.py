@@ -6,33 +6,22 @@ One partition is one dialect. How a voice is trained, speaks and is judged is no
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import dagster as dg
+from pydantic import Field
 
 from assets.conditions import FOLLOW_CONTENT
+from assets.fine_tuning import fine_tuned_model_asset, model_trained_in
 from assets.metadata import bar_chart, figures_table, progress_of, table_schema
 from assets.partitions import dialect_partitions
 from assets.resources import Workspace
+from assets.transient import retried_if_it_passes
 from pipeline.corpus.training_set import VERSION as TRAINING_SET_VERSION
 from pipeline.corpus.training_set import build_training_set, facts
 from pipeline.settings import Settings
 
-if TYPE_CHECKING:
-    from model.finetune.config import FineTuneConfig
 
-
-class FineTuneRun(dg.Config):
-    """How this run trains; what is left out is as [fine_tune] of the configuration says."""
-
-    kind: str | None = None
-    steps: int | None = None
-    rank: int | None = None
-    learning_rate: float | None = None
-    seed: int | None = None
-
-
-@dg.asset(group_name="voice", kinds={"pytorch"})
+@dg.asset(group_name="voice", code_version="1", kinds={"pytorch"})
 def base_voice(workspace: Workspace) -> dg.MaterializeResult:
     """The checkpoint that voices are fine-tuned from, by the hash of its files; a new one makes them stale."""
     from model.voices.training import base_of
@@ -54,7 +43,7 @@ def base_voice(workspace: Workspace) -> dg.MaterializeResult:
 def training_set(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
     """Clips that policy and consent allow, each with a reference clip; JSON Lines for VoxCPM's trainer beside them."""
     settings, dialect = workspace.settings(), context.partition_key
-    with workspace.writing():
+    with retried_if_it_passes(), workspace.writing():
         made = build_training_set(workspace.lake(), settings, dialect)
     hours = {"kept": made.hours} | {reason: seconds / 3600 for reason, seconds in made.left_out.items()}
     return dg.MaterializeResult(
@@ -74,49 +63,14 @@ def training_set(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.
     )
 
 
-@dg.asset(
-    deps=[training_set, base_voice],
-    partitions_def=dialect_partitions,
-    group_name="voice",
-    pool="gpu",
-    code_version="1",
-    kinds={"pytorch"},
-)
-def fine_tuned_model(
-    context: dg.AssetExecutionContext, config: FineTuneRun, workspace: Workspace
-) -> dg.MaterializeResult:
-    """The base voice fine-tuned on the dialect; a run that was killed goes on, an unchanged one finds its model."""
-    from model.voices.training import TooLittleSpeech, train_voice
+class ValidationRun(dg.Config):
+    """`model_id`: a voice to judge instead of the candidate trained last, such as an experiment."""
 
-    settings, dialect = workspace.settings(), context.partition_key
-    chosen = _fine_tune_config(config, settings)
-    try:
-        with workspace.writing(), progress_of(context, "fine-tuning") as progress:
-            voice = train_voice(workspace.lake(), settings, dialect, chosen, progress)
-    except TooLittleSpeech as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
-    row, curves = voice.row, voice.folder / "curves.png"
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(voice.model_id),
-        metadata={
-            "model_id": voice.model_id,
-            "status": row["status"],
-            "status_reason": row["status_reason"],
-            "reused": voice.reused,
-            "kind": row["kind"],
-            "exported_step": row["steps"],
-            "hours": row["hours"],
-            "speakers": len(row["speaker_ids"]),
-            "consents": len(row["consent_ids"]),
-            "folder": dg.MetadataValue.path(voice.folder),
-            "card": dg.MetadataValue.path(voice.folder / "README.md"),
-            "curves": dg.MetadataValue.path(curves),
-        },
-    )
+    model_id: str = Field(default="", description="a voice to judge; empty: the candidate trained last")
 
 
 @dg.asset(
-    deps=[fine_tuned_model],
+    deps=["fine_tuned_model"],
     partitions_def=dialect_partitions,
     group_name="voice",
     pool="gpu",
@@ -124,13 +78,20 @@ def fine_tuned_model(
     kinds={"parquet", "pytorch"},
     automation_condition=FOLLOW_CONTENT,
 )
-def validation_set(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+def validation_set(
+    context: dg.AssetExecutionContext, config: ValidationRun, workspace: Workspace
+) -> dg.MaterializeResult:
     """The same texts in the same voices by base, fine-tuned model and other systems; AI-generated, all labelled."""
     from model.validation.run import validate_dialect
+    from model.voices.training import UnknownVoice
 
     settings, dialect = workspace.settings(), context.partition_key
-    with workspace.writing(), progress_of(context, "synthesis") as progress:
-        counts = validate_dialect(workspace.lake(), settings, dialect, progress)
+    judged = config.model_id or model_trained_in(context)
+    try:
+        with retried_if_it_passes(), workspace.writing(), progress_of(context, "synthesis") as progress:
+            counts = validate_dialect(workspace.lake(), settings, dialect, progress, judged)
+    except UnknownVoice as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
     rows = workspace.lake().rows("validation_set", dialect, ("side", "purpose", "error", "provenance"))
     by_side = Counter(row["side"] for row in rows)
     errors = Counter(f"{row['side']}: {row['error']}" for row in rows if row["error"])
@@ -165,7 +126,7 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.Ma
     from model.evaluation.run import evaluate_dialect
 
     settings, dialect = workspace.settings(), context.partition_key
-    with workspace.writing(), progress_of(context, "evaluation") as progress:
+    with retried_if_it_passes(), workspace.writing(), progress_of(context, "evaluation") as progress:
         summary = evaluate_dialect(workspace.lake(), settings, dialect, progress)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(_digest(repr(row) for row in summary)),
@@ -178,16 +139,40 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.Ma
     )
 
 
+@dg.asset(
+    deps=[evaluation],
+    partitions_def=dialect_partitions,
+    group_name="voice",
+    pool="disk",
+    code_version="1",
+    kinds={"parquet"},
+    automation_condition=FOLLOW_CONTENT,
+)
+def promotion(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+    """Promotes the judged voice if it is not worse than its base in any guarded metric, else rejects it.
+
+    An experiment is told what it would be, and stays an experiment.
+    """
+    from model.voices.promoting import promote
+
+    settings, dialect = workspace.settings(), context.partition_key
+    with retried_if_it_passes(), workspace.writing():
+        decided = promote(workspace.lake(), settings, dialect)
+    if decided is None:
+        return dg.MaterializeResult(data_version=dg.DataVersion("none"), metadata={"status": "no voice was judged"})
+    facts = {"model_id": decided.model_id, "status": decided.status, "status_reason": decided.reason}
+    # The model itself was made before anybody judged it; this is what became of it.
+    context.log_event(dg.AssetObservation("fine_tuned_model", partition=dialect, metadata=facts))
+    facts["speaks_for_the_dialect"] = decided.current
+    version = _digest([decided.model_id, decided.status, decided.reason, decided.current])
+    return dg.MaterializeResult(data_version=dg.DataVersion(version), metadata=facts)
+
+
 def _digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _fine_tune_config(run: FineTuneRun, settings: Settings) -> "FineTuneConfig":
-    from model.finetune.config import FineTuneConfig
-
-    said = {key: value for key, value in run.model_dump().items() if value is not None}
-    shared = {"device": settings.train.device, "skip_bad": True}
-    return FineTuneConfig.model_validate(settings.fine_tune.model_dump() | shared | said)
-
-
-voice_assets = [base_voice, training_set, fine_tuned_model, validation_set, evaluation]
+def voice_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """In order; the launchpad of the training shows what [fine_tune] says when this is called."""
+    fine_tuned_model = fine_tuned_model_asset(settings.fine_tune)
+    return [base_voice, training_set, fine_tuned_model, validation_set, evaluation, promotion]

@@ -4,30 +4,27 @@ import dagster as dg
 
 from assets.partitions import dialect_partitions
 from assets.resources import Workspace
-from assets.voice_assets import evaluation, training_set
+from assets.voice_assets import promotion, training_set
 
 
-@dg.asset_check(asset=evaluation, partitions_def=dialect_partitions)
-def promotion(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> dg.AssetCheckResult:
-    """The fine-tuned voice is promoted only if it is not worse than its base in any guarded metric; else rejected."""
-    from model.evaluation.promotion import decide, table
-    from model.voices.training import current, set_status
+@dg.asset_check(asset=promotion, partitions_def=dialect_partitions)
+def not_worse_than_its_base(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> dg.AssetCheckResult:
+    """The judged voice is not worse than its base in any guarded metric. Reads only; the asset writes the status."""
+    from model.evaluation.promotion import table
+    from model.voices.promoting import decision_on, judged
 
-    settings, lake, dialect = workspace.settings(), workspace.lake(), context.partition_key
-    voice = current(lake, settings, dialect)
+    settings, lake = workspace.settings(), workspace.lake()
+    voice = judged(lake, settings, context.partition_key)
     if voice is None:
-        return dg.AssetCheckResult(
-            passed=False, severity=dg.AssetCheckSeverity.WARN, metadata={"reason": f"{dialect} has no voice to promote"}
-        )
-    decision = decide(lake.rows("evaluation_summary", dialect), voice.row, settings.evaluation.guarded)
-    with workspace.writing():
-        set_status(lake, settings, voice.model_id, dialect, decision.status, decision.reason)
+        reason = f"{context.partition_key} has no voice that was judged"
+        return dg.AssetCheckResult(passed=True, metadata={"reason": reason})
+    decision = decision_on(lake, settings, voice)
     return dg.AssetCheckResult(
         passed=decision.promoted,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "model_id": voice.model_id,
-            "status": decision.status,
+            "status": voice.row["status"],
             "reason": decision.reason,
             "guarded": dg.MetadataValue.md(table(decision)),
         },
@@ -45,4 +42,4 @@ def enough_speech(context: dg.AssetCheckExecutionContext, workspace: Workspace) 
     return dg.AssetCheckResult(passed=passed, severity=dg.AssetCheckSeverity.WARN, metadata=facts)
 
 
-voice_checks = [enough_speech, promotion]
+voice_checks = [enough_speech, not_worse_than_its_base]

@@ -162,21 +162,23 @@ class Train(_Section):
 class FineTune(_Section):
     """How a voice is trained; the keys are those of model/finetune/config.py, which knows more of them."""
 
-    kind: Literal["lora", "full"] = "lora"
-    steps: int = Field(default=300, ge=1)
-    learning_rate: float = Field(default=2e-3, gt=0)
-    warmup: int = Field(default=30, ge=0)
-    rank: int = Field(default=32, ge=1)
-    alpha: float = Field(default=64, gt=0)
-    enable_proj: bool = True
-    batch_samples: int = Field(default=8, ge=1)
-    accumulate: int = Field(default=1, ge=1)
-    reference_share: float = Field(default=0.7, ge=0, le=1)
-    eval_every: int = Field(default=100, ge=1)
-    save_every: int = Field(default=100, ge=1)
-    patience: int = Field(default=0, ge=0)
-    export: Literal["best", "last"] = "last"
-    seed: int = 42
+    kind: Literal["lora", "full"] = Field(default="lora", description="lora: adapters; full: all weights")
+    steps: int = Field(default=300, ge=1, description="optimizer steps")
+    learning_rate: float = Field(default=2e-3, gt=0, description="its highest value; 1e-4 for the published model")
+    warmup: int = Field(default=30, ge=0, description="steps until the learning rate is reached")
+    rank: int = Field(default=32, ge=1, description="of the adapters")
+    alpha: float = Field(default=64, gt=0, description="the adapters' scale is alpha / rank")
+    enable_proj: bool = Field(default=True, description="adapt the projections between the model's parts too")
+    batch_samples: int = Field(default=8, ge=1, description="clips of a pack")
+    accumulate: int = Field(default=1, ge=1, description="packs of a step")
+    reference_share: float = Field(default=0.7, ge=0, le=1, description="of the clips are learned with a reference")
+    eval_every: int = Field(default=100, ge=1, description="steps between evaluations by the validation loss")
+    save_every: int = Field(default=100, ge=1, description="steps between checkpoints that a killed run goes on from")
+    patience: int = Field(default=0, ge=0, description="evaluations without a better one until it stops; 0: never")
+    export: Literal["best", "last"] = Field(
+        default="last", description="weights by validation loss, or of the last step"
+    )
+    seed: int = Field(default=42, description="of the order of clips and of the adapters")
 
 
 class Validation(_Section):

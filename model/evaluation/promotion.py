@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from model.evaluation.intelligibility import unspaced
 from model.evaluation.metrics import metric
+from model.voices.status import PROMOTED, REJECTED
 from pipeline.lake.rows import Row
 from pipeline.rights.consents import TAINTED
 from pipeline.text import dialects
 
-PROMOTED, REJECTED = "promoted", "rejected"
 DIFFERENCE = "difference"
 
 

@@ -10,7 +10,7 @@ from model.validation.plan import SynthesisRequest, choose_references, plan
 from model.validation.synthesis import Counts, Progress, Synthesizer, VoxCPM2Synthesizer, synthesize
 from model.validation.systems.synthesizer import SystemSynthesizer, system_synthesizers
 from model.validation.texts import read_texts
-from model.voices.training import Base, Voice, base_of, current, local_folder
+from model.voices.training import Base, Voice, base_of, local_folder, to_judge
 from model.voxcpm2 import VoxCPM2, load
 from pipeline.lake.lake import Lake
 from pipeline.rights import audit
@@ -20,17 +20,20 @@ from pipeline.settings import PROJECT, Settings
 BASE, FINE_TUNED = "base", "fine_tuned"
 
 
-def validate_dialect(lake: Lake, settings: Settings, dialect: str, progress: Progress | None = None) -> Counts:
+def validate_dialect(
+    lake: Lake, settings: Settings, dialect: str, progress: Progress | None = None, model_id: str = ""
+) -> Counts:
     """Bring the dialect's validation set up to date; each voice that is copied is put into the audit log.
 
-    Raises PromptError, SystemsError, ModelUnavailable, TaintedModel, AuditBroken.
+    The fine-tuned voice is the one of `model_id`, else the candidate trained last. Raises UnknownVoice, PromptError,
+    SystemsError, ModelUnavailable, TaintedModel, AuditBroken.
     """
     references = choose_references(lake, settings, dialect)
     requests = plan(read_texts(settings.root, dialect), references, dialect, settings.validation)
     for reference in references:
         details = {"segment_id": reference.segment_id, "recording_id": reference.recording_id, "for": "validation_set"}
         audit.append(settings.root, "voice.clone", reference.consent_id, details)
-    synthesizers = _synthesizers(lake, settings, dialect)
+    synthesizers = _synthesizers(lake, settings, dialect, model_id)
     return synthesize(lake, dialect, requests, synthesizers, progress, _wanted_of)
 
 
@@ -55,8 +58,8 @@ def open_voice(base: Base, voice: Voice | None, device: str) -> VoxCPM2:
     return model
 
 
-def _synthesizers(lake: Lake, settings: Settings, dialect: str) -> list[Synthesizer]:
-    base, voice = base_of(settings), current(lake, settings, dialect)
+def _synthesizers(lake: Lake, settings: Settings, dialect: str, model_id: str) -> list[Synthesizer]:
+    base, voice = base_of(settings), to_judge(lake, settings, dialect, model_id)
     device, batch_size = settings.train.device, settings.validation.batch_size
     synthesizers: list[Synthesizer] = [
         VoxCPM2Synthesizer(partial(open_voice, base, None, device), base.model_id, BASE, base.content, batch_size)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from model.finetune.config import FineTuneConfig
 from model.voices.model_card import build_card, write_card
+from model.voices.status import CANDIDATE, EXPERIMENT, PROMOTED
 from pipeline.corpus import training_set
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
@@ -26,13 +27,17 @@ from pipeline.settings import Settings
 
 VERSION = "1"
 CONFIG_KEY = "[train] checkpoint"
-CANDIDATE = "candidate"
+_NOT_EVALUATED = "not evaluated yet"
 # (step, steps in all, losses of the step by name)
 Progress = Callable[[int, int, Mapping[str, float]], None]
 
 
 class TooLittleSpeech(Exception):
     """The training set is empty or too small for a voice; the message says why and what to do."""
+
+
+class UnknownVoice(Exception):
+    """No voice has the id that was asked for; the message lists those that there are."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +81,17 @@ def model_id_of(dialect: str, base: Base, content: str, config: FineTuneConfig, 
 
 
 def train_voice(
-    lake: Lake, settings: Settings, dialect: str, config: FineTuneConfig, progress: Progress | None = None
+    lake: Lake,
+    settings: Settings,
+    dialect: str,
+    config: FineTuneConfig,
+    progress: Progress | None = None,
+    experiment: bool = False,
 ) -> Voice:
     """Fine-tune the base on the dialect's training set, or find that this was done before.
 
-    A killed run goes on where it was. Raises TooLittleSpeech, ModelUnavailable, TaintedModel, and what fine_tune does.
+    An `experiment` takes no other voice's place; trained again as a candidate, it becomes one. A killed run goes on
+    where it was. Raises TooLittleSpeech, ModelUnavailable, TaintedModel, and what fine_tune does.
     """
     base = base_of(settings)
     refuse_tainted(Path(base.path))
@@ -95,7 +106,9 @@ def train_voice(
     others = [row for name, row in known.items() if name != model_id]
     if model_id in known and (folder / "card.json").is_file():
         lake.write("models", dialect, [*others, known[model_id]])
-        return Voice(known[model_id], folder, reused=True)
+        if known[model_id]["status"] == EXPERIMENT and not experiment:
+            set_status(lake, settings, model_id, dialect, CANDIDATE, _NOT_EVALUATED)
+        return _voice(lake.rows("models", dialect)[-1], settings)
     from model.finetune.train import fine_tune
 
     data = training_set.folder_of(settings, dialect)
@@ -108,8 +121,8 @@ def train_voice(
         "base": base.model_id,
         "kind": config.kind,
         "path": folder.relative_to(settings.root).as_posix(),
-        "status": CANDIDATE,
-        "status_reason": "not evaluated yet",
+        "status": EXPERIMENT if experiment else CANDIDATE,
+        "status_reason": _NOT_EVALUATED,
         "recording_ids": _all(rows, "recording_id"),
         "consent_ids": _all(rows, "consent_id"),
         "speaker_ids": _all(rows, "speaker_id"),
@@ -127,9 +140,37 @@ def train_voice(
 
 
 def current(lake: Lake, settings: Settings, dialect: str) -> Voice | None:
-    """The voice that was trained, or found again, last: the last row that is not tainted; None if there is none."""
+    """The voice that speaks for the dialect: the one promoted last, else the candidate trained last; None without one.
+
+    Neither a tainted model nor an experiment.
+    """
+    rows = _eligible(lake, dialect)
+    promoted = [row for row in rows if row["status"] == PROMOTED]
+    return _voice((promoted or rows)[-1], settings) if rows else None
+
+
+def to_judge(lake: Lake, settings: Settings, dialect: str, model_id: str = "") -> Voice | None:
+    """The voice that is judged: the one of that id, else the one trained, or found again, last that is no experiment.
+
+    Raises UnknownVoice for an id that the dialect has not, or of a tainted model.
+    """
+    if not model_id:
+        rows = _eligible(lake, dialect)
+        return _voice(rows[-1], settings) if rows else None
     rows = [row for row in lake.rows("models", dialect) if row["status"] != TAINTED]
-    return Voice(rows[-1], settings.root / rows[-1]["path"], reused=True) if rows else None
+    found = next((row for row in rows if row["model_id"] == model_id), None)
+    if found is None:
+        known = ", ".join(row["model_id"] for row in rows) or "none"
+        raise UnknownVoice(f"{dialect} has no voice {model_id!r} that may be used; there are: {known}")
+    return _voice(found, settings)
+
+
+def _eligible(lake: Lake, dialect: str) -> list[Row]:
+    return [row for row in lake.rows("models", dialect) if row["status"] not in (TAINTED, EXPERIMENT)]
+
+
+def _voice(row: Row, settings: Settings) -> Voice:
+    return Voice(row, settings.root / row["path"], reused=True)
 
 
 def set_status(lake: Lake, settings: Settings, model_id: str, dialect: str, status: str, reason: str) -> None:

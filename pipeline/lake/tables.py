@@ -277,7 +277,7 @@ MODELS = _schema(
     _field("base", pa.string(), "model_id of the model it was fine-tuned from; null for a base"),
     _field("kind", pa.string(), "lora or full"),
     _field("path", pa.string(), "Its folder below the workspace"),
-    _field("status", pa.string(), "candidate, promoted, rejected or tainted", nullable=False),
+    _field("status", pa.string(), "candidate, experiment, promoted, rejected or tainted", nullable=False),
     _field("status_reason", pa.string(), "Why it has this status"),
     _field("recording_ids", pa.list_(pa.string()), "All recordings it learned from"),
     _field("consent_ids", pa.list_(pa.string()), "The consents that allowed it"),

@@ -20,12 +20,15 @@ import pytest
 
 from assets.automation import new_training_sets
 from assets.definitions import build_definitions
+from assets.fine_tuning import run_config
 from assets.launch import RunFailed, open_instance, run_voice
 from assets.resources import Workspace
 from assets.schedules import build_schedules
+from assets.voice_checks import not_worse_than_its_base
 from model.evaluation.promotion import decide
 from model.labels import labels
 from model.validation.texts import Text, write_texts
+from model.voices.training import current, to_judge
 from pipeline.audio.clips import encode_flac, to_int16
 from pipeline.corpus.dedup import samples_sha256
 from pipeline.lake.lake import Lake
@@ -222,9 +225,9 @@ def promotion_check(settings: Settings) -> dict[str, Any]:
         event = record.event_log_entry.dagster_event
         assert event is not None
         data = event.asset_check_evaluation_data
-        if data.check_name == "promotion":
+        if data.check_name == "not_worse_than_its_base":
             return {key: value.value for key, value in data.metadata.items()}
-    raise AssertionError("no promotion check was evaluated")
+    raise AssertionError("the voice was not checked")
 
 
 def test_report_and_catalog_show_the_voice(finished_voice: tuple[Settings, Path]) -> None:
@@ -364,6 +367,108 @@ def made(name: str, content: str, partition: str | None = None) -> dg.AssetMater
     return dg.AssetMaterialization(name, partition=partition, tags=tags)
 
 
+def run_chosen(settings: Settings, config: Path, assets: list[str], ops: dict[str, Any]) -> dg.ExecuteInProcessResult:
+    """Some assets of the voice's job, with a launchpad's configuration."""
+    definitions = build_definitions(Workspace(config=str(config), root=str(settings.root)))
+    job = definitions.get_repository_def().get_job("voice_job")
+    with open_instance(settings) as instance:
+        return job.execute_in_process(
+            instance=instance,
+            partition_key=DIALECT,
+            asset_selection=[dg.AssetKey(name) for name in assets],
+            run_config={"ops": {name: {"config": values} for name, values in ops.items()}},
+            raise_on_error=False,
+        )
+
+
+@pytest.mark.slow
+def test_an_experiment_changes_nothing_that_is_judged_or_promoted_until_it_is_asked_for(
+    finished_voice: tuple[Settings, Path], tmp_path: Path
+) -> None:
+    settings, config = copy_of(finished_voice[0].root, tmp_path / "workspace")
+    lake = Lake(settings.lake)
+    before, said = current(lake, settings, DIALECT), {row["model_id"] for row in spoken(settings)}
+    assert before is not None
+    trained = run_chosen(settings, config, ["fine_tuned_model"], {"fine_tuned_model": {"steps": 1, "alpha": 3.0}})
+    assert trained.success
+    (made,) = trained.asset_materializations_for_node("fine_tuned_model")
+    experiment = str(made.metadata["model_id"].value)
+    assert made.metadata["status"].value == "experiment"
+    assert made.metadata["changed"].value == {"steps": 1, "alpha": 3.0}
+    assert str(made.metadata["loss"].value).startswith("![loss by step](data:image/png;base64,")
+    # What follows the model sees no other content.
+    assert (made.tags or {})["dagster/data_version"] == before.model_id
+    assert current(lake, settings, DIALECT) == before
+    judging = ["validation_set", "evaluation", "promotion"]
+    assert run_chosen(settings, config, judging, {}).success
+    assert {row["model_id"] for row in spoken(settings)} == said
+
+    assert run_chosen(settings, config, judging, {"validation_set": {"model_id": experiment}}).success
+    assert experiment in {row["model_id"] for row in spoken(settings)}
+    rows = {row["model_id"]: row for row in lake.rows("models", DIALECT)}
+    assert rows[experiment]["status"] == "experiment"
+    assert rows[experiment]["status_reason"].startswith("an experiment; it would be ")
+    assert current(lake, settings, DIALECT) == before
+    refused = run_chosen(settings, config, ["validation_set"], {"validation_set": {"model_id": "nobody"}})
+    assert "has no voice 'nobody'" in str(refused.get_step_failure_events()[0].event_specific_data)
+
+
+@pytest.mark.slow
+def test_a_run_with_another_configuration_as_a_candidate_is_judged(
+    finished_voice: tuple[Settings, Path], tmp_path: Path
+) -> None:
+    settings, config = copy_of(finished_voice[0].root, tmp_path / "workspace")
+    run_voice(settings, config, DIALECT, steps=1, candidate=True)
+    row = Lake(settings.lake).rows("models", DIALECT)[-1]
+    assert row["status"] in ("promoted", "rejected")
+    assert row["model_id"] in {one["model_id"] for one in spoken(settings)}
+
+
+def test_the_launchpad_shows_every_knob_with_the_configurations_value(corpus_only: Path) -> None:
+    fields = run_config(load_settings(corpus_only / "fangyan.toml", {}).fine_tune).model_fields
+    assert {"kind", "steps", "learning_rate", "rank", "alpha", "warmup", "batch_samples", "candidate"} <= fields.keys()
+    assert (fields["steps"].default, fields["alpha"].default) == (2, 64)
+    assert all(field.description for field in fields.values())
+
+
+def test_the_promoted_voice_speaks_for_the_dialect_though_a_later_one_was_rejected(tmp_path: Path) -> None:
+    settings, lake = Settings(workspace=tmp_path), Lake(tmp_path / "lake")
+
+    def row(name: str, status: str) -> dict[str, Any]:
+        return {"model_id": name, "dialect": DIALECT, "status": status, "path": f"models/{name}"}
+
+    lake.write("models", DIALECT, [row("a", "promoted"), row("b", "rejected"), row("c", "experiment")])
+    found, next_one = current(lake, settings, DIALECT), to_judge(lake, settings, DIALECT)
+    assert found is not None
+    assert next_one is not None
+    assert (found.model_id, next_one.model_id) == ("a", "b")
+    lake.write("models", DIALECT, [row("a", "tainted"), row("c", "experiment")])
+    assert current(lake, settings, DIALECT) is None
+
+
+def test_checking_a_voice_again_writes_nothing(finished_voice: tuple[Settings, Path]) -> None:
+    settings, config = finished_voice
+    files = {file: file.stat().st_mtime_ns for file in settings.lake.rglob("*.parquet")}
+    log = (settings.root / "audit.jsonl").read_bytes() if (settings.root / "audit.jsonl").exists() else b""
+    workspace = Workspace(config=str(config), root=str(settings.root))
+    with dg.build_asset_context(partition_key=DIALECT) as context:
+        result = not_worse_than_its_base(context, workspace=workspace)
+    assert isinstance(result, dg.AssetCheckResult)
+    assert result.metadata["status"].value in ("promoted", "rejected")
+    assert {file: file.stat().st_mtime_ns for file in settings.lake.rglob("*.parquet")} == files
+    assert ((settings.root / "audit.jsonl").read_bytes() if log else b"") == log
+
+
+def test_the_status_that_a_model_got_is_shown_at_the_model(finished_voice: tuple[Settings, Path]) -> None:
+    settings, _ = finished_voice
+    (row,) = Lake(settings.lake).rows("models", DIALECT)
+    with open_instance(settings) as instance:
+        (latest,) = instance.fetch_observations(dg.AssetKey("fine_tuned_model"), limit=1).records
+    observation = latest.asset_observation
+    assert observation is not None
+    assert observation.metadata["status"].value == row["status"] != "candidate"
+
+
 def asked_for(instance: dg.DagsterInstance, workspace: Workspace) -> list[str | None]:
     """Dialects whose training sets the sensor asks for."""
     result = new_training_sets(dg.build_sensor_context(instance=instance, resources={"workspace": workspace}))
@@ -413,7 +518,7 @@ def test_what_speaks_and_is_judged_follows_the_model(corpus_only: Path) -> None:
                 instance.report_runless_asset_event(event)
             result = dg.evaluate_automation_conditions(definitions, instance, cursor=cursor)
             cursor = result.cursor
-            names = ("training_set", "fine_tuned_model", "validation_set", "evaluation", "report")
+            names = ("training_set", "fine_tuned_model", "validation_set", "evaluation", "promotion", "report")
             return {
                 name: set(result.get_requested_partitions(dg.AssetKey(name)))
                 for name in names
@@ -422,10 +527,11 @@ def test_what_speaks_and_is_judged_follows_the_model(corpus_only: Path) -> None:
 
         assert requested(made("corpus", "one"), made("consents", "one"), made("training_set", "one", DIALECT)) == {}
         followers = requested(made("fine_tuned_model", "model", DIALECT))
-        assert followers == {"validation_set": {DIALECT}, "evaluation": {DIALECT}}
-        assert requested(made("evaluation", "figures", DIALECT)).keys() == {"report"}
+        assert followers == {name: {DIALECT} for name in ("validation_set", "evaluation", "promotion")}
+        assert requested() == {}
+        assert requested(made("promotion", "figures", DIALECT)).keys() == {"report"}
         # Judged again with the same figures: nothing to do.
-        assert requested(made("evaluation", "figures", DIALECT)) == {}
+        assert requested(made("promotion", "figures", DIALECT)) == {}
 
 
 def test_a_training_set_without_speech_is_a_green_run(corpus_only: Path, tmp_path: Path) -> None:

@@ -1,0 +1,5 @@
+"""What a voice may be: the values of the column status of table models, besides tainted, which a takedown sets."""
+
+CANDIDATE, PROMOTED, REJECTED = "candidate", "promoted", "rejected"
+EXPERIMENT = "experiment"
+"""Trained in another way than the configuration says; it takes nobody's place, however well it speaks."""
