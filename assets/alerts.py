@@ -27,7 +27,7 @@ def alert_failed_runs(context: dg.SensorEvaluationContext, workspace: Workspace)
         return _begin(latest)
     wanted = dg.RunStatusChangeRecordsFilter(event_type=kind, after_storage_id=int(context.cursor))
     records = context.instance.fetch_run_status_changes(wanted, limit=_EVENTS_A_TICK, ascending=True).records
-    ui = workspace.settings().alerts.ui
+    ui = workspace.settings().ui.address
     return _deliver(
         context, workspace, ((record.storage_id, _of_run(context.instance, record, ui)) for record in records)
     )
@@ -36,7 +36,7 @@ def alert_failed_runs(context: dg.SensorEvaluationContext, workspace: Workspace)
 @dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
 def alert_failed_checks(context: dg.SensorEvaluationContext, workspace: Workspace) -> dg.SensorResult:
     """Tells of failed asset checks: as an error where one stops what follows, else as a warning, and once."""
-    settings = workspace.settings().alerts
+    settings, ui = workspace.settings().alerts, workspace.settings().ui.address
     storage = context.instance.event_log_storage
     kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
     if context.cursor is None:
@@ -46,10 +46,7 @@ def alert_failed_checks(context: dg.SensorEvaluationContext, workspace: Workspac
     return _deliver(
         context,
         workspace,
-        (
-            (record.storage_id, _of_check(context.instance, record, settings.ui, settings.warnings))
-            for record in records
-        ),
+        ((record.storage_id, _of_check(context.instance, record, ui, settings.warnings)) for record in records),
     )
 
 

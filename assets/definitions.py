@@ -12,6 +12,7 @@ from assets.dead_runs import dead_runs
 from assets.executor import in_one_process
 from assets.jobs import jobs
 from assets.policies import complete
+from assets.redo import redo_for_dialect, redo_of_batches
 from assets.report_asset import report
 from assets.resources import Workspace
 from assets.schedules import build_schedules
@@ -32,8 +33,8 @@ def build_definitions(workspace: Workspace | None = None) -> dg.Definitions:
     definitions = dg.Definitions(
         assets=[*assets, *sources],
         asset_checks=asset_checks(),
-        jobs=jobs,
-        sensors=[dead_runs, *sensors, *alert_sensors],
+        jobs=[*jobs, redo_for_dialect],
+        sensors=[dead_runs, *sensors, redo_of_batches, *alert_sensors],
         schedules=build_schedules(when),
         resources={"workspace": workspace},
         # A stage works in worker processes of its own; a process for each step would spend its time on imports.

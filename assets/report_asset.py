@@ -1,5 +1,7 @@
 """The report over all dialects' voices, and the catalog with their figures. What a page shows is not here."""
 
+from collections.abc import Mapping
+
 import dagster as dg
 
 from assets.conditions import FOLLOW_WHAT_IS_SOUND
@@ -35,9 +37,10 @@ def report(workspace: Workspace) -> dg.MaterializeResult:
         if row["metric"] == "cer" and not row["condition"] and row["side"] in ("base", "fine_tuned")
     }
     metadata = {
-        "report": dg.MetadataValue.url(made.path.as_uri()),
+        "report": dg.MetadataValue.url(f"{settings.ui.report.rstrip('/')}/{made.path.name}"),
         "dagster/uri": str(made.path),
-        "verdicts": dg.MetadataValue.json(made.verdicts),
+        "dagster/row_count": len(found),
+        "verdicts": dg.MetadataValue.md(_verdicts(made.verdicts)),
         "players": made.players,
         "utterances_left_out": made.left_out,
         "megabytes": made.bytes / 1e6,
@@ -45,3 +48,10 @@ def report(workspace: Workspace) -> dg.MaterializeResult:
     if rates:
         metadata["cer"] = bar_chart(rates, "character error rate")
     return dg.MaterializeResult(metadata=metadata)
+
+
+def _verdicts(verdicts: Mapping[str, str]) -> str:
+    """What the page says first, as a Markdown table."""
+    return "\n".join(
+        ["| dialect | verdict |", "|---|---|", *(f"| {name} | {said} |" for name, said in verdicts.items())]
+    )

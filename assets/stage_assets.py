@@ -4,6 +4,7 @@ An asset depends on the tables that its stage reads. What a stage does is not he
 """
 
 import dagster as dg
+from pydantic import Field
 
 from assets.batch_runs import batches_of
 from assets.conditions import FOLLOW_CONTENT
@@ -22,9 +23,10 @@ GROUP = "stages"
 
 
 class StageConfig(dg.Config):
-    """`retry_quarantined` gives files in quarantine another try."""
+    """How a run treats what stands already; with the defaults only what changed is worked on."""
 
-    retry_quarantined: bool = False
+    retry_quarantined: bool = Field(default=False, description="give files in quarantine another try")
+    redo_dialect: str = Field(default="", description="code of a dialect whose recordings are worked on again")
 
 
 def stage_assets() -> list[dg.AssetsDefinition]:
@@ -57,7 +59,8 @@ def _stage_asset(entry: StageEntry, number: int) -> dg.AssetsDefinition:
         wanted = batches_of(context, workspace)
         for batch in wanted:
             with retried_if_it_passes(), workspace.writing(), progress_of(context, entry.name) as progress:
-                report = run_stage(stage, batch, settings, progress, config.retry_quarantined)
+                again = {"retry_quarantined": config.retry_quarantined, "redo_dialect": config.redo_dialect}
+                report = run_stage(stage, batch, settings, progress, **again)
             facts = stage_metadata(report, settings) | table_metadata(entry.table)
             context.add_asset_metadata(facts, partition_key=batch)
         written = [one for batch in wanted for one in _written(entry, batch)]

@@ -41,19 +41,46 @@ def run(
     print_summary(settings, names, failed)
 
 
-def voice(dialect: Dialect, config: Config = None, workspace: WorkspaceFolder = None) -> None:
-    """Train a dialect's voice on the corpus, let it and its base speak, judge both, and renew the report."""
+def voice(
+    dialect: Dialect,
+    kind: Annotated[str | None, typer.Option(help="lora or full")] = None,
+    steps: Annotated[int | None, typer.Option(help="optimizer steps")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="highest learning rate")] = None,
+    warmup: Annotated[int | None, typer.Option(help="steps until the learning rate is reached")] = None,
+    rank: Annotated[int | None, typer.Option(help="rank of the adapters")] = None,
+    alpha: Annotated[float | None, typer.Option(help="the adapters' scale is alpha / rank")] = None,
+    batch_samples: Annotated[int | None, typer.Option(help="clips of a pack")] = None,
+    seed: Annotated[int | None, typer.Option(help="of the order of clips and of the adapters")] = None,
+    candidate: Annotated[bool, typer.Option("--candidate", help="may be promoted, trained in whatever way")] = False,
+    config: Config = None,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Train a dialect's voice on the corpus, let it and its base speak, judge both, and renew the report.
+
+    What is not given is as section fine_tune of the configuration says; trained in another way, it is an experiment.
+    """
     from assets.launch import RunFailed, run_voice
     from assets.partitions import dialect_partitions
     from assets.report_asset import REPORT
 
+    given = {
+        "kind": kind,
+        "steps": steps,
+        "learning_rate": learning_rate,
+        "warmup": warmup,
+        "rank": rank,
+        "alpha": alpha,
+        "batch_samples": batch_samples,
+        "seed": seed,
+        "candidate": candidate or None,
+    }
     settings = read_settings(config, workspace)
     known = dialect_partitions.get_partition_keys()
     if dialect not in known:
         stop(f"there are no voices for {dialect!r}; choose one of {', '.join(known)}")
     try:
         with ends_on_signals():
-            run_voice(settings, config, dialect)
+            run_voice(settings, config, dialect, **{name: value for name, value in given.items() if value is not None})
     except RunFailed as error:
         stop(str(error))
     say(f"The report: {settings.root / REPORT}")

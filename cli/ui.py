@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from cli.report_server import serve_report
 from cli.terminal import Config, WorkspaceFolder, read_settings, say, stop
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -32,7 +33,7 @@ def ui(
     ),
     port: Annotated[int, typer.Option(help="port of the web server")] = 3000,
 ) -> None:
-    """Start Dagster's UI and daemon on the workspace; Ctrl-C or SIGTERM ends them."""
+    """Start Dagster's UI and daemon, and serve the report on the next port; Ctrl-C or SIGTERM ends them."""
     from assets.home import RunFailed, dagster_home, open_instance
     from pipeline.project import PACKAGES, PROJECT
     from pipeline.settings import configuration_file
@@ -47,7 +48,9 @@ def ui(
     try:
         with open_instance(settings):
             pass  # dead runs are ended before the daemon counts them
-        with dagster_home(settings) as home:
+        report = serve_report(settings.root / "report", host, port + 1)
+        with report as address, dagster_home(settings) as home:
+            say(f"the report: {address}" if address else f"port {port + 1} is taken: the report is not served")
             code = _serve(command, os.environ | environment | {"DAGSTER_HOME": str(home)}, home, host, port)
     except RunFailed as error:
         stop(str(error))

@@ -10,7 +10,7 @@ from itertools import chain
 
 import pyarrow.compute as pc
 
-from pipeline import ledger, stage_list
+from pipeline import batches, ledger, stage_list
 from pipeline.engine import Done, Failure, LocalEngine
 from pipeline.lake.lake import Lake, Part, Parts
 from pipeline.lake.rows import Row, to_rows, to_table
@@ -54,9 +54,11 @@ def run_stage(
     settings: Settings,
     progress: Progress | None = None,
     retry_quarantined: bool = False,
+    redo_dialect: str = "",
 ) -> Report:
     """Bring the stage's table, ledger and quarantine of `batch` up to date; work whose provenance stands is reused.
 
+    Recordings of `redo_dialect` are worked on again all the same, but for those whose file was withdrawn.
     `progress` is called with recordings done, recordings to do and the source just finished. Raises ModelUnavailable,
     and ValueError if the stage before has not worked on the batch.
     """
@@ -65,6 +67,13 @@ def run_stage(
     tasks = tasks_of(stage, batch, settings, lake)
     parts = Parts(lake, stage.name, batch, stage.writes)
     done = _standing(stage, batch, lake, tasks, retry_quarantined)
+    if redo_dialect:
+        gone = batches.withdrawn(settings.root, batch)
+        done = {
+            source: part
+            for source, part in done.items()
+            if source in gone or tasks[source].recording.dialect != redo_dialect
+        }
     report = Report(stage.name, batch, recordings=len(tasks))
     changed = len(done) < len(tasks)
     for part in parts.read():

@@ -225,7 +225,13 @@ class Alerts(_Section):
     attempts: int = Field(default=3, ge=1, le=10, description="tries before an alert waits for the next tick")
     backoff_seconds: float = Field(default=1.0, ge=0, description="pause after the first try; doubled after each")
     timeout_seconds: float = Field(default=10.0, gt=0)
-    ui: str = Field(default="http://127.0.0.1:3000", description="address of Dagster's UI, for the links")
+
+
+class Ui(_Section):
+    """Where a browser finds what `fangyan ui` serves; for the links in alerts and in Dagster."""
+
+    address: str = Field(default="http://127.0.0.1:3000", description="of Dagster's UI")
+    report: str = Field(default="http://127.0.0.1:3001", description="of the report; the port after the UI's")
 
 
 class Schedules(_Section):
@@ -269,6 +275,7 @@ class Settings(_Section):
     evaluation: Evaluation = Evaluation()
     schedules: Schedules = Schedules()
     alerts: Alerts = Alerts()
+    ui: Ui = Ui()
 
     @property
     def root(self) -> Path:

@@ -29,7 +29,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 def workspace_that_tells(folder: Path, url: str, more: str = "") -> Workspace:
     config = folder / "fangyan.toml"
-    about = f'webhook = "{url}"\nattempts = 1\nui = "http://ui.example"\n{more}'
+    about = f'webhook = "{url}"\nattempts = 1\n{more}[ui]\naddress = "http://ui.example"\n'
     config.write_text(f'workspace = "{folder}"\n[alerts]\n{about}', encoding="utf-8")
     return Workspace(config=str(config))
 

@@ -235,7 +235,8 @@ def test_report_and_catalog_show_the_voice(finished_voice: tuple[Settings, Path]
     page = (settings.root / "report" / "index.html").read_text(encoding="utf-8")
     (model,) = Lake(settings.lake).rows("models", DIALECT)
     assert model["model_id"] in page
-    assert metadata(settings, "report")["report"].startswith("file://")
+    assert metadata(settings, "report")["report"] == "http://127.0.0.1:3001/index.html"
+    assert f"| {DIALECT} |" in metadata(settings, "report")["verdicts"]
     counts = """SELECT (SELECT count(*) FROM training_set), (SELECT count(*) FROM validation_set),
         (SELECT count(*) FROM evaluation), (SELECT count(*) FROM models WHERE list_contains(recording_ids, 'rann'))"""
     ((clips, utterances, measured, models),) = query(Lake(settings.lake), counts).rows
