@@ -6,13 +6,14 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ModelUnavailable
-from pipeline.recognition import checkpoints
+from pipeline.recognition import checkpoints, pyannote_checkpoint
 
 SAMPLE_RATE = 16_000
 
@@ -22,19 +23,22 @@ _KEY = "[diarize] checkpoint"
 def load_pipeline(checkpoint: str, device: str = "auto") -> Any:
     """pyannote's SpeakerDiarization of a folder or hub id, on its device. Raises ModelUnavailable."""
     folder = checkpoints.locate(checkpoint, _KEY)
-    os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
-    if os.path.isabs(folder):
+    from_hub = not os.path.isabs(folder)
+    if not from_hub:
         os.environ["HF_HUB_OFFLINE"] = "1"
     with quiet():
         import torch
         from pyannote.audio import Pipeline
 
         try:
-            pipeline = Pipeline.from_pretrained(folder)
+            folder = _fetched(folder) if from_hub else folder
+            pyannote_checkpoint.check(Path(folder), from_hub)
+            with pyannote_checkpoint.weights_only():
+                pipeline = Pipeline.from_pretrained(folder)
         except Exception as error:
             raise ModelUnavailable(f"{_KEY} = {checkpoint!r} does not load: {error}") from error
         if pipeline is None:
-            raise ModelUnavailable(f"{_KEY} = {checkpoint!r}: not a pipeline, or its terms are not accepted on the hub")
+            raise ModelUnavailable(f"{_KEY} = {checkpoint!r}: a part of it is missing, or its terms are not accepted")
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         return pipeline.to(torch.device(device))
@@ -64,6 +68,13 @@ class SpeakerEmbedding:
         if not np.isfinite(length) or length == 0:
             raise ValueError("the clip gives no speaker embedding; is there sound in it?")
         return (found / length).astype(np.float32)
+
+
+def _fetched(hub_id: str) -> str:
+    """The folder of a checkpoint that the hub has, looked at before anything in it is loaded."""
+    from huggingface_hub import snapshot_download
+
+    return snapshot_download(hub_id)
 
 
 @contextmanager
