@@ -153,7 +153,10 @@ def _need(system: object) -> str:
         return "" if folder.is_dir() else f"the folder {folder}"
     if isinstance(system, config.Command):
         program = config.fill(system.argv[0], {"python": sys.executable})
-        return "" if shutil.which(program) else f"the program {program}"
+        if not shutil.which(program):
+            return f"the program {program}"
+        unset = [name for name in system.env if name not in os.environ]
+        return f"the environment variable {unset[0]}" if unset else ""
     variable = getattr(system, "key_env", "")
     return "" if not variable or os.environ.get(variable) else f"the environment variable {variable}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-_SWITCHES = {
+SWITCHES = {
     # onnxruntime reads its variable when the shared library is loaded; its function for it comes too late.
     "ORT_DISABLE_TELEMETRY": "1",
     "PYANNOTE_METRICS_ENABLED": "0",
@@ -16,4 +16,4 @@ _SWITCHES = {
 
 def switch_off() -> None:
     """Set the variables that libraries ask; processes started from here inherit them."""
-    os.environ.update(_SWITCHES)
+    os.environ.update(SWITCHES)

@@ -14,12 +14,30 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pipeline.project import PROJECT
+from pipeline import telemetry
+from pipeline.project import PACKAGES, PROJECT
 
 FILE = PROJECT / "systems.toml"
 PLACEHOLDERS = ("python", "text", "text_file", "reference", "reference_text", "dialect", "out")
 """What an argument of a command may name in braces; `reference_data_url` is the body field's counterpart."""
 BODY_PLACEHOLDERS = ("reference_data_url", "reference_text", "dialect")
+PASSED = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES",
+    "OMP_NUM_THREADS",
+    "HF_HOME",
+    "HF_HUB_OFFLINE",
+    "PYTHONPATH",
+)
+"""Variables that every command gets."""
 RESERVED = ("base", "fine_tuned", "difference", "reference")
 _NAMED = re.compile(r"\{(\w+)\}")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -68,10 +86,16 @@ class Directory(_System):
 
 
 class Command(_System):
-    """A program that speaks one text a call. `argv` is a list of arguments, never a line for a shell."""
+    """A program that speaks one text a call. `argv` is a list of arguments, never a line for a shell.
+
+    Of this process's environment the program gets PASSED and what `env` names, so not the keys of other systems.
+    """
 
     kind: Literal["command"]
     argv: list[str] = Field(min_length=1)
+    env: list[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]] = Field(
+        default=[], description="names of variables that the program needs beside PATH, HOME, LANG and the like"
+    )
     timeout_s: float = Field(default=300.0, gt=0, le=3600)
 
     @field_validator("argv")
@@ -87,6 +111,14 @@ class Command(_System):
     @property
     def clones(self) -> bool:
         return "reference" in _named(self.argv, PLACEHOLDERS)
+
+    def environment(self) -> dict[str, str]:
+        """What the program gets to see. Raises SystemsError for a variable of `env` that is not set."""
+        if missing := [name for name in self.env if name not in os.environ]:
+            raise SystemsError(f"{self.name}: the environment variable {missing[0]} that env names is not set")
+        path = os.pathsep.join(part for part in (str(PACKAGES), os.environ.get("PYTHONPATH", "")) if part)
+        given = {name: os.environ[name] for name in (*PASSED, *self.env) if name in os.environ}
+        return telemetry.SWITCHES | given | {"PYTHONPATH": path}
 
 
 class _Http(_System):

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.validation.systems.config import on_this_machine
+from model.validation.systems.redaction import hide
 
-HIDDEN = "[key]"
 _CHUNK = 1 << 16
 _SHOWN = 200
 _BROKEN = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
@@ -166,7 +166,5 @@ def _wait(asked: float | None, attempt: int, policy: Policy) -> float:
 
 
 def _hide(message: str, secrets: Sequence[str]) -> str:
-    """Hidden before it is shortened, so that no half of a key is left."""
-    for secret in filter(None, secrets):
-        message = message.replace(secret, HIDDEN)
+    message = hide(message, secrets)
     return message if len(message) <= 2 * _SHOWN else message[: 2 * _SHOWN] + " ..."

@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 
 from model.validation.systems.config import PROJECT, Command, Directory, ElevenLabs, OpenAI, fill
 from model.validation.systems.http import Policy, RequestFailed, post_for_audio
+from model.validation.systems.redaction import hide, secrets_in_environment
 from pipeline.audio import clips
 from pipeline.audio.decoding import AudioStream
 from pipeline.errors import BadRecording
-from pipeline.project import PACKAGES
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 _SHOWN = 300
+_READ = 1 << 16
 _MOST_BYTES = 256 << 20
 _WHOLE_SHARE = 0.98
 
@@ -104,7 +105,8 @@ def _from_command(system: Command, request: SpeechRequest) -> bytes:
             "out": str(out),
         }
         argv = [fill(argument, values) for argument in system.argv]
-        code, said = _run(argv, folder, system.timeout_s)
+        code, said = _run(argv, folder, system.timeout_s, system.environment())
+        said = _end(hide(said, secrets_in_environment(system.env)))
         if code != 0:
             raise _NoSpeech(f"{Path(argv[0]).name} ended with exit code {code}: {said or 'it said nothing'}")
         if not out.is_file():
@@ -112,9 +114,8 @@ def _from_command(system: Command, request: SpeechRequest) -> bytes:
         return _bytes_of(out)
 
 
-def _run(argv: list[str], folder: Path, timeout_s: float) -> tuple[int, str]:
-    """Exit code and the end of what was said; a program that takes too long is ended with all that it started."""
-    path = os.pathsep.join(part for part in (str(PACKAGES), os.environ.get("PYTHONPATH", "")) if part)
+def _run(argv: list[str], folder: Path, timeout_s: float, environment: dict[str, str]) -> tuple[int, str]:
+    """Exit code and what was said, the end of it; a program that takes too long is ended with all that it started."""
     with (folder / "said").open("w+b") as said:
         try:
             process = subprocess.Popen(
@@ -123,7 +124,7 @@ def _run(argv: list[str], folder: Path, timeout_s: float) -> tuple[int, str]:
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env=os.environ | {"PYTHONPATH": path},
+                env=environment,
                 start_new_session=True,
             )
         except FileNotFoundError:
@@ -136,9 +137,16 @@ def _run(argv: list[str], folder: Path, timeout_s: float) -> tuple[int, str]:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        said.seek(max(0, said.tell() - 4 * _SHOWN))
-        words = said.read().decode("utf-8", "replace").split()
-    return code, " ".join(words)[-_SHOWN:]
+        begin = max(0, said.seek(0, os.SEEK_END) - _READ)
+        said.seek(begin)
+        words = said.read().decode("utf-8", "replace")
+    # The first word may be the second half of a key.
+    return code, words.split(maxsplit=1)[-1] if begin else words
+
+
+def _end(said: str) -> str:
+    """The last words in one line, without what a terminal would obey."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in said).split())[-_SHOWN:]
 
 
 def _from_openai(system: OpenAI, request: SpeechRequest) -> Any:

@@ -85,8 +85,8 @@ def _clip(voice: Reference) -> tuple[NDArray[np.float32], int]:
 
 
 def _content(system: Directory | Command | OpenAI | ElevenLabs) -> str:
-    """Of what decides how it sounds: waits, limits and where its key lies do not."""
-    silent = {"timeout_s", "attempts", "backoff_s", "max_wait_s", "max_megabytes", "key_env", "dialects", "note"}
+    """Of what decides how it sounds: waits, limits, its environment and where its key lies do not."""
+    silent = {"timeout_s", "attempts", "backoff_s", "max_wait_s", "max_megabytes", "key_env", "env", "dialects", "note"}
     digest = hashlib.sha256(system.model_dump_json(exclude=silent).encode())
     if isinstance(system, Directory):
         folder = system.path if system.path.is_absolute() else PROJECT / system.path

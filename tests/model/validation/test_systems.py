@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import logging
 import socket
 import struct
@@ -189,6 +190,49 @@ def test_a_program_that_fails_hangs_or_writes_nothing_is_counted_with_its_reason
         "there is no program '/no/such/program'"
         in request_speech(Command(kind="command", name="c", argv=argv), HELLO).reason
     )
+
+
+def test_a_program_gets_no_variable_that_is_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HF_TOKEN", "ELEVENLABS_API_KEY", "FANGYAN_LABEL_KEY", "DATABASE_URL", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, f"value-of-{name}")
+    monkeypatch.setenv("VOICE_FOLDER", "/voices")
+    seen = tmp_path / "seen.json"
+    words = f"import json, os; json.dump(dict(os.environ), open({str(seen)!r}, 'w'))"
+    argv = ["{python}", "-c", words, "{text}", "{out}"]
+    request_speech(Command(name="a", kind="command", argv=argv, env=["VOICE_FOLDER"]), HELLO)
+    environment = json.loads(seen.read_text())
+    assert not [value for value in environment.values() if "value-of" in value]
+    assert environment["VOICE_FOLDER"] == "/voices"
+    assert environment["PATH"]
+    assert environment["ORT_DISABLE_TELEMETRY"] == "1"
+
+
+@pytest.mark.parametrize(
+    "printed", ["{key}", "x{key}y", "{pad}{key}", "{key}{pad}", "{pad}{key}{blanks}", "\x1b[31m{key}"]
+)
+def test_what_a_failed_program_says_holds_no_key(printed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named for it or not: a program can read a key from a file and print it. No half of one stays either."""
+    monkeypatch.setenv("SPEECH_LICENCE", KEY)
+    said = printed.format(key=KEY, pad="p" * 280, blanks=" " * 1190 + "end")
+    argv = ["{python}", "-c", f"import sys; sys.exit({said!r})", "{text}", "{out}"]
+    reason = request_speech(Command(name="a", kind="command", argv=argv, env=["SPEECH_LICENCE"]), HELLO).reason
+    assert "ended with exit code 1" in reason
+    assert not [part for part in (KEY, KEY[:8], KEY[-8:]) if part in reason]
+    assert reason.isprintable()
+    monkeypatch.delenv("SPEECH_LICENCE")
+    monkeypatch.setenv("OTHER_TOKEN", KEY)
+    assert KEY not in request_speech(Command(name="a", kind="command", argv=argv), HELLO).reason
+
+
+def test_a_variable_that_a_program_needs_and_that_is_not_set_is_named() -> None:
+    system = Command(name="a", kind="command", argv=["{python}", "{text}", "{out}"], env=["NOT_SET_ANYWHERE"])
+    assert "NOT_SET_ANYWHERE" in request_speech(system, HELLO).reason
+
+
+def test_the_names_of_variables_do_not_make_another_model() -> None:
+    system = Command(name="a", kind="command", argv=["{python}", "{text}", "{out}"])
+    named = system.model_copy(update={"env": ["HOME"]})
+    assert SystemSynthesizer(system).model_id == SystemSynthesizer(named).model_id == "a-a8226d63a1f5"
 
 
 def test_files_made_elsewhere_are_found_by_utterance_id(tmp_path: Path) -> None:
