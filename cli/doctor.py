@@ -111,12 +111,14 @@ def _package(name: str) -> Finding:
 
 
 def _checkpoint(key: str, name: str) -> Finding:
+    from pipeline.recognition.checkpoints import is_path
+
     subject = f"{key}.checkpoint"
     folder = Path(name) if Path(name).is_absolute() else PROJECT / name
     if folder.is_dir():
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
         return Finding(subject, "ok", f"{name}, {size:.1f} MB")
-    if name.startswith(("checkpoints/", "/", ".")):
+    if is_path(name):
         return Finding(subject, "missing", f"{folder} does not exist; `python -m recipes` rebuilds embedded ones")
     notes = [f"hub id {name}"]
     if name in _LICENCES:

@@ -15,7 +15,7 @@ def finetune(
     train: Annotated[
         Path, typer.Argument(metavar="TRAIN", help="JSONL: audio, text; optional ref_audio, dialect, duration")
     ],
-    base: Annotated[Path, typer.Option(help="the VoxCPM2 directory to start from")],
+    base: Annotated[Path, typer.Option(help="the VoxCPM2 directory to start from, here or in the project")],
     out: Annotated[Path, typer.Option(help="folder for weights, curves and checkpoints; goes on from the last one")],
     dev: Annotated[Path | None, typer.Option(help="JSONL to validate on; its best step is kept")] = None,
     full: Annotated[bool, typer.Option("--full", help="train every weight instead of LoRA")] = False,
@@ -73,7 +73,9 @@ def finetune(
     from cli.progress import bad_lines, progress_bars
     from model.finetune.manifest import BadData
     from model.finetune.train import fine_tune
+    from pipeline.settings import checkpoint_path
 
+    base = base if base.is_dir() else Path(checkpoint_path(str(base)))
     try:
         with progress_bars() as (encoded, progress):
             report = fine_tune(base, train, dev, out, config, cache, progress, encoded)

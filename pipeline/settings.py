@@ -7,17 +7,27 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from pipeline.project import INSTALLED, PROJECT
 
 CONFIGURATION = "fangyan.toml"
+_ADDRESS = re.compile(r"(^|/)(s3a?|gc?s|az|abfss?|wasbs?|oss|cos|obs|hdfs|hf|s?ftp|https?|file):/", re.IGNORECASE)
 _ENVIRONMENT_PREFIX = "FANGYAN_"
 _RELATIVE = (
     *((section, "checkpoint") for section in ("diarize", "transcribe", "align", "train")),
@@ -34,12 +44,22 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _on_this_machine(path: Path) -> Path:
+    """An address would be taken for a folder of that name: `s3://bucket/lake` as `s3:/bucket/lake`."""
+    if _ADDRESS.search(str(path)):
+        raise ValueError("object stores and other addresses are not supported: name a folder of this machine")
+    return path
+
+
+_Folder = Annotated[Path, AfterValidator(_on_this_machine)]
+
+
 class Paths(_Section):
     """Relative paths are relative to the workspace."""
 
-    landing: Path = Path("landing")
-    lake: Path = Path("lake")
-    catalog: Path = Path("catalog.duckdb")
+    landing: _Folder = Path("landing")
+    lake: _Folder = Path("lake")
+    catalog: _Folder = Path("catalog.duckdb")
 
 
 class Engine(_Section):
@@ -256,7 +276,7 @@ class Schedules(_Section):
 class Settings(_Section):
     """The whole configuration. `workspace` holds landing, lake, catalog and Dagster's storage unless paths differ."""
 
-    workspace: Path = Path("workspace")
+    workspace: _Folder = Path("workspace")
     paths: Paths = Paths()
     engine: Engine = Engine()
     batches: Batches = Batches()
@@ -301,8 +321,8 @@ class Settings(_Section):
 
 def checkpoint_path(name: str) -> str:
     """A checkpoint folder as an absolute path when it exists in the project, else the name as it is (a hub id)."""
-    local = Path(name) if Path(name).is_absolute() else PROJECT / name
-    return str(local) if local.exists() else name
+    local = PROJECT / Path(name).expanduser()
+    return str(local) if name and local.exists() else name
 
 
 def load_settings(file: Path | None = None, environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:

@@ -43,7 +43,7 @@ class SpeechModels:
 
 def open_models(settings: Settings) -> SpeechModels:
     """Bring all three up. Raises ModelUnavailable that names the key."""
-    folder = locate(settings.align.checkpoint, _ALIGNER)
+    folder = locate(settings.align.checkpoint, _ALIGNER, alignment.KNOWN)
     try:
         aligner = alignment.load_aligner(folder)
     except Exception as error:

@@ -200,11 +200,7 @@ def _check_enough(rows: Sequence[Row], settings: Settings, dialect: str) -> None
 
 def local_folder(base: Base) -> Path:
     """The base's folder; one that the hub has is fetched, if that is allowed."""
-    if Path(base.path).is_dir():
-        return Path(base.path)
-    from huggingface_hub import snapshot_download
-
-    return Path(snapshot_download(base.path))
+    return Path(base.path) if Path(base.path).is_dir() else checkpoints.fetch(base.path)
 
 
 def _all(rows: Sequence[Row], column: str) -> list[str]:

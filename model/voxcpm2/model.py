@@ -29,6 +29,8 @@ from model.voxcpm2.references import load_reference
 from model.voxcpm2.result import Request, Result, Voice
 from model.voxcpm2.stream import Continuation, decode_side_by_side
 from model.voxcpm2.tokenizer import Tokenizer
+from pipeline.recognition.checkpoints import fetch, is_hub_id
+from pipeline.settings import checkpoint_path
 from pipeline.text import dialects
 
 
@@ -237,7 +239,7 @@ def load(
     full_precision: bool = False,
     compiled: bool = False,
 ) -> VoxCPM2:
-    """Open a VoxCPM2 directory, or a hub name such as openbmb/VoxCPM2.
+    """Open a VoxCPM2 directory, here or in the project, or a hub name such as openbmb/VoxCPM2.
 
     `device` None: a GPU if there is one. `dtype` None: the config's on a GPU, float32 on a CPU, where bfloat16 is
     faster on processors that multiply it (AVX512_BF16) and moves velocities some per cent; the AudioVAE stays float32.
@@ -271,13 +273,13 @@ def _folder(path: str | Path) -> Path:
     folder = Path(path)
     if folder.is_dir():
         return folder
-    if isinstance(path, str) and path.count("/") == 1 and not path.startswith((".", "/", "~")):
-        from huggingface_hub import snapshot_download
-
+    if Path(located := checkpoint_path(str(path))).is_dir():
+        return Path(located)
+    if isinstance(path, str) and is_hub_id(path):
         try:
-            return Path(snapshot_download(path))
+            return fetch(path)
         except Exception as error:
             raise checkpoint.CheckpointError(
                 f"{path}: no such folder, and not to be had from the hub: {error}"
             ) from None
-    raise checkpoint.CheckpointError(f"{folder}: no such folder")
+    raise checkpoint.CheckpointError(f"{folder}: no such folder, here or in the project")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pipeline.recognition.aligner_model import AlignerNet
 
 SAMPLE_RATE = 16_000
+KNOWN = ("MMS_FA",)
+"""Aligners that torchaudio has under a name of its own."""
 _STAR_PENALTY = 1.0
 """Nats a frame that the wildcard lies under the best letter: enough that a well-fitting neighbour keeps its frames."""
 _UNSAID_PENALTY = 3.0
@@ -67,7 +69,7 @@ class Aligner(Protocol):
 
 def load_aligner(name: str, device: str = "cpu") -> Aligner:
     """The aligner in a checkpoint folder, or `MMS_FA` of torchaudio (downloaded at first use; CC-BY-NC weights)."""
-    if name == "MMS_FA":
+    if name in KNOWN:
         return MmsAligner.from_hub(device)
     from pipeline.recognition.aligner_model import load_checkpoint
 

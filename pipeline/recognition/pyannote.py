@@ -31,7 +31,7 @@ def load_pipeline(checkpoint: str, device: str = "auto") -> Any:
         from pyannote.audio import Pipeline
 
         try:
-            folder = _fetched(folder) if from_hub else folder
+            folder = str(checkpoints.fetch(folder)) if from_hub else folder
             pyannote_checkpoint.check(Path(folder), from_hub)
             with pyannote_checkpoint.weights_only():
                 pipeline = Pipeline.from_pretrained(folder)
@@ -68,13 +68,6 @@ class SpeakerEmbedding:
         if not np.isfinite(length) or length == 0:
             raise ValueError("the clip gives no speaker embedding; is there sound in it?")
         return (found / length).astype(np.float32)
-
-
-def _fetched(hub_id: str) -> str:
-    """The folder of a checkpoint that the hub has, looked at before anything in it is loaded."""
-    from huggingface_hub import snapshot_download
-
-    return snapshot_download(hub_id)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,11 +35,12 @@ class Recognizer:
 
     def __init__(self, settings: Transcribe) -> None:
         self._settings = settings
-        folder = checkpoints.locate(settings.checkpoint, _KEY)
-        if os.path.isabs(folder):
-            os.environ["HF_HUB_OFFLINE"] = "1"
         import ctranslate2
-        from faster_whisper import BatchedInferencePipeline
+        from faster_whisper import BatchedInferencePipeline, available_models
+
+        folder = checkpoints.locate(settings.checkpoint, _KEY, available_models())
+        if os.path.isabs(folder):
+            _check_complete(Path(folder), settings.checkpoint)
 
         devices = [settings.device]
         if devices == ["auto"]:
@@ -111,3 +113,12 @@ class Recognizer:
         model = WhisperModel(folder, device=device, compute_type=compute_type, cpu_threads=1, local_files_only=local)
         model.encode(model.feature_extractor(np.zeros(SAMPLE_RATE, np.float32))[..., :-1])
         return model
+
+
+def _check_complete(folder: Path, name: str) -> None:
+    """faster-whisper would ask the hub for another model's tokenizer in place of one that is missing."""
+    if (folder / "model.bin").is_file() and not (folder / "tokenizer.json").is_file():
+        raise ModelUnavailable(
+            f"{_KEY} = {name!r}: {folder} has no tokenizer.json; convert the model again, "
+            "with --copy_files tokenizer.json preprocessor_config.json"
+        )

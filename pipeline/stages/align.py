@@ -55,7 +55,7 @@ class Align(Stage):
 
     def load(self) -> None:
         """Bring the aligner up on its device. Raises ModelUnavailable."""
-        name = checkpoints.locate(self._settings.checkpoint, _KEY)
+        name = checkpoints.locate(self._settings.checkpoint, _KEY, alignment.KNOWN)
         import torch
 
         device = self._settings.device

@@ -60,3 +60,22 @@ def test_a_missing_file_is_said_plainly(tmp_path: Path) -> None:
         load_settings(tmp_path / "none.toml", {})
     with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
         load_settings(tmp_path, {})
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/lake", "S3://bucket/lake", "gs://b/l", "hdfs://h/l", "https://h/l"])
+def test_an_address_is_no_folder(tmp_path: Path, address: str) -> None:
+    file = tmp_path / "fangyan.toml"
+    for key in ("landing", "lake", "catalog"):
+        file.write_text(f'[paths]\n{key} = "{address}"\n')
+        with pytest.raises(SettingsError, match=rf"paths\.{key} = .*not supported: name a folder"):
+            load_settings(file, {})
+    file.write_text(f'workspace = "{address}"\n')
+    with pytest.raises(SettingsError, match=r"workspace = .*not supported"):
+        load_settings(file, {})
+    file.write_text("")
+    for environment in ({"FANGYAN_WORKSPACE": address}, {"FANGYAN_PATHS__LAKE": address}):
+        with pytest.raises(SettingsError, match="not supported"):
+            load_settings(file, environment)
+    with pytest.raises(SettingsError, match="not supported"):
+        load_settings(file, {}, workspace=Path(address).absolute())
+    assert load_settings(file, {}, workspace=tmp_path / "s3" / "lake: one")
