@@ -111,7 +111,10 @@ def _package(name: str) -> Finding:
 
 
 def _checkpoint(key: str, name: str) -> Finding:
-    from pipeline.recognition.checkpoints import is_path
+    from pipeline.errors import ModelUnavailable
+    from pipeline.recognition import whisper
+    from pipeline.recognition.alignment import KNOWN
+    from pipeline.recognition.checkpoints import is_path, locate
 
     subject = f"{key}.checkpoint"
     folder = Path(name) if Path(name).is_absolute() else PROJECT / name
@@ -120,6 +123,10 @@ def _checkpoint(key: str, name: str) -> Finding:
         return Finding(subject, "ok", f"{name}, {size:.1f} MB")
     if is_path(name):
         return Finding(subject, "missing", f"{folder} does not exist; `python -m recipes` rebuilds embedded ones")
+    try:
+        locate(name, subject, whisper.known() if key == "transcribe" else KNOWN if key == "align" else ())
+    except ModelUnavailable as error:
+        return Finding(subject, "missing", str(error))
     notes = [f"hub id {name}"]
     if name in _LICENCES:
         notes.append(f"licence {_LICENCES[name]}")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.recognition.checkpoints import weights_only
 from pipeline.text.romanize import Token
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ class MmsAligner:
     def from_hub(cls, device: str) -> MmsAligner:
         from torchaudio.pipelines import MMS_FA
 
-        return cls(MMS_FA.get_model(with_star=False), MMS_FA.get_dict(star=None), device)
+        with weights_only():
+            return cls(MMS_FA.get_model(with_star=False), MMS_FA.get_dict(star=None), device)
 
     def emissions(self, samples: NDArray[np.float32]) -> tuple[Tensor, float]:
         import torch

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from pipeline.settings import checkpoint_path
 
 _EMBEDDED = "checkpoints/"
 _HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+_FORCED = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 _FOLDERS = ("checkpoints", "models", "training", "workspace")
 """Where weights lie in a project: a name that begins so is a path, also where nothing is there."""
 
@@ -61,6 +64,20 @@ def fetch(hub_id: str) -> Path:
     from huggingface_hub import snapshot_download
 
     return Path(snapshot_download(hub_id))
+
+
+@contextmanager
+def weights_only() -> Iterator[None]:
+    """Inside, torch.load takes tensors and plain values alone, also where a library asks for more."""
+    before = os.environ.get(_FORCED)
+    os.environ[_FORCED] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_FORCED]
+        else:
+            os.environ[_FORCED] = before
 
 
 def fingerprint(name: str) -> str:

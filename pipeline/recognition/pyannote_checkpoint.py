@@ -5,12 +5,13 @@ pyannote unpickles weights and imports whatever class a config.yaml or a weights
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from pipeline.recognition import checkpoints
 
 _PIPELINES = (
     "pyannote.audio.pipelines.SpeakerDiarization",
@@ -20,7 +21,6 @@ _MODELS = "pyannote.audio.models."
 _PARTS = ("segmentation", "embedding", "plda")
 _OWN_HUB = "pyannote/"
 _WEIGHTS = ("*.bin", "*.ckpt", "*.pt", "*.pth")
-_FORCED = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
 class HoldsCode(ValueError):
@@ -44,16 +44,9 @@ def weights_only() -> Iterator[None]:
     from torch.serialization import safe_globals
     from torch.torch_version import TorchVersion
 
-    before = os.environ.get(_FORCED)
-    os.environ[_FORCED] = "1"
-    try:
-        with safe_globals([Introspection, Problem, Resolution, Specifications, TorchVersion]):
-            yield
-    finally:
-        if before is None:
-            del os.environ[_FORCED]
-        else:
-            os.environ[_FORCED] = before
+    described = [Introspection, Problem, Resolution, Specifications, TorchVersion]
+    with checkpoints.weights_only(), safe_globals(described):
+        yield
 
 
 def _check_config(file: Path, from_hub: bool) -> None:
@@ -68,7 +61,7 @@ def _check_config(file: Path, from_hub: bool) -> None:
     params = pipeline.get("params") or {}
     for part in _PARTS:
         name = params.get(part, "$model/")
-        inside = isinstance(name, str) and (name.startswith("$model/") or (Path(name).is_absolute()))
+        inside = isinstance(name, str) and (name.startswith("$model/") or Path(name).is_absolute())
         if not inside and not (from_hub and isinstance(name, str) and name.startswith(_OWN_HUB)):
             raise ValueError(f"{file}: {part} = {name!r} is not in the folder; put it there and write $model/{part}")
 

@@ -30,15 +30,22 @@ class Transcription(NamedTuple):
     segments: list[Any]
 
 
+def known() -> list[str]:
+    """Recognisers that faster-whisper has under names of its own, such as large-v3; on the hub they are Systran's."""
+    from faster_whisper import available_models
+
+    return available_models()
+
+
 class Recognizer:
     """The checkpoint of `settings`, on its device. Raises ModelUnavailable."""
 
     def __init__(self, settings: Transcribe) -> None:
         self._settings = settings
         import ctranslate2
-        from faster_whisper import BatchedInferencePipeline, available_models
+        from faster_whisper import BatchedInferencePipeline
 
-        folder = checkpoints.locate(settings.checkpoint, _KEY, available_models())
+        folder = checkpoints.locate(settings.checkpoint, _KEY, known())
         if os.path.isabs(folder):
             _check_complete(Path(folder), settings.checkpoint)
 

@@ -101,3 +101,17 @@ def test_the_studio_says_what_it_cannot_record(tmp_path: Path, option: str, valu
     assert code == 1
     assert value in output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [("DIARIZE", "diarization-micro"), ("DIARIZE", "checkpoints/none"), ("TRANSCRIBE", "large-v33"), ("ALIGN", "MMS")],
+)
+def test_doctor_calls_no_name_a_download_that_is_no_hub_id(
+    tmp_path: Path, key: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"FANGYAN_{key}__CHECKPOINT", name)
+    code, output = fangyan("doctor", "--workspace", str(tmp_path))
+    assert code == 1
+    assert "missing" in output
+    assert "would be downloaded" not in output
