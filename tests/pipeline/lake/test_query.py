@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from query_lake import recording
+from query_lake import recording, segment
 
 from pipeline.lake.lake import Lake
 from pipeline.lake.query import query
 from pipeline.lake.query_result import CatalogError
+from pipeline.lake.read_only import SharedFile
 from pipeline.lake.tables import TABLES
 
 WRITING = [
@@ -197,6 +199,32 @@ def test_no_file_but_the_tables_can_be_read(lake: Lake, sql: str, tmp_path: Path
     with pytest.raises(CatalogError):
         query(lake, sql.format(secret=secret, folder=tmp_path))
     assert query(Lake(tmp_path), "SELECT * FROM read_text('lake://../secret.csv')").rows == []
+
+
+def test_threads_that_share_a_file_each_read_where_they_sought(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    path.write_bytes(bytes(range(200)))
+    file = SharedFile(path)
+    file.seek(10)
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(file.tell).result() == 0
+        assert other.submit(file.seek, -5, 2).result() == 195
+        assert file.read(3) == bytes([10, 11, 12])
+        assert other.submit(file.read).result() == bytes(range(195, 200))
+    assert file.read(2) == bytes([13, 14])
+    assert file.seek(-1, 1) == 14
+    file.close()
+    file.close()
+
+
+def test_a_query_that_many_threads_read_for_gives_the_same_rows_every_time(lake: Lake) -> None:
+    for number in range(12):
+        lake.write("segments", f"more{number}", [segment(f"m{number}-{row}", "r1") for row in range(60)])
+    found = {
+        query(lake, "SELECT count(*), sum(duration), min(text), count(characters) FROM segments").rows[0]
+        for _ in range(8)
+    }
+    assert found == {(723, 723 * 360.0, "你好。", 723)}
 
 
 def test_objects_of_the_program_are_no_tables(lake: Lake) -> None:
