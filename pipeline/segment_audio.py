@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import original_audio
 from pipeline.audio import clips
 from pipeline.lake.rows import Row
 from pipeline.stage import Recording
@@ -26,7 +27,7 @@ def read_segments(
     """
     cleaned = sorted((row for row in denoised if row["applied"] and row["audio"] is not None), key=lambda r: r["start"])
     opened: dict[str, NDArray[np.float32]] = {}
-    for (start, end), original in zip(spans, clips.read_spans(recording.path, spans, sample_rate), strict=True):
+    for (start, end), original in zip(spans, original_audio.read_spans(recording, spans, sample_rate), strict=True):
         inside = [row for row in cleaned if row["start"] < end and row["end"] > start]
         opened = {
             row["turn_id"]: opened[row["turn_id"]]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pipeline.audio.decoding_options import PLAIN, DecodingOptions
 from pipeline.lake.rows import Row
 
 Outcome = Literal["passed", "dropped", "quarantined"]
@@ -30,7 +31,9 @@ class Recording:
     `source` is the path below the landing folder, `path` the file to read. `recording_id` is empty before ingest, which
     derives it from the decoded audio. `duration` is in seconds (for ingest: as the container claims, 0 if unknown).
     `size` (bytes) and `mtime_ns` are those of the file when its batch was closed, 0 after ingest. `metadata` are the
-    free columns that came with the file. `permission` is what the consents say when the stage begins.
+    free columns that came with the file. `permission` is what the consents say when the stage begins. `file_sha256` is
+    the hash of the file that ingest read, `decoding` how it was decoded: `pipeline.original_audio` reads it again so,
+    and no other file in its place.
     """
 
     source: str
@@ -45,6 +48,8 @@ class Recording:
     size: int = 0
     mtime_ns: int = 0
     permission: Permission = Permission()
+    file_sha256: str = ""
+    decoding: DecodingOptions = PLAIN
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline import batches, ledger, stage_list
+from pipeline.audio.decoding_options import from_json
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
 from pipeline.rights.current import CurrentRights
@@ -84,7 +85,8 @@ def _of_recordings(stage: Stage, batch: str, settings: Settings, lake: Lake, rig
         content: dict[str, Any] = {table: keys[table].get(source) for table in keys}
         content |= {"recording": row["recording_id"], "dialect": row["dialect"]}
         if "recordings" in stage.reads:
-            content["row"] = {key: value for key, value in row.items() if key not in ("provenance", "batch")}
+            unsaid = {"provenance", "batch"} | ({"decoding"} if row["decoding"] is None else set())
+            content["row"] = {key: value for key, value in row.items() if key not in unsaid}
         refusal = rights.refusal(row)
         if refusal:
             # Another provenance: with the right to use it, its work comes back.
@@ -117,6 +119,8 @@ def _recording(row: Row, batch: str, settings: Settings) -> Recording:
         duration=row["duration"],
         sample_rate=row["sample_rate"],
         metadata=row["metadata"],
+        file_sha256=row["file_sha256"],
+        decoding=from_json(row["decoding"]),
     )
 
 

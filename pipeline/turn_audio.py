@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import original_audio
 from pipeline.audio import clips
 from pipeline.lake.rows import Row
 from pipeline.stage import Recording
@@ -23,7 +24,7 @@ def read_turns(
     cleaned = {row["turn_id"]: row for row in denoised if row["applied"] and row["audio"] is not None}
     ordered = sorted(spans, key=lambda span: (span["start"], span["end"]))
     from_file = [(span["start"], span["end"]) for span in ordered if span["turn_id"] not in cleaned]
-    original = clips.read_spans(recording.path, from_file, sample_rate) if from_file else iter(())
+    original = original_audio.read_spans(recording, from_file, sample_rate) if from_file else iter(())
     opened, turn = "", np.zeros(0, np.float32)
     for span in ordered:
         row = cleaned.get(span["turn_id"])
@@ -36,6 +37,8 @@ def read_turns(
             offset = max(0, round(span["start"] * sample_rate) - round(row["start"] * sample_rate))
             samples = turn[offset : offset + wanted]
         yield span, _exactly(samples, wanted)
+    # Read to its end, it looks whether the file is still the same.
+    next(original, None)
 
 
 def _exactly(samples: NDArray[np.float32], size: int) -> NDArray[np.float32]:

@@ -18,6 +18,7 @@ import numpy as np
 import soxr
 
 from pipeline.audio.decoding import AudioInfo, AudioStream, gather
+from pipeline.audio.decoding_options import PLAIN, DecodingOptions
 
 _RESAMPLER_REACH_S = 0.1
 _FULL_SCALE = 32768
@@ -30,13 +31,16 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
 
 
 def blocks(
-    path: str | os.PathLike[str], sample_rate: int | None = None, block_seconds: float = 10.0
+    path: str | os.PathLike[str],
+    sample_rate: int | None = None,
+    block_seconds: float = 10.0,
+    options: DecodingOptions = PLAIN,
 ) -> Iterator[np.ndarray]:
     """The whole file as mono float32 blocks of `block_seconds` (the last one shorter), in flat memory.
 
     `sample_rate` in Hz, None for the file's own. Raises BadRecording.
     """
-    with AudioStream(path) as stream:
+    with AudioStream(path, options) as stream:
         rate = sample_rate or stream.info.sample_rate
         yield from gather(_resampled(stream, stream.info.sample_rate, rate), max(1, round(block_seconds * rate)))
 
@@ -63,7 +67,10 @@ def read(
 
 
 def read_spans(
-    path: str | os.PathLike[str], spans: Sequence[tuple[float, float]], sample_rate: int
+    path: str | os.PathLike[str],
+    spans: Sequence[tuple[float, float]],
+    sample_rate: int,
+    options: DecodingOptions = PLAIN,
 ) -> Iterator[np.ndarray]:
     """The audio of each (start, end) in seconds, given in order of start, in one pass over the file.
 
@@ -73,7 +80,7 @@ def read_spans(
         raise ValueError(f"{os.fspath(path)}: spans must be in order of their start")
     if not spans:
         return
-    stream = blocks(path, sample_rate, block_seconds=1.0)
+    stream = blocks(path, sample_rate, block_seconds=1.0, options=options)
     held: list[np.ndarray] = []
     begin = finish = 0
     for start, end in spans:

@@ -41,6 +41,14 @@ def write_parquet(chunks: Iterable[pa.Table], file: Path, row_group: int = _ROW_
     replace_file(file, write)
 
 
+def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """`table` with the columns of `schema`; those that an older version did not write are null."""
+    for field in schema:
+        if field.nullable and field.name not in table.schema.names:
+            table = table.append_column(field, pa.nulls(len(table), field.type))
+    return table.select(schema.names).cast(schema)
+
+
 @dataclass(frozen=True)
 class Part:
     """What one stage made of one recording, with the provenance it was made under."""
@@ -71,7 +79,9 @@ class Lake:
         schema = TABLES[table] if columns is None else pa.schema([TABLES[table].field(name) for name in columns])
         names = self.partitions(table) if partition is None else [partition]
         files = [file for name in names if (file := self.path(table, name)).exists()]
-        read = [pq.ParquetFile(file).read(columns=list(columns) if columns else None).cast(schema) for file in files]
+        read = [
+            _fitted(pq.ParquetFile(file).read(columns=list(columns) if columns else None), schema) for file in files
+        ]
         return pa.concat_tables(read) if read else schema.empty_table()
 
     def rows(self, table: str, partition: str | None = None, columns: Sequence[str] | None = None) -> list[Row]:
@@ -83,7 +93,7 @@ class Lake:
         file = self.path(table, partition)
         if not file.exists():
             return TABLES[table].empty_table()
-        return pq.read_table(file, filters=[("recording_id", "=", recording_id)]).cast(TABLES[table])
+        return _fitted(pq.read_table(file, filters=[("recording_id", "=", recording_id)]), TABLES[table])
 
     def write(self, table: str, partition: str, content: Iterable[pa.Table] | Sequence[Row]) -> None:
         """Replace a partition by rows, or by chunks that have the table's schema (held in memory one at a time)."""
@@ -119,7 +129,7 @@ class Parts:
             table = pq.ParquetFile(file).read()
             notes = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
             ledger, quarantine = json.loads(notes["ledger"]), json.loads(notes["quarantine"])
-            yield Part(notes["source"], notes["provenance"], table.cast(TABLES[self.table]), ledger, quarantine)
+            yield Part(notes["source"], notes["provenance"], _fitted(table, TABLES[self.table]), ledger, quarantine)
 
     def clear(self) -> None:
         """Remove the parts; the batch has been written."""

@@ -65,6 +65,9 @@ RECORDINGS = _schema(
     _field("codec", pa.string(), "Audio codec as FFmpeg names it"),
     _field("sample_rate", pa.int32(), "Sample rate of the audio stream", "Hz"),
     _field("channels", pa.int32(), "Channels of the audio stream"),
+    _field(
+        "decoding", pa.string(), "Options of decoding as JSON; null: plainly (see pipeline/audio/decoding_options.py)"
+    ),
     _field("duration", pa.float64(), "Length of the decoded audio", "s"),
     _field("peak_dbfs", pa.float32(), "Highest absolute sample", "dBFS"),
     _field("clipped_share", pa.float32(), "Share of samples in runs at full scale"),

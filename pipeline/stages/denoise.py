@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import original_audio
 from pipeline.audio import clips, dnsmos, quality, rnnoise
 from pipeline.audio.dnsmos import Dnsmos
 from pipeline.lake.rows import Row
@@ -55,7 +56,9 @@ class Denoise(Stage):
         rate = min(recording.sample_rate, rnnoise.SAMPLE_RATE)
         # RNNoise needs a moment to learn the noise: it hears what came before the turn first
         spans = [(max(0.0, turn["start"] - _LEAD_IN_SECONDS), turn["end"]) for turn in turns]
-        for turn, (begin, _), samples in zip(turns, spans, clips.read_spans(recording.path, spans, rate), strict=True):
+        for turn, (begin, _), samples in zip(
+            turns, spans, original_audio.read_spans(recording, spans, rate), strict=True
+        ):
             lead_in = round(turn["start"] * rate) - round(begin * rate)
             result.rows.append(self._denoised(turn, samples, lead_in, rate))
         return result

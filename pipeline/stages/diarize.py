@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import chapters
-from pipeline.audio import clips
+from pipeline import chapters, original_audio
 from pipeline.lake.rows import Row
 from pipeline.lake.tables import span_id
 from pipeline.recognition import checkpoints
@@ -59,7 +58,7 @@ class Diarize(Stage):
         said: list[Turn] = []
         exclusive: list[Turn] = []
         join = chapters.SpeakerJoin(self._settings.chapter_join_similarity)
-        blocks = clips.blocks(recording.path, SAMPLE_RATE)
+        blocks = original_audio.blocks(recording, SAMPLE_RATE)
         for start, samples in chapters.cut(
             blocks, SAMPLE_RATE, recording.duration, 60.0 * self._settings.chapter_minutes
         ):

@@ -8,16 +8,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline.audio import quality
-from pipeline.audio.clips import to_int16
 from pipeline.audio.containers import mislabelled
-from pipeline.audio.decoding import AudioInfo, AudioStream
+from pipeline.audio.decoding_options import PLAIN
+from pipeline.audio.measuring import Measured, audio_sha256, measure
 from pipeline.errors import BadRecording
 from pipeline.lake.files import file_sha256
 from pipeline.lake.rows import Row
@@ -30,22 +28,6 @@ from pipeline.stage import LedgerEntry, Recording, Resources, Stage, StageResult
 _ID_LENGTH = 16
 # Containers count encoder padding in: a claimed duration may be this much too long for a whole file.
 _CLAIM_SLACK_S = 0.1
-
-
-@dataclass(frozen=True)
-class _Measured:
-    """What decoding a whole file tells. `damaged` packets did not decode, a share of `damage`."""
-
-    info: AudioInfo
-    audio_sha256: str
-    duration: float
-    damaged: int
-    damage: float
-    peak_dbfs: float
-    loudest: float
-    clipped_share: float
-    loudness_lufs: float | None
-    bandwidth_hz: float
 
 
 class Ingest(Stage):
@@ -73,17 +55,18 @@ class Ingest(Stage):
     def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
         self._check_unchanged(recording)
         digest = file_sha256(recording.path)
-        measured = _measure(recording.path)
+        measured = measure(recording.path)
         self._check_unchanged(recording)
         self._check_usable(recording, measured)
         covering, why = recording.permission.consent_id, recording.permission.reason
         withdrawn = reasons(rows[TOMBSTONES])
-        gone = withdrawn.get(digest) or withdrawn.get(measured.audio_sha256)
+        hashes = (digest, measured.audio_sha256, _plain_sha256(recording.path, measured))
+        gone = next((withdrawn[one] for one in hashes if one in withdrawn), None)
         status = "ok" if covering is not None or not self._bounds.require_consent else "no_consent"
         if gone:
             status, why, covering = "withdrawn", gone, None
         allowed = status == "ok"
-        notes = [mislabelled(recording.source, measured.info.container), _missing_words(measured)]
+        notes = [mislabelled(recording.source, measured.info.container), _missing_words(measured), *measured.notes]
         row: Row = {
             "source": recording.source,
             "recording_id": measured.audio_sha256[:_ID_LENGTH],
@@ -99,6 +82,7 @@ class Ingest(Stage):
             "codec": measured.info.codec,
             "sample_rate": measured.info.sample_rate,
             "channels": measured.info.channels,
+            "decoding": measured.options.to_json(),
             "duration": measured.duration,
             "peak_dbfs": measured.peak_dbfs,
             "clipped_share": measured.clipped_share,
@@ -143,12 +127,11 @@ class Ingest(Stage):
             words = f"{recording.source}: changed since its batch was closed; the next batch takes it as it is now"
             raise BadRecording("changed_on_disk", words)
 
-    def _check_usable(self, recording: Recording, measured: _Measured) -> None:
+    def _check_usable(self, recording: Recording, measured: Measured) -> None:
         """Raises BadRecording for truncated, damaged, short, silent and clipped audio."""
         source, bounds, info = recording.source, self._bounds, measured.info
-        decoded = f"{measured.duration:.2f} s of {info.duration:.2f} s"
-        missing = info.duration - measured.duration if info.duration_exact else 0.0
-        if info.cut_off or missing > bounds.decode_error_share * info.duration + _CLAIM_SLACK_S:
+        decoded = f"{max(0.0, info.duration - measured.missing):.2f} s of {info.duration:.2f} s"
+        if info.cut_off or measured.missing > bounds.decode_error_share * info.duration + _CLAIM_SLACK_S:
             # The packet at which a file is cut off does not decode either.
             inside = measured.damaged > 1 and measured.damage > bounds.decode_error_share
             reason = "decode_error" if inside else "truncated"
@@ -230,39 +213,13 @@ def resolve_duplicates(rows: Sequence[Row], earlier: Mapping[str, str]) -> list[
     return marked
 
 
-def _measure(path: str) -> _Measured:
-    """Decode the whole file once, holding about a second of it. Raises BadRecording."""
-    with AudioStream(path) as stream:
-        rate = stream.info.sample_rate
-        digest = hashlib.sha256()
-        loudness, bandwidth = quality.LoudnessMeter(rate), quality.BandwidthMeter(rate)
-        clipping = quality.ClippingMeter()
-        peak, loudest = 0.0, -np.inf
-        for chunk in stream:
-            digest.update(to_int16(chunk).astype("<i2").tobytes())
-            loudness.add(chunk)
-            bandwidth.add(chunk)
-            clipping.add(chunk)
-            peak = max(peak, float(np.max(np.abs(chunk))))
-            # Less its mean: a constant offset makes no sound.
-            loudest = max(loudest, quality.rms_dbfs(chunk - chunk.mean()))
-        return _Measured(
-            info=stream.info,
-            audio_sha256=digest.hexdigest(),
-            duration=stream.samples / rate,
-            damaged=stream.damaged,
-            damage=stream.damaged / max(1, stream.packets),
-            peak_dbfs=quality.peak_dbfs(np.array([peak])),
-            loudest=loudest,
-            clipped_share=clipping.share(),
-            loudness_lufs=loudness.lufs(),
-            bandwidth_hz=bandwidth.hertz(),
-        )
+def _plain_sha256(path: str, measured: Measured) -> str | None:
+    """The hash of the file's samples decoded plainly, under which it may have been withdrawn; None: they are those."""
+    return None if measured.options == PLAIN else audio_sha256(path)
 
 
-def _missing_words(measured: _Measured) -> str | None:
+def _missing_words(measured: Measured) -> str | None:
     """A sentence if some audio is missing, though less than the bound, else None."""
-    missing = measured.info.duration - measured.duration
-    if measured.info.duration_exact and missing > _CLAIM_SLACK_S:
-        return f"{missing:.2f} s of {measured.info.duration:.2f} s could not be decoded"
+    if measured.missing > _CLAIM_SLACK_S:
+        return f"{measured.missing:.2f} s of {measured.info.duration:.2f} s could not be decoded"
     return f"{measured.damage:.2%} of its packets are damaged" if measured.damage else None

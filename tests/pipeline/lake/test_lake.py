@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipeline.lake.lake import Lake, Part, Parts
+from pipeline.lake.lake import Lake, Part, Parts, write_parquet
 from pipeline.lake.rows import RowsDoNotFit, to_table
 from pipeline.lake.tables import TABLES
 
@@ -78,3 +78,13 @@ def test_a_map_column_comes_back_as_a_dictionary(tmp_path: Path) -> None:
     lake.write("recordings", "b1", [row | {"metadata": {"region": "天津"}}, row])
     assert [row["metadata"] for row in lake.rows("recordings")] == [{"region": "天津"}, {}]
     assert pa.types.is_map(lake.read("recordings").schema.field("metadata").type)
+
+
+def test_a_file_of_an_older_version_is_read_with_nulls_in_the_columns_it_lacks(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    names = {"source": "a.wav", "recording_id": "r1", "batch": "b1", "status": "ok", "provenance": "p"}
+    old = to_table("recordings", [names]).drop_columns(["decoding"])
+    write_parquet([old], lake.path("recordings", "b1"))
+    assert lake.rows("recordings")[0]["decoding"] is None
+    assert lake.rows("recordings", "b1", ("source", "decoding")) == [{"source": "a.wav", "decoding": None}]
+    assert lake.of_recording("recordings", "b1", "r1").schema.equals(TABLES["recordings"])

@@ -288,10 +288,10 @@ def test_ingest_is_a_stage_that_travels(settings: Settings) -> None:
 
 MEASURE = """
 import resource, sys
-from pipeline.stages.ingest import _measure
-_measure(sys.argv[1])
+from pipeline.audio.measuring import measure
+measure(sys.argv[1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-measured = _measure(sys.argv[2])
+measured = measure(sys.argv[2])
 print(measured.duration, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
