@@ -36,12 +36,6 @@ class NoisePool:
         return np.resize(np.concatenate([source[start:], source[:start]]), length)
 
 
-def unit_rms(samples: NDArray[np.floating]) -> Samples:
-    """Scaled to a root mean square of one; silence stays silence."""
-    level = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
-    return (samples / max(level, 1e-9)).astype(np.float32)
-
-
 def speech_level(samples: Samples) -> float:
     """RMS over the 20 ms frames within 30 dB of the loudest: pauses do not count."""
     frames = samples[: len(samples) // 320 * 320].reshape(-1, 320)

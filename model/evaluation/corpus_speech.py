@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from model.evaluation.similarity import Embedding, centroid
 from model.evaluation.utterance import Span, Utterance
 from pipeline.audio.clips import decode_bytes
-from pipeline.recognition.pyannote import SAMPLE_RATE, SpeakerEmbedding
 
 _UNREAD = "?"
 
@@ -50,13 +48,3 @@ def paces(utterances: Iterable[Utterance]) -> dict[str, float]:
             characters, seconds = said.get(utterance.dialect, (0, 0.0))
             said[utterance.dialect] = characters + len(utterance.spans), seconds + utterance.seconds
     return {dialect: characters / seconds for dialect, (characters, seconds) in said.items()}
-
-
-def centroids(utterances: Iterable[Utterance], embedding: SpeakerEmbedding) -> dict[str, Embedding]:
-    """The mean voice of each speaker, from the clips that are long enough for an embedding."""
-    clips: dict[str, list[Any]] = {}
-    for utterance in utterances:
-        samples = utterance.at(SAMPLE_RATE)
-        if utterance.speaker_id and len(samples) >= embedding.shortest:
-            clips.setdefault(utterance.speaker_id, []).append(samples)
-    return {speaker: centroid(embedding, own) for speaker, own in clips.items()}

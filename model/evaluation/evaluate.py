@@ -30,19 +30,6 @@ class EvaluationRow:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class LeftOut:
-    """Stands for a metric that is not run, so that its rows say why."""
-
-    name: str
-    gives: tuple[str, ...]
-    reason: str
-    conditions: Mapping[str, Any] = field(default_factory=dict)
-
-    def measure(self, utterance: Utterance) -> Measurement:
-        raise NotMeasured(self.reason)
-
-
 def evaluate(
     utterances: Sequence[Utterance], metrics: Sequence[Metric], progress: Callable[[int, int], None] | None = None
 ) -> list[EvaluationRow]:
@@ -70,16 +57,6 @@ def summaries(rows: Iterable[EvaluationRow], seed: int = 0) -> dict[tuple[str, s
         key: summarize(key[2], [value for value, _ in group], [weight for _, weight in group], seed)
         for key, group in grouped.items()
     }
-
-
-def not_measured(rows: Iterable[EvaluationRow]) -> dict[tuple[str, str, str], dict[str, int]]:
-    """(dialect, model_id, metric) -> reason -> utterances."""
-    found: dict[tuple[str, str, str], dict[str, int]] = {}
-    for row in rows:
-        if row.value is None:
-            reasons = found.setdefault((row.dialect, row.model_id, row.metric), {})
-            reasons[row.note] = reasons.get(row.note, 0) + 1
-    return found
 
 
 def differences(

@@ -18,7 +18,6 @@ from model.evaluation.recognition import UtteranceAligner, UtteranceRecognizer
 from model.evaluation.robustness import Robustness
 from model.evaluation.similarity import Embedding, Similarity, mean_direction
 from model.evaluation.speed import GenerationSpeed, machine
-from model.evaluation.tone_reference import ToneReference
 from model.evaluation.tones import ToneFidelity, learn_reference
 from model.evaluation.utterance import Metric, Utterance
 from pipeline.errors import ModelUnavailable
@@ -53,26 +52,6 @@ def open_models(settings: Settings) -> SpeechModels:
         UtteranceAligner(aligner),
         SpeakerEmbedding(settings.diarize.checkpoint, settings.diarize.device),
     )
-
-
-def standard_metrics(
-    models: SpeechModels,
-    references: Mapping[str, ToneReference] | None = None,
-    voices: Mapping[str, Embedding] | None = None,
-    paces: Mapping[str, float] | None = None,
-) -> list[Metric]:
-    """Intelligibility, similarity, predicted MOS, robustness, tones and speed.
-
-    references: by dialect, from the corpus; voices: centroids by speaker id; paces: characters a second by dialect.
-    """
-    return [
-        Intelligibility(models.recognizer),
-        Similarity(models.embedding, voices),
-        PredictedMos(),
-        Robustness(models.recognizer, models.aligner, paces),
-        ToneFidelity(models.aligner, references),
-        GenerationSpeed(),
-    ]
 
 
 _MOST_SEGMENTS = 400

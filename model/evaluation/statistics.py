@@ -69,16 +69,6 @@ def summarize(
     return Summary(metric, value, low, high, len(x))
 
 
-def ratio(
-    metric: str, numerators: ArrayLike, denominators: ArrayLike, seed: int = 0, resamples: int = RESAMPLES
-) -> Summary:
-    """Sum of numerators over sum of denominators, both (n,): the error rate of a set of texts."""
-    above, below = np.asarray(numerators, float), np.asarray(denominators, float)
-    if (below <= 0).any():
-        raise ValueError(f"{metric}: every denominator must be above 0")
-    return summarize(metric, above / below, below, seed, resamples)
-
-
 def compare(
     metric: str,
     base: Mapping[str, float],

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,30 +43,6 @@ class ToneReference:
         zero = np.zeros(POINTS)
         rows = [self.shapes[contour.tone].mean if contour.tone in self.shapes else zero for contour in contours]
         return np.array(rows).reshape(-1, POINTS), known
-
-    def to_json(self) -> str:
-        """One JSON object that `from_json` reads."""
-        shapes = {
-            tone: {"mean": shape.mean.round(4).tolist(), "spread": shape.spread.round(4).tolist(), "count": shape.count}
-            for tone, shape in sorted(self.shapes.items())
-        }
-        return json.dumps({"dialect": self.dialect, "source": self.source, "points": POINTS, "tones": shapes})
-
-    @classmethod
-    def from_json(cls, text: str) -> ToneReference:
-        """Raises ValueError if it is not a reference with contours of 11 points."""
-        try:
-            found: dict[str, Any] = json.loads(text)
-            shapes = {
-                tone: ToneShape(np.array(shape["mean"], float), np.array(shape["spread"], float), int(shape["count"]))
-                for tone, shape in found["tones"].items()
-            }
-            reference = cls(str(found["dialect"]), str(found["source"]), shapes)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"not a tone reference: {error!r}; learn it anew from the corpus") from None
-        if any(len(curve) != POINTS for shape in shapes.values() for curve in (shape.mean, shape.spread)):
-            raise ValueError(f"the tone reference of {reference.dialect} has contours of other than {POINTS} points")
-        return reference
 
 
 def learn(dialect: str, utterances: Sequence[Sequence[Contour]], source: str = "corpus") -> ToneReference:

@@ -133,11 +133,6 @@ def attach(data: bytes, label: Label, key: bytes = b"") -> tuple[bytes, Label]:
     return _container(data).attach(data, label.to_json()), label
 
 
-def strip(data: bytes) -> bytes:
-    """The bytes without any label."""
-    return _container(data).attach(data, None)
-
-
 def inspect(source: str | Path | bytes, key: bytes = b"") -> Report:
     """Read a file's label and tell whether sound and label are as they were written. Raises LabelError.
 

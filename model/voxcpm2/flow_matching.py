@@ -5,7 +5,6 @@ Flow matching: Lipman et al. 2023; sway grid: F5-TTS (Chen et al. 2024); CFG-Zer
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -174,11 +173,6 @@ def guide(conditional: Tensor, unconditional: Tensor, guidance: Tensor) -> Tenso
     difference = conditional - scaled
     # Multiplied in float32 and rounded once, as a plain number times a bfloat16 tensor is.
     return scaled + (guidance * difference.float()).to(difference.dtype)
-
-
-def evaluations(steps: int) -> int:
-    """How often the estimator is called per patch."""
-    return steps - max(1, math.floor((steps + 1) * ZERO_SHARE))
 
 
 def _rows(tensor: Tensor, chosen: Tensor | None) -> Tensor:

@@ -102,9 +102,6 @@ class Lake:
         row_group = _AUDIO_ROW_GROUP if "audio" in TABLES[table].names else _ROW_GROUP
         write_parquet(content, self.path(table, partition), row_group)
 
-    def remove(self, table: str, partition: str) -> None:
-        self.path(table, partition).unlink(missing_ok=True)
-
 
 class Parts:
     """Part files of one stage in one batch, kept until the batch is written."""

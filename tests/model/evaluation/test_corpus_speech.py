@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from model.evaluation.corpus_speech import from_segment, paces
-from model.evaluation.judges import open_models, standard_metrics
+from model.evaluation.judges import open_models
 from pipeline.audio import clips
 from pipeline.errors import ModelUnavailable
 from pipeline.settings import Settings
@@ -54,18 +54,6 @@ def test_rows_that_do_not_fit_are_refused_by_id(studio_says):
         from_segment(row | {"audio": None})
     with pytest.raises(ValueError, match="segment s has 1 readings"):
         from_segment(row | {"romanization": "ma1"})
-
-
-def test_the_standard_metrics_share_one_set_of_models():
-    metrics = standard_metrics(open_models(Settings()))
-    assert [metric.name for metric in metrics] == [
-        "intelligibility",
-        "similarity",
-        "mos",
-        "robustness",
-        "tones",
-        "speed",
-    ]
 
 
 def test_a_missing_aligner_is_named_by_its_key():

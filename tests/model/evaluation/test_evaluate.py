@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.evaluation.evaluate import LeftOut, conditions, differences, evaluate, not_measured, summaries
+from model.evaluation.evaluate import conditions, differences, evaluate, summaries
 from model.evaluation.intelligibility import Intelligibility
 from model.evaluation.metrics import MEASURES
 from model.evaluation.recognition import UtteranceAligner, UtteranceRecognizer
@@ -43,7 +43,6 @@ def test_every_measure_of_every_metric_has_a_row(say, recognizer: UtteranceRecog
         Robustness(recognizer, aligner),
         ToneFidelity(aligner),
         GenerationSpeed(),
-        LeftOut("similarity", ("similarity",), "no reference clip was asked for"),
     ]
     rows = evaluate(said, metrics)
     assert [row.metric for row in rows] == [name for metric in metrics for name in metric.gives]
@@ -52,7 +51,6 @@ def test_every_measure_of_every_metric_has_a_row(say, recognizer: UtteranceRecog
     told = {row.metric: row for row in rows}
     assert told["rtf"].weight == pytest.approx(said[0].seconds)
     assert told["first_audio_s"].note == "not told by the synthesis"
-    assert told["similarity"].note == "no reference clip was asked for"
     assert "heard" in told["cer"].details
     assert not told["cer_raw"].details
     assert conditions(metrics)["intelligibility"]["recognizer"] == "checkpoints/whisper-micro"
@@ -62,7 +60,6 @@ def test_one_failure_is_noted_and_the_others_go_on():
     rows = evaluate([_level("a", 0.5, text="broken"), _level("b", 0.25)], [Loudness()])
     assert [row.value for row in rows] == [None, 0.25]
     assert rows[0].note == "failed: RuntimeError: no meter"
-    assert not_measured(rows) == {("cmn", "base", "dnsmos"): {"failed: RuntimeError: no meter": 1}}
 
 
 def test_a_value_that_is_no_number_is_not_measured_and_spoils_no_figure():

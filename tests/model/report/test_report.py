@@ -218,7 +218,7 @@ def test_what_a_speaking_model_learned_from_counts_for_publication_after_it_left
 
 def test_a_reference_of_which_no_consent_is_known_forbids_publication(tmp_path: Path) -> None:
     made = report_lake.make(tmp_path, hostile=False)
-    made.lake.remove("recordings", "b1")
+    made.lake.path("recordings", "b1").unlink()
     html = build(made.lake, made.report / "index.html", on=DAY).path.read_text(encoding="utf-8")
     assert "consent (none), c-002 does not allow publication" in section(html, "rights").text
 

@@ -9,7 +9,7 @@ from tiny_checkpoint import CHECKPOINT, CPU, relative
 from model.voxcpm2.audio_vae import AudioVAE
 from model.voxcpm2.checkpoint import read_network
 from model.voxcpm2.config import VoxCPM2Config
-from model.voxcpm2.flow_matching import TrainingDraws, evaluations, sway_grid
+from model.voxcpm2.flow_matching import TrainingDraws, sway_grid
 from model.voxcpm2.losses import Batch, training_losses
 from model.voxcpm2.network import Network, States
 from model.voxcpm2.vae_streaming import StreamState
@@ -126,7 +126,7 @@ def test_loop_on_recorded_patches(network: Network, recorded: Recorded, mode: st
         assert relative(hidden["fsq"][-1], own[f"fsq/{patch + 1:03}"]) <= 1e-5
         assert relative(hidden["fusion"][-1], own[f"fusion/{patch + 1:03}"]) <= 1e-5
         assert relative(hidden["enc_to_lm"][-1], own[f"enc_to_lm/{patch + 1:03}"][:, 0]) <= 1e-5
-    assert len(velocities) == PATCHES * evaluations(10) == 45
+    assert len(velocities) == PATCHES * 9 == 45
     for index, velocity in enumerate(velocities):
         assert relative(velocity, own[f"dit_velocity/{index:03}"]) <= 1e-5
     for cache, name in ((caches.text, "kv_base"), (caches.residual, "kv_res")):
