@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -18,6 +19,7 @@ from model.evaluation.recognition import UtteranceAligner, UtteranceRecognizer
 from model.evaluation.robustness import Robustness
 from model.evaluation.similarity import Embedding, Similarity, mean_direction
 from model.evaluation.speed import GenerationSpeed, machine
+from model.evaluation.tone_reference import ToneReference
 from model.evaluation.tones import ToneFidelity, learn_reference
 from model.evaluation.utterance import Metric, Utterance
 from pipeline.errors import ModelUnavailable
@@ -60,26 +62,50 @@ _COLUMNS = ["segment_id", "dialect", "text", "romanization", "characters", "star
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What metrics are built from: models, and what the dialect's corpus says of tones, voices and pace.
+
+    references: tone contours by dialect; voices: centroids by speaker id; paces: characters a second by dialect.
+    """
+
+    models: SpeechModels
+    references: Mapping[str, ToneReference]
+    voices: Mapping[str, Embedding]
+    paces: Mapping[str, float]
+
+
+# The metrics of how an utterance sounds. A new one is its file, its names in `metrics.METRICS` and its entry here.
+_METRICS: tuple[tuple[type[Any], Callable[[Evidence], Metric]], ...] = (
+    (Intelligibility, lambda known: Intelligibility(known.models.recognizer)),
+    (Similarity, lambda known: Similarity(known.models.embedding, known.voices)),
+    (PredictedMos, lambda known: PredictedMos()),
+    (ToneFidelity, lambda known: ToneFidelity(known.models.aligner, known.references)),
+    (Robustness, lambda known: Robustness(known.models.recognizer, known.models.aligner, known.paces)),
+)
+
+
+def measured_names() -> set[str]:
+    """Names of all that the metrics give for an utterance, whether or not it could be measured."""
+    return {name for kind, _ in _METRICS for name in kind.gives}
+
+
+@dataclass(frozen=True)
 class Judges:
     """The metrics of one dialect, their models brought up once."""
 
     recognizer: UtteranceRecognizer
     aligner: UtteranceAligner
-    intelligibility: Metric
-    similarity: Metric
-    mos: Metric
     tones: ToneFidelity
-    robustness: Metric
+    all: tuple[Metric, ...]
 
-    @property
-    def all(self) -> list[Metric]:
-        """Every metric of how it sounds."""
-        return [self.intelligibility, self.similarity, self.mos, self.tones, self.robustness]
+    def giving(self, names: Collection[str]) -> list[Metric]:
+        """The metrics that give any of `names`."""
+        return [metric for metric in self.all if set(metric.gives) & set(names)]
 
     def speed(self, spoken_under: Collection[str]) -> Metric:
         """The metric of how fast it was spoken, under these conditions."""
-        told = " / ".join(sorted(filter(None, spoken_under)))
-        return GenerationSpeed({"spoken on": told} if told else machine())
+        conditions = " / ".join(sorted(filter(None, spoken_under)))
+        return GenerationSpeed({"spoken on": conditions} if conditions else machine())
 
 
 def open_judges(lake: Lake, settings: Settings, dialect: str) -> Judges:
@@ -90,15 +116,10 @@ def open_judges(lake: Lake, settings: Settings, dialect: str) -> Judges:
         references = {dialect: learn_reference(dialect, segments, models.aligner, f"corpus, {len(segments)} segments")}
     except ValueError:
         references = {}
-    return Judges(
-        models.recognizer,
-        models.aligner,
-        Intelligibility(models.recognizer),
-        Similarity(models.embedding, _voices(lake, dialect)),
-        PredictedMos(),
-        ToneFidelity(models.aligner, references),
-        Robustness(models.recognizer, models.aligner, paces(segments)),
-    )
+    known = Evidence(models, references, _voices(lake, dialect), paces(segments))
+    metrics = tuple(build(known) for _, build in _METRICS)
+    (tones,) = (metric for metric in metrics if isinstance(metric, ToneFidelity))
+    return Judges(models.recognizer, models.aligner, tones, metrics)
 
 
 def _segments(lake: Lake, dialect: str) -> Iterator[Utterance]:

@@ -1,4 +1,7 @@
-"""How the report prints each measure: short name, unit, digits. What a measure is stands in evaluation.measures."""
+"""The list of metrics: what each says, which direction is better, and how the report prints it.
+
+A new metric is its file, which measures it, and its entry here; the entries' order is the report's.
+"""
 
 from __future__ import annotations
 
@@ -6,64 +9,29 @@ from dataclasses import dataclass
 from typing import Literal
 
 Better = Literal["lower", "higher", "one", "neither"]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """`better` "one": best at 1, worse the further off; "neither": told, not judged."""
-
-    name: str
-    better: Better
-    unit: str
-    title: str
-
-
-_ALL = (
-    Measure("cer_raw", "lower", "", "Character error rate of the text as written"),
-    Measure("cer", "lower", "", "Character error rate of normalized text"),
-    Measure("wer_raw", "lower", "", "Word error rate of the text as written"),
-    Measure("wer", "lower", "", "Word error rate of normalized text"),
-    Measure("similarity", "higher", "", "Speaker embedding, cosine to the reference clip"),
-    Measure("centroid_similarity", "higher", "", "Speaker embedding, cosine to the speaker's centroid"),
-    Measure("other_similarity", "lower", "", "Speaker embedding, highest cosine to another voice"),
-    Measure("own_voice", "higher", "", "Nearer to its own voice than to every other one: 1, else 0"),
-    Measure("dnsmos", "higher", "MOS", "DNSMOS P.835 overall quality, predicted"),
-    Measure("dnsmos_sig", "higher", "MOS", "DNSMOS P.835 speech quality, predicted"),
-    Measure("dnsmos_bak", "higher", "MOS", "DNSMOS P.835 background quality, predicted"),
-    Measure("tone_distance", "lower", "", "Share of the tone movement that is missing or wrong; a monotone has 1"),
-    Measure("tone_error_st", "lower", "semitones", "Root mean square distance to the dialect's contours"),
-    Measure("tone_range", "one", "", "Tone movement present, as a share of the dialect's"),
-    Measure("tone_accuracy", "higher", "", "Syllables whose contour is nearest to their own tone's"),
-    Measure("stop_rate", "higher", "", "Stopped by itself, not too long after the text's expected end: 1, else 0"),
-    Measure("duration_ratio", "one", "", "Seconds spoken over seconds expected of the text"),
-    Measure("repeats", "lower", "", "Places where expected characters are said again"),
-    Measure("skips", "lower", "", "Places where expected characters are not said"),
-    Measure("silence_share", "lower", "", "Share of the time that is silent"),
-    Measure("longest_silence_s", "lower", "s", "Longest silence inside the utterance"),
-    Measure("clipped_share", "lower", "", "Share of samples in runs at full scale"),
-    Measure("rtf", "lower", "", "Real-time factor: wall seconds for each second of audio"),
-    Measure("first_audio_s", "lower", "s", "Wall seconds until the first audio"),
-    Measure("listener_mos", "higher", "MOS", "Mean opinion of listeners"),
-)
-MEASURES = {measure.name: measure for measure in _ALL}
-
-
-def better(name: str) -> Better:
-    """Which direction is better; a name that nobody knows is told, not judged."""
-    return MEASURES[name].better if name in MEASURES else "neither"
+_ARROWS = {"higher": ("↑", "higher is better"), "lower": ("↓", "lower is better"), "one": ("→ 1", "best at 1")}
+_SIGN = {"higher": 1, "lower": -1, "one": -1, "neither": 0}
 
 
 @dataclass(frozen=True)
 class Metric:
-    """`scale` turns a value into `unit`; `better` is the sign of a difference that is good, 0 where neither is."""
+    """`direction` "one": best at 1, worse the further off; "neither": shown, not judged.
+
+    `scale` turns a value into `unit`; `digits` are those after the point.
+    """
 
     name: str
     label: str
     about: str
-    better: int
+    direction: Better
     unit: str = ""
     scale: float = 1.0
     digits: int = 2
+
+    @property
+    def better(self) -> int:
+        """The sign of a difference that is good, 0 where neither is."""
+        return _SIGN[self.direction]
 
     def text(self, value: float) -> str:
         """A value as it is printed, with its unit: `12.3 %`."""
@@ -82,8 +50,7 @@ class Metric:
     @property
     def way(self) -> tuple[str, str] | None:
         """An arrow and its words: which way a value itself is better."""
-        ways = {"higher": ("↑", "higher is better"), "lower": ("↓", "lower is better"), "one": ("→ 1", "best at 1")}
-        return ways.get(better(self.name))
+        return _ARROWS.get(self.direction)
 
     @property
     def _suffix(self) -> str:
@@ -94,39 +61,118 @@ class Metric:
         return text.removeprefix("-") if not float(text) else text.replace("-", "−")
 
 
-# Name, label, unit, scale, digits; in the order of the report.
-_PRINTED = (
-    ("cer", "Character error rate", "%", 100.0, 1),
-    ("wer", "Word error rate", "%", 100.0, 1),
-    ("cer_raw", "Character error rate, raw text", "%", 100.0, 1),
-    ("wer_raw", "Word error rate, raw text", "%", 100.0, 1),
-    ("tone_distance", "Tone distance", "", 1.0, 2),
-    ("tone_error_st", "Tone error", "st", 1.0, 2),
-    ("tone_range", "Tone range", "", 1.0, 2),
-    ("tone_accuracy", "Tone accuracy", "%", 100.0, 1),
-    ("similarity", "Similarity to the reference", "", 1.0, 3),
-    ("centroid_similarity", "Similarity to the speaker", "", 1.0, 3),
-    ("other_similarity", "Similarity to another voice", "", 1.0, 3),
-    ("own_voice", "Nearest to its own voice", "%", 100.0, 1),
-    ("listener_mos", "Opinion of listeners", "MOS", 1.0, 2),
-    ("preference", "Preferred by listeners", "%", 100.0, 1),
-    ("dnsmos", "Predicted quality", "MOS", 1.0, 2),
-    ("dnsmos_sig", "Predicted speech quality", "MOS", 1.0, 2),
-    ("dnsmos_bak", "Predicted background quality", "MOS", 1.0, 2),
-    ("stop_rate", "Stops by itself", "%", 100.0, 1),
-    ("repeats", "Repeats", "", 1.0, 2),
-    ("skips", "Skips", "", 1.0, 2),
-    ("duration_ratio", "Length against expected", "", 1.0, 2),
-    ("silence_share", "Silence", "%", 100.0, 1),
-    ("longest_silence_s", "Longest silence", "s", 1.0, 2),
-    ("clipped_share", "Clipping", "%", 100.0, 2),
-    ("rtf", "Real-time factor", "", 1.0, 2),
-    ("first_audio_s", "First audio", "s", 1.0, 2),
+_ALL = (
+    Metric("cer", "Character error rate", "Character error rate of normalized text", "lower", "%", 100.0, 1),
+    Metric("wer", "Word error rate", "Word error rate of normalized text", "lower", "%", 100.0, 1),
+    Metric(
+        "cer_raw",
+        "Character error rate, raw text",
+        "Character error rate of the text as written",
+        "lower",
+        "%",
+        100.0,
+        1,
+    ),
+    Metric("wer_raw", "Word error rate, raw text", "Word error rate of the text as written", "lower", "%", 100.0, 1),
+    Metric(
+        "tone_distance",
+        "Tone distance",
+        "Share of the tone movement that is missing or wrong; a monotone has 1",
+        "lower",
+        "",
+        1.0,
+        2,
+    ),
+    Metric("tone_error_st", "Tone error", "Root mean square distance to the dialect's contours", "lower", "st", 1.0, 2),
+    Metric("tone_range", "Tone range", "Tone movement present, as a share of the dialect's", "one", "", 1.0, 2),
+    Metric(
+        "tone_accuracy",
+        "Tone accuracy",
+        "Syllables whose contour is nearest to their own tone's",
+        "higher",
+        "%",
+        100.0,
+        1,
+    ),
+    Metric(
+        "similarity",
+        "Similarity to the reference",
+        "Speaker embedding, cosine to the reference clip",
+        "higher",
+        "",
+        1.0,
+        3,
+    ),
+    Metric(
+        "centroid_similarity",
+        "Similarity to the speaker",
+        "Speaker embedding, cosine to the speaker's centroid",
+        "higher",
+        "",
+        1.0,
+        3,
+    ),
+    Metric(
+        "other_similarity",
+        "Similarity to another voice",
+        "Speaker embedding, highest cosine to another voice",
+        "lower",
+        "",
+        1.0,
+        3,
+    ),
+    Metric(
+        "own_voice",
+        "Nearest to its own voice",
+        "Nearer to its own voice than to every other one: 1, else 0",
+        "higher",
+        "%",
+        100.0,
+        1,
+    ),
+    Metric("listener_mos", "Opinion of listeners", "Mean opinion of listeners", "higher", "MOS", 1.0, 2),
+    Metric("preference", "Preferred by listeners", "", "neither", "%", 100.0, 1),
+    Metric("dnsmos", "Predicted quality", "DNSMOS P.835 overall quality, predicted", "higher", "MOS", 1.0, 2),
+    Metric("dnsmos_sig", "Predicted speech quality", "DNSMOS P.835 speech quality, predicted", "higher", "MOS", 1.0, 2),
+    Metric(
+        "dnsmos_bak",
+        "Predicted background quality",
+        "DNSMOS P.835 background quality, predicted",
+        "higher",
+        "MOS",
+        1.0,
+        2,
+    ),
+    Metric(
+        "stop_rate",
+        "Stops by itself",
+        "Stopped by itself, not too long after the text's expected end: 1, else 0",
+        "higher",
+        "%",
+        100.0,
+        1,
+    ),
+    Metric("repeats", "Repeats", "Places where expected characters are said again", "lower", "", 1.0, 2),
+    Metric("skips", "Skips", "Places where expected characters are not said", "lower", "", 1.0, 2),
+    Metric(
+        "duration_ratio",
+        "Length against expected",
+        "Seconds spoken over seconds expected of the text",
+        "one",
+        "",
+        1.0,
+        2,
+    ),
+    Metric("silence_share", "Silence", "Share of the time that is silent", "lower", "%", 100.0, 1),
+    Metric("longest_silence_s", "Longest silence", "Longest silence inside the utterance", "lower", "s", 1.0, 2),
+    Metric("clipped_share", "Clipping", "Share of samples in runs at full scale", "lower", "%", 100.0, 2),
+    Metric("rtf", "Real-time factor", "Real-time factor: wall seconds for each second of audio", "lower", "", 1.0, 2),
+    Metric("first_audio_s", "First audio", "Wall seconds until the first audio", "lower", "s", 1.0, 2),
 )
-_SIGN = {"higher": 1, "lower": -1, "one": -1, "neither": 0}
-_ORDER = {name: place for place, (name, *_) in enumerate(_PRINTED)}
+METRICS = {metric.name: metric for metric in _ALL}
+_PLACE = {name: place for place, name in enumerate(METRICS)}
 
-# The measures whose difference makes the verdict, and those that every dialect is expected to have.
+# The metrics whose difference makes the verdict, and those that every dialect is expected to have.
 QUALITY = (
     *("cer", "wer", "tone_distance", "similarity", "centroid_similarity", "listener_mos", "preference"),
     *("dnsmos", "stop_rate", "repeats", "skips"),
@@ -135,18 +181,18 @@ EXPECTED = ("cer", "tone_distance", "similarity", "dnsmos", "stop_rate", "rtf")
 
 
 def metric(name: str) -> Metric:
-    """The metric of a name; one that is not listed prints under its own name."""
-    label, unit, scale, digits = next(
-        (printed[1:] for printed in _PRINTED if printed[0] == name),
-        (name.replace("_", " ").capitalize(), "", 1.0, 3),
-    )
-    about = MEASURES[name].title if name in MEASURES else ""
-    return Metric(name, label, about, _SIGN[better(name)], unit, scale, digits)
+    """The metric of a name; one that is not listed prints under its own name and is not judged."""
+    return METRICS.get(name) or Metric(name, name.replace("_", " ").capitalize(), "", "neither", digits=3)
+
+
+def better(name: str) -> Better:
+    """Which direction is better; a name that nobody knows is shown, not judged."""
+    return metric(name).direction
 
 
 def place(name: str) -> tuple[int, str]:
     """Where a metric stands in the report; those that are not listed come last, by name."""
-    return _ORDER.get(name, len(_ORDER)), name
+    return _PLACE.get(name, len(_PLACE)), name
 
 
 def in_order(names: set[str]) -> list[str]:

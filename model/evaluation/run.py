@@ -17,13 +17,14 @@ import pyarrow.parquet as pq
 from model.evaluation import drift
 from model.evaluation.evaluate import EvaluationRow, conditions, differences, evaluate, summaries
 from model.evaluation.intelligibility import compared, error_rate, unspaced
-from model.evaluation.judges import Judges, open_judges
+from model.evaluation.judges import Judges, measured_names, open_judges
 from model.evaluation.listening.tables import stored_rows
 from model.evaluation.statistics import METHOD
 from model.evaluation.tone_files import write_tones
 from model.evaluation.utterance import Metric, Utterance
 from model.validation.texts import Text
 from pipeline.audio import clips
+from pipeline.corpus.excerpts import segment_samples
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_table
 from pipeline.lake.tables import TABLES
@@ -55,7 +56,7 @@ def evaluate_dialect(lake: Lake, settings: Settings, dialect: str, progress: Pro
     """
     spoken = lake.rows("validation_set", dialect)
     made_from = _made_from(lake, settings, dialect, spoken)
-    if _made_before(lake, dialect) == made_from:
+    if _made_before(lake, dialect) == made_from and not _unmeasured(lake, dialect, spoken):
         return lake.rows("evaluation_summary", dialect)
     judges = open_judges(lake, settings, dialect)
     sides = {row["model_id"]: row["side"] for row in spoken}
@@ -78,13 +79,8 @@ class _Sounds:
     def __init__(self, lake: Lake, dialect: str, spoken: Sequence[Row]) -> None:
         self.dialect = dialect
         self.details: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-        names = sorted({row["reference_segment_id"] for row in spoken if row["reference_segment_id"]})
-        self.references = {}
-        for partition in lake.partitions("segments") if names else ():
-            file = lake.path("segments", partition)
-            read = pq.read_table(file, columns=["segment_id", "audio"], filters=[("segment_id", "in", names)])
-            for row in read.to_pylist():
-                self.references[row["segment_id"]] = clips.decode_bytes(row["audio"]["bytes"])
+        names = {row["reference_segment_id"] for row in spoken if row["reference_segment_id"]}
+        self.references = segment_samples(lake, names)
         self.recordings = {(row["utterance_id"], row["model_id"]): row["reference_recording_id"] for row in spoken}
 
     def utterances(self, rows: Iterable[Row]) -> list[Utterance]:
@@ -183,7 +179,7 @@ def _noise(
     sides: Mapping[str, str],
     progress: Progress | None,
 ) -> None:
-    metrics = [judges.intelligibility, judges.similarity, judges.mos]
+    metrics = judges.giving(_FOLLOWED_IN_NOISE)
     for condition, group in _grouped(rows, lambda row: row["reference_condition"] or "").items():
         utterances = sounds.utterances(group)
         judges.recognizer.transcribe(utterances)
@@ -331,6 +327,13 @@ def _made_from(lake: Lake, settings: Settings, dialect: str, spoken: Sequence[Ro
         ],
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest().encode()
+
+
+def _unmeasured(lake: Lake, dialect: str, spoken: Sequence[Row]) -> set[str]:
+    """Metrics that were added since the dialect was measured; all others have a row for every utterance with audio."""
+    if not any(row["purpose"] == "quality" and row["audio"] for row in spoken):
+        return set()
+    return measured_names() - {row["metric"] for row in lake.rows("evaluation", dialect, ("metric",))}
 
 
 def _made_before(lake: Lake, dialect: str) -> bytes | None:

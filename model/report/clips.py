@@ -9,12 +9,11 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import pyarrow.parquet as pq
-
 from model.evaluation.metrics import metric
 from model.labels import labels
 from model.report.numbers import BASE, FINE_TUNED, side_name
 from model.validation.synthesis import KEY_VARIABLE
+from pipeline.corpus.excerpts import audio_in
 from pipeline.errors import BadRecording
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
@@ -137,8 +136,7 @@ def _references(lake: Lake, dialect: str, wanted: set[str | None]) -> dict[str |
     for file in files:
         rest = sorted(name for name in wanted if name and name not in found)
         if rest and file.exists():
-            read = pq.read_table(file, columns=["segment_id", "audio"], filters=[("segment_id", "in", rest)])
-            found |= {row["segment_id"]: row["audio"]["bytes"] for row in read.to_pylist() if row["audio"]}
+            found |= dict(audio_in(file, rest))
     return found
 
 

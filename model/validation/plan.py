@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from model.validation.texts import Text
-from pipeline.audio import clips
 from pipeline.audio.noise import SNRS_DB, mixed, pink_noise
+from pipeline.corpus.excerpts import segment_samples
 from pipeline.corpus.training_set import permitted
 from pipeline.lake.lake import Lake
 from pipeline.settings import Settings, Validation
@@ -120,17 +120,9 @@ def choose_references(lake: Lake, settings: Settings, dialect: str, on: date | N
             rank = (split, usable, -(row["overlap_share"] or 0.0), row["dnsmos_ovrl"] or 0.0, row["segment_id"])
             speaker = found["speaker_id"]
             if speaker not in best or rank > best[speaker][0]:
-                best[speaker] = rank, partition, found
+                best[speaker] = rank, found
     chosen = sorted(best.values(), key=lambda item: item[0], reverse=True)[: settings.validation.references]
-    by_partition: dict[str, list[str]] = defaultdict(list)
-    for _, partition, found in chosen:
-        by_partition[partition].append(found["segment_id"])
-    sounds = {}
-    for partition, names in by_partition.items():
-        read = pq.read_table(
-            lake.path("segments", partition), columns=["segment_id", "audio"], filters=[("segment_id", "in", names)]
-        )
-        sounds |= {row["segment_id"]: clips.decode_bytes(row["audio"]["bytes"]) for row in read.to_pylist()}
+    sounds = segment_samples(lake, {row["segment_id"] for _, row in chosen})
     return [
         Reference(
             row["segment_id"],
@@ -139,7 +131,7 @@ def choose_references(lake: Lake, settings: Settings, dialect: str, on: date | N
             allowed[row["recording_id"]],
             *sounds[row["segment_id"]],
         )
-        for _, _, row in chosen
+        for _, row in chosen
     ]
 
 

@@ -13,14 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.audio import clips
 from pipeline.corpus import dedup
 from pipeline.corpus.dedup import RecordingKey
+from pipeline.corpus.excerpts import segment_audio
 from pipeline.corpus.speakers import LocalSpeaker, link
 from pipeline.corpus.splits import Member, Split, assign
 from pipeline.lake.lake import Lake
@@ -177,18 +176,8 @@ def _portions(pairs: Sequence[tuple[str, str]]) -> Iterator[list[tuple[str, str]
 
 
 def _fingerprints(lake: Lake, names: set[str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Read only the row groups of table segments that hold one of `names`."""
-    wanted = pa.array(sorted(names))
-    for partition in lake.partitions("segments"):
-        with pq.ParquetFile(lake.path("segments", partition)) as file:
-            for group in range(file.num_row_groups):
-                ids = file.read_row_group(group, columns=["segment_id"])["segment_id"]
-                here = pc.is_in(ids, value_set=wanted)  # type: ignore[attr-defined]
-                if not pc.any(here).as_py():  # type: ignore[attr-defined]
-                    continue
-                table = file.read_row_group(group, columns=["segment_id", "audio"]).filter(here)
-                for row in table.to_pylist():
-                    yield row["segment_id"], dedup.fingerprint(*clips.decode_bytes(row["audio"]["bytes"]))
+    for name, data in segment_audio(lake, names):
+        yield name, dedup.fingerprint(*clips.decode_bytes(data))
 
 
 def _member(row: Row) -> Member:

@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.audio.clips import decode_bytes, encode_flac, to_int16
 from pipeline.corpus.dedup import samples_sha256
+from pipeline.corpus.excerpts import segment_audio
 from pipeline.lake.files import replace_bytes
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_rows, to_table
@@ -97,7 +97,7 @@ def build_training_set(lake: Lake, settings: Settings, dialect: str, on: date | 
     allowed, made.refused = permitted(lake, settings, dialect, SCOPE, on)
     chosen = _choose(_candidates(lake, dialect), allowed, settings.train, left_out)
     references = _references(chosen, settings.train.reference_seconds)
-    lake.write("training_set", dialect, _clips(lake, chosen, references, allowed, settings.train, dialect, made))
+    lake.write("training_set", dialect, _clips(lake, chosen, references, allowed, settings.train, made))
     rows = lake.rows("training_set", dialect, [name for name in TABLES["training_set"].names if name != "audio"])
     made.content = content_of(rows)
     made.left_out = dict(sorted(left_out.items(), key=lambda item: -item[1]))
@@ -288,57 +288,42 @@ def _clips(
     references: Mapping[str, Row],
     allowed: Mapping[str, str],
     policy: Train,
-    dialect: str,
     made: TrainingSet,
 ) -> Iterator[pa.Table]:
     """Table training_set in chunks; each clip is trimmed and written as a sound file on the way."""
     yield TABLES["training_set"].empty_table()
-    by_partition: dict[str, dict[str, Row]] = defaultdict(dict)
-    for row in chosen:
-        by_partition[row["partition"]][row["segment_id"]] = row
-    for partition, wanted in by_partition.items():
-        for part in _sounds(lake, partition, sorted(wanted)):
-            rows = []
-            for segment_id, data in part:
-                row, reference = wanted[segment_id], references.get(segment_id)
-                samples, rate = decode_bytes(data)
-                speech_ends = row["characters"][-1]["end"] - row["start"] if row["characters"] else len(samples) / rate
-                samples = trim(samples, rate, policy.trailing_silence_s, speech_ends)
-                flac = encode_flac(samples, rate)
-                _write_sound(sound_file(made.folder, segment_id), flac)
-                rows.append(
-                    {
-                        "segment_id": segment_id,
-                        "recording_id": row["recording_id"],
-                        "dialect": dialect,
-                        "speaker_id": row["speaker_id"],
-                        "consent_id": allowed[row["recording_id"]],
-                        "split": row["split"],
-                        "text": row["text"],
-                        "seconds": len(samples) / rate,
-                        "reference_segment_id": reference and reference["segment_id"],
-                        "reference_recording_id": reference and reference["recording_id"],
-                        "audio_sha256": samples_sha256(to_int16(samples), rate),
-                        "audio": {"bytes": flac, "path": f"{segment_id}.flac"},
-                        "sample_rate": rate,
-                    }
-                )
-            yield to_table("training_set", rows)
+    wanted = {row["segment_id"]: row for row in chosen}
+    partitions = sorted({row["partition"] for row in chosen})
+    sounds = segment_audio(lake, wanted, partitions)
+    while part := list(itertools.islice(sounds, _CHUNK)):
+        rows = [
+            _clip_row(wanted[segment_id], data, references.get(segment_id), policy, made) for segment_id, data in part
+        ]
+        yield to_table("training_set", [row | {"consent_id": allowed[row["recording_id"]]} for row in rows])
 
 
-def _sounds(lake: Lake, partition: str, names: Sequence[str]) -> Iterator[list[tuple[str, bytes]]]:
-    """(segment_id, bytes) of the segments named, some at a time; only their row groups are read."""
-    wanted = pa.array(names, pa.string())
-    with pq.ParquetFile(lake.path("segments", partition)) as file:
-        for group in range(file.num_row_groups):
-            ids = file.read_row_group(group, columns=["segment_id"])["segment_id"]
-            here = pc.is_in(ids, value_set=wanted)  # type: ignore[attr-defined]
-            if not pc.any(here).as_py():  # type: ignore[attr-defined]
-                continue
-            table = file.read_row_group(group, columns=["segment_id", "audio"]).filter(here)
-            for first in range(0, len(table), _CHUNK):
-                rows = table.slice(first, _CHUNK).to_pylist()
-                yield [(row["segment_id"], row["audio"]["bytes"]) for row in rows]
+def _clip_row(row: Row, data: bytes, reference: Row | None, policy: Train, made: TrainingSet) -> Row:
+    """A row of table training_set; its trimmed clip is written as a sound file too."""
+    segment_id = row["segment_id"]
+    samples, rate = decode_bytes(data)
+    speech_ends = row["characters"][-1]["end"] - row["start"] if row["characters"] else len(samples) / rate
+    samples = trim(samples, rate, policy.trailing_silence_s, speech_ends)
+    flac = encode_flac(samples, rate)
+    _write_sound(sound_file(made.folder, segment_id), flac)
+    return {
+        "segment_id": segment_id,
+        "recording_id": row["recording_id"],
+        "dialect": row["dialect"],
+        "speaker_id": row["speaker_id"],
+        "split": row["split"],
+        "text": row["text"],
+        "seconds": len(samples) / rate,
+        "reference_segment_id": reference and reference["segment_id"],
+        "reference_recording_id": reference and reference["recording_id"],
+        "audio_sha256": samples_sha256(to_int16(samples), rate),
+        "audio": {"bytes": flac, "path": f"{segment_id}.flac"},
+        "sample_rate": rate,
+    }
 
 
 def _write_sound(file: Path, data: bytes) -> None:

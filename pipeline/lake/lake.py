@@ -7,6 +7,7 @@ that a part is there whole or not at all.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,16 +28,17 @@ _ROW_GROUP = 50_000
 def write_parquet(chunks: Iterable[pa.Table], file: Path, row_group: int = _ROW_GROUP) -> None:
     """Write `chunks`, which share a schema, to a temporary name in the same folder, flush, then replace `file`.
 
-    Each chunk becomes row groups of its own, so memory holds one chunk at a time.
+    Each chunk with rows becomes row groups of its own, so memory holds one chunk at a time. An empty row group would
+    keep `datasets` from reading the file.
     """
 
     def write(temporary: Path) -> None:
         iterator = iter(chunks)
         first = next(iterator)
         with pq.ParquetWriter(temporary, first.schema, compression="zstd") as writer:
-            writer.write_table(first, row_group)
-            for chunk in iterator:
-                writer.write_table(chunk, row_group)
+            for chunk in itertools.chain([first], iterator):
+                if chunk.num_rows:
+                    writer.write_table(chunk, row_group)
 
     replace_file(file, write)
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from model.evaluation.evaluate import EvaluationRow, summaries
-from model.evaluation.run import _made_from, nothing_spoken
+from model.evaluation.judges import measured_names
+from model.evaluation.run import _made_from, _unmeasured, nothing_spoken
 from pipeline.lake.lake import Lake
+from pipeline.lake.tables import TABLES
 from pipeline.settings import Settings
 
 
@@ -36,3 +38,17 @@ def test_a_failure_that_is_spoken_after_all_is_measured_anew(tmp_path: Path):
     failed, spoken = _failed("好。"), _failed("好。", error=None)
     assert _made_from(lake, settings, "cmn-tianjin", [failed]) == _made_from(lake, settings, "cmn-tianjin", [failed])
     assert _made_from(lake, settings, "cmn-tianjin", [failed]) != _made_from(lake, settings, "cmn-tianjin", [spoken])
+
+
+def test_a_metric_that_was_added_since_is_measured_on_a_standing_validation_set(tmp_path: Path):
+    lake = Lake(tmp_path)
+    spoken = [{"purpose": "quality", "audio": {"bytes": b"fLaC"}}]
+    rows = [_evaluation_row(name) for name in sorted(measured_names())]
+    lake.write("evaluation", "cmn-tianjin", rows)
+    assert _unmeasured(lake, "cmn-tianjin", spoken) == set()
+    lake.write("evaluation", "cmn-tianjin", [row for row in rows if row["metric"] != "dnsmos"])
+    assert _unmeasured(lake, "cmn-tianjin", spoken) == {"dnsmos"}
+
+
+def _evaluation_row(metric: str) -> dict:
+    return {field.name: "" for field in TABLES["evaluation"] if not field.nullable} | {"metric": metric}

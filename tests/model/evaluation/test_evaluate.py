@@ -11,7 +11,7 @@ import pytest
 
 from model.evaluation.evaluate import conditions, differences, evaluate, summaries
 from model.evaluation.intelligibility import Intelligibility
-from model.evaluation.metrics import MEASURES
+from model.evaluation.metrics import METRICS
 from model.evaluation.recognition import UtteranceAligner, UtteranceRecognizer
 from model.evaluation.robustness import Robustness
 from model.evaluation.speed import GenerationSpeed
@@ -47,7 +47,7 @@ def test_every_measure_of_every_metric_has_a_row(say, recognizer: UtteranceRecog
     rows = evaluate(said, metrics)
     assert [row.metric for row in rows] == [name for metric in metrics for name in metric.gives]
     assert all((row.value is None) == bool(row.note) for row in rows)
-    assert {row.metric for row in rows} <= MEASURES.keys()
+    assert {row.metric for row in rows} <= METRICS.keys()
     told = {row.metric: row for row in rows}
     assert told["rtf"].weight == pytest.approx(said[0].seconds)
     assert told["first_audio_s"].note == "not told by the synthesis"

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from typer.testing import CliRunner
 
-from cli import speaking
+from cli.main import app
 from model.labels import content_credentials, labels
 from model.labels.content_credentials import CredentialsError, Signature, Validity
 from pipeline.audio import clips
@@ -117,8 +116,6 @@ def test_a_changed_file_is_told_and_an_unsigned_one_has_none(tmp_path: Path, sig
 
 
 def test_label_show_reports_the_manifest(tmp_path: Path, signature: Signature, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = typer.Typer()
-    speaking.include(app)
     path = tmp_path / "x.wav"
     labels.write(path, TONE, 48000, signature=signature)
     shown = CliRunner().invoke(app, ["label", "show", str(path)], env={"COLUMNS": "500"})
