@@ -97,7 +97,7 @@ def build_training_set(lake: Lake, settings: Settings, dialect: str, on: date | 
     allowed, made.refused = permitted(lake, settings, dialect, SCOPE, on)
     chosen = _choose(_candidates(lake, dialect), allowed, settings.train, left_out)
     references = _references(chosen, settings.train.reference_seconds)
-    lake.write("training_set", dialect, _clips(lake, chosen, references, allowed, settings.train, made))
+    lake.write("training_set", dialect, _clips(lake, chosen, references, allowed, settings.train, dialect, made))
     rows = lake.rows("training_set", dialect, [name for name in TABLES["training_set"].names if name != "audio"])
     made.content = content_of(rows)
     made.left_out = dict(sorted(left_out.items(), key=lambda item: -item[1]))
@@ -288,6 +288,7 @@ def _clips(
     references: Mapping[str, Row],
     allowed: Mapping[str, str],
     policy: Train,
+    dialect: str,
     made: TrainingSet,
 ) -> Iterator[pa.Table]:
     """Table training_set in chunks; each clip is trimmed and written as a sound file on the way."""
@@ -299,7 +300,9 @@ def _clips(
         rows = [
             _clip_row(wanted[segment_id], data, references.get(segment_id), policy, made) for segment_id, data in part
         ]
-        yield to_table("training_set", [row | {"consent_id": allowed[row["recording_id"]]} for row in rows])
+        yield to_table(
+            "training_set", [row | {"dialect": dialect, "consent_id": allowed[row["recording_id"]]} for row in rows]
+        )
 
 
 def _clip_row(row: Row, data: bytes, reference: Row | None, policy: Train, made: TrainingSet) -> Row:
@@ -313,7 +316,6 @@ def _clip_row(row: Row, data: bytes, reference: Row | None, policy: Train, made:
     return {
         "segment_id": segment_id,
         "recording_id": row["recording_id"],
-        "dialect": row["dialect"],
         "speaker_id": row["speaker_id"],
         "split": row["split"],
         "text": row["text"],

@@ -162,14 +162,6 @@ def test_learning_takes_registers_out_and_finds_the_shapes():
         assert learned[tone].mean - middle == pytest.approx(shape, abs=0.4)
 
 
-def test_a_reference_survives_being_stored(references: dict[str, ToneReference]):
-    stored = ToneReference.from_json(references["cmn-tianjin"].to_json())
-    assert stored.source == references["cmn-tianjin"].source
-    assert stored.shapes["1"].mean == pytest.approx(references["cmn-tianjin"].shapes["1"].mean, abs=1e-4)
-    with pytest.raises(ValueError, match="not a tone reference"):
-        ToneReference.from_json("{}")
-
-
 def test_confusions_and_contours_are_gathered_over_utterances(say, metric: ToneFidelity):
     measured = [metric.measure(say("cmn-tianjin", voice, 510 + voice)) for voice in (3, 8, 15)]
     table = confusion(one.details for one in measured)
