@@ -235,7 +235,7 @@ def test_objects_of_the_program_are_no_tables(lake: Lake) -> None:
 def test_a_copied_workspace_answers_from_its_own_lake(lake: Lake, tmp_path: Path) -> None:
     copy = Lake(tmp_path / "copies" / "of [it]'s")
     shutil.copytree(lake.root, copy.root)
-    copy.remove("segments", "b1")
+    copy.path("segments", "b1").unlink()
     copy.write("recordings", "b2", [recording("r9")])
     assert query(copy, "SELECT count(*) FROM segments").rows == [(0,)]
     assert query(copy, "SELECT count(*) FROM recordings").rows == [(4,)]
