@@ -57,5 +57,5 @@ def table_of(asset: str) -> str | None:
 def _reads(table: str) -> tuple[str, ...]:
     for entry in stage_list.STAGES:
         if entry.table == table:
-            return tuple(source for source in entry.stage_class.reads if source in TABLES)
+            return tuple(source for source in entry.stage_class.reads if stage_list.writer_of(source))
     return _READS.get(table, ())
