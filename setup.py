@@ -12,6 +12,7 @@ FILES = (
     "fangyan.production.toml",
     "systems.toml",
     "dagster.yaml",
+    "dagster.production.yaml",
     "workspace.yaml",
     "benchmarks/published.csv",
 )

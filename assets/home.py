@@ -12,12 +12,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import dagster as dg
+from sqlalchemy.exc import SQLAlchemyError
 
 from assets.dead_runs import end_dead_runs, say
 from pipeline.settings import PROJECT, Settings
 
 # Every dagster.yaml that was ever shipped: a copy that is one of them was never edited and may be replaced.
 _SHIPPED = {"ce1c4a6fa96595a4a93608422daf71c75db6a533876d1c73b8a07dc26c86390c"}
+# What the kernel and SQLite say; SQLite also fails in other words, so little room is reason enough.
+_FULL = ("No space left on device", "Disk quota exceeded", "disk is full")
+_LITTLE_ROOM = 50_000_000
 # Dagster takes the path of dagster.yaml for a pattern, and that of a database for a URL.
 _NOT_IN_PATHS = re.compile(r"[\[\]*?%]")
 
@@ -32,9 +36,9 @@ def home_folder(settings: Settings) -> Path:
     Its dagster.yaml is a link to the workspace's own if that has one, else a copy of the one that comes with Fangyan;
     a copy that somebody edited stays as it is.
     """
+    home = _home(settings)
     if os.environ.get("DAGSTER_HOME"):
-        return Path(os.environ["DAGSTER_HOME"])
-    home = settings.root / "dagster"
+        return home
     home.mkdir(parents=True, exist_ok=True)
     own, used = settings.root / "dagster.yaml", home / "dagster.yaml"
     if not used.exists() or _was_shipped(used):
@@ -74,12 +78,41 @@ def open_instance(settings: Settings, retry: bool = True) -> Iterator[dg.Dagster
         yield instance
 
 
+@contextmanager
+def clear_failures(settings: Settings) -> Iterator[None]:
+    """Around work on a workspace: what disk and storage refuse is a RunFailed of one line; a full disk is named."""
+    try:
+        yield
+    except RunFailed as error:
+        raise RunFailed(_with_space_left(str(error), settings)) from error.__cause__
+    except (SQLAlchemyError, OSError) as error:
+        raise RunFailed(_with_space_left(_one_line(error), settings)) from error
+
+
+def _home(settings: Settings) -> Path:
+    return Path(os.environ.get("DAGSTER_HOME") or settings.root / "dagster")
+
+
+def _with_space_left(words: str, settings: Settings) -> str:
+    """`words` on a failure; where a disk is full, with the folder that has least room left."""
+    folders = [settings.root, settings.lake, _home(settings), Path(tempfile.gettempdir())]
+    free, folder = min((shutil.disk_usage(folder).free, folder) for folder in folders if folder.is_dir())
+    if free > _LITTLE_ROOM and not any(sign in words for sign in _FULL):
+        return words
+    return f"{words}\nThe disk is full: {folder} has {free / 1e6:.0f} MB left. Make room and begin again."
+
+
 def _was_shipped(file: Path) -> bool:
     return hashlib.sha256(file.read_bytes()).hexdigest() in _SHIPPED
 
 
-def _cannot_open(settings: Settings, error: BaseException) -> str:
+def _one_line(error: BaseException) -> str:
+    """What is at the bottom of an error, in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    why = " ".join(str(error).split()) or type(error).__name__
-    return f"Dagster's storage cannot be opened: {why}. It is described by {home_folder(settings) / 'dagster.yaml'}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _cannot_open(settings: Settings, error: BaseException) -> str:
+    described = _home(settings) / "dagster.yaml"
+    return f"Dagster's storage cannot be opened: {_one_line(error)}. {described} describes it"

@@ -11,7 +11,7 @@ from dagster._core.storage.tags import MAX_RETRIES_TAG, PARTITION_NAME_TAG
 
 from assets import leases
 from assets.definitions import build_definitions
-from assets.home import RunFailed, open_instance
+from assets.home import RunFailed, clear_failures, open_instance
 from assets.partitions import batch_partitions
 from assets.resources import Workspace
 from pipeline import batches
@@ -30,11 +30,11 @@ def run_pending(settings: Settings, config: Path | None, retry_quarantined: bool
     Takedowns that were interrupted are finished first. Returns the names of the batches. A run whose provenance stands
     costs next to nothing. Raises RunFailed.
     """
-    _finish_takedowns(settings)
-    batches.plan(settings.landing, settings.root, settings, time.time(), close_all=True)
-    names = batches.names(settings.root)
     workspace = Workspace(config=str(config or ""), root=str(settings.root))
-    with open_instance(settings, retry=False) as instance:
+    with clear_failures(settings), open_instance(settings, retry=False) as instance:
+        _finish_takedowns(settings)
+        batches.plan(settings.landing, settings.root, settings, time.time(), close_all=True)
+        names = batches.names(settings.root)
         instance.add_dynamic_partitions(batch_partitions.name or "batch", names)
         retry = (
             {stage.asset: {"config": {"retry_quarantined": True}} for stage in STAGES} if retry_quarantined else None
@@ -51,9 +51,9 @@ def run_voice(settings: Settings, config: Path | None, dialect: str, **fine_tune
 
     `fine_tune` are fields of FineTuneRun that this run has other than the configuration. Raises RunFailed.
     """
-    _finish_takedowns(settings)
     workspace = Workspace(config=str(config or ""), root=str(settings.root))
-    with open_instance(settings) as instance:
+    with clear_failures(settings), open_instance(settings) as instance:
+        _finish_takedowns(settings)
         ops = {"fine_tuned_model": {"config": fine_tune}} if fine_tune else {}
         _run(instance, workspace, "voice_job", dialect, ops)
         _run(instance, workspace, "report_job")

@@ -17,6 +17,7 @@ import dagster as dg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from assets.minute_lines import minute_lines
 from pipeline import ledger, stage_list
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
@@ -138,7 +139,9 @@ def progress_of(context: dg.AssetExecutionContext, what: str) -> Iterator[ShowPr
     """Yields a function that shows how far `what` is; recordings, steps or utterances are counted."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _log_lines(context, what)
+        partition = f"{context.partition_key} " if context.has_partition_key else ""
+        with minute_lines(f"{partition}{what}") as show:
+            yield _log_lines(context, what, show)
         return
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(TextColumn("{task.description}"), *columns, console=console) as bars:
@@ -150,11 +153,12 @@ def progress_of(context: dg.AssetExecutionContext, what: str) -> Iterator[ShowPr
         yield show
 
 
-def _log_lines(context: dg.AssetExecutionContext, what: str) -> ShowProgress:
+def _log_lines(context: dg.AssetExecutionContext, what: str, show: Callable[[int, int, str], None]) -> ShowProgress:
     told = 0.0
 
     def log(done: int, total: int, last: object) -> None:
         nonlocal told
+        show(done, total, _words(last))
         if done == total or time.monotonic() - told > _LOG_SECONDS:
             told = time.monotonic()
             context.log.info("%s: %d of %d, last %s", what, done, total, _words(last))

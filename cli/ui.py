@@ -34,7 +34,7 @@ def ui(
     port: Annotated[int, typer.Option(help="port of the web server")] = 3000,
 ) -> None:
     """Start Dagster's UI and daemon, and serve the report on the next port; Ctrl-C or SIGTERM ends them."""
-    from assets.home import RunFailed, dagster_home, open_instance
+    from assets.home import RunFailed, clear_failures, dagster_home, open_instance
     from pipeline.project import PACKAGES, PROJECT
     from pipeline.settings import configuration_file
 
@@ -46,7 +46,7 @@ def ui(
     environment = {"FANGYAN_WORKSPACE": str(settings.root), "FANGYAN_CONFIG": str(file.resolve())}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PACKAGES), os.environ.get("PYTHONPATH"))))
     try:
-        with open_instance(settings):
+        with clear_failures(settings), open_instance(settings):
             pass  # dead runs are ended before the daemon counts them
         report = serve_report(settings.root / "report", host, port + 1)
         with report as address, dagster_home(settings) as home:

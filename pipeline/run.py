@@ -59,8 +59,8 @@ def run_stage(
     """Bring the stage's table, ledger and quarantine of `batch` up to date; work whose provenance stands is reused.
 
     Recordings of `redo_dialect` are worked on again all the same, but for those whose file was withdrawn.
-    `progress` is called with recordings done, recordings to do and the source just finished. Raises ModelUnavailable,
-    and ValueError if the stage before has not worked on the batch.
+    `progress` is called with recordings done, recordings to do, and the source just finished with the hours so far.
+    Raises ModelUnavailable, and ValueError if the stage before has not worked on the batch.
     """
     started = time.monotonic()
     lake = Lake(settings.lake)
@@ -83,6 +83,7 @@ def run_stage(
     report.reused = len(done)
     pending = [task for source, task in tasks.items() if source not in done and not task.refusal]
     done |= {source: _refused(stage, task) for source, task in tasks.items() if task.refusal and source not in done}
+    hours_to_do = sum(task.seconds_in for task in pending) / 3600
     engine = LocalEngine(settings.workers, settings.engine.attempts, settings.engine.recording_timeout_s)
     for finished in engine.run(stage, [task.recording for task in pending], _upstream(stage, lake)):
         part = _part(stage, tasks[finished.recording.source], finished)
@@ -92,7 +93,8 @@ def run_stage(
         report.process_seconds += finished.seconds
         report.seconds_recomputed += sum(row["seconds"] for row in part.ledger)
         if progress is not None:
-            progress(report.recomputed, len(pending), part.source)
+            hours = f"{report.seconds_recomputed / 3600:.2f} of {hours_to_do:.2f} h"
+            progress(report.recomputed, len(pending), f"{part.source}, {hours}")
     _write(stage, batch, lake, [done[source] for source in tasks], changed)
     parts.clear()
     _summarize(report, stage, lake)

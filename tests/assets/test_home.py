@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assets import home
-from assets.home import RunFailed, dagster_home, home_folder, open_instance
+from assets.home import RunFailed, clear_failures, dagster_home, home_folder, open_instance
 from pipeline.project import PROJECT
 from pipeline.settings import Settings
 
@@ -76,3 +76,19 @@ def test_a_dagster_yaml_with_a_mistake_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunFailed, match=r"dagster\.yaml") as caught, open_instance(settings):
         pass
     assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_is_named_with_the_room_that_is_left(tmp_path: Path) -> None:
+    settings = Settings(workspace=tmp_path)
+    with pytest.raises(RunFailed) as caught, clear_failures(settings):
+        Path("/dev/full").write_text("anything")
+    assert "No space left on device" in str(caught.value)
+    assert "The disk is full: " in str(caught.value)
+    assert " MB left. Make room" in str(caught.value)
+
+
+def test_other_failures_of_disk_and_storage_are_one_line(tmp_path: Path) -> None:
+    settings = Settings(workspace=tmp_path)
+    with pytest.raises(RunFailed) as caught, clear_failures(settings):
+        (tmp_path / "not here").read_text()
+    assert str(caught.value) == f"[Errno 2] No such file or directory: '{tmp_path}/not here'"

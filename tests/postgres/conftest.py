@@ -1,0 +1,118 @@
+"""Debian's PostgreSQL in a folder of the test's own, and the processes of compose.yaml on it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from ui_process import ENVIRONMENT, free_port
+
+from pipeline.project import PROJECT
+
+PASSWORD = "a password with $igns"
+SERVICES = ("code", "daemon", "webserver")
+
+
+class Server:
+    """The services of compose.yaml as processes on this machine, with its commands and dagster.production.yaml."""
+
+    def __init__(self, workspace: Path, postgres_port: int):
+        self.workspace, self.port = workspace, free_port()
+        self._code_port = free_port()
+        home = workspace / "dagster"
+        home.mkdir(parents=True)
+        shutil.copyfile(PROJECT / "dagster.production.yaml", home / "dagster.yaml")
+        location = (PROJECT / "deploy" / "workspace.compose.yaml").read_text()
+        self._locations = workspace / "locations.yaml"
+        self._locations.write_text(location.replace("host: code", "host: 127.0.0.1").replace("4000", self._code))
+        self.environment = os.environ | ENVIRONMENT
+        self.environment |= {"FANGYAN_WORKSPACE": str(workspace), "DAGSTER_HOME": str(home)}
+        self.environment |= {"FANGYAN_POSTGRES_HOST": "127.0.0.1", "FANGYAN_POSTGRES_PORT": str(postgres_port)}
+        self.environment |= {"FANGYAN_POSTGRES_PASSWORD": PASSWORD, "PYTHONPATH": os.pathsep.join(sys.path)}
+        self.processes: dict[str, subprocess.Popen] = {}
+
+    @property
+    def _code(self) -> str:
+        return str(self._code_port)
+
+    def start(self, *services: str) -> None:
+        composed = yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"]
+        for name in services:
+            program, *arguments = shlex.split(composed[name]["command"])
+            changed = {"0.0.0.0": "127.0.0.1", "4000": self._code, "3000": str(self.port)}
+            changed["/opt/fangyan/workspace.yaml"] = str(self._locations)
+            command = [str(Path(sys.executable).with_name(program)), *(changed.get(one, one) for one in arguments)]
+            log = (self.workspace / f"{name}.log").open("a")
+            self.processes[name] = subprocess.Popen(
+                command, env=self.environment, cwd=PROJECT, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def kill(self, *services: str) -> None:
+        """With all their children, as a power cut does."""
+        for name in services:
+            process = self.processes.pop(name)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def log(self, name: str) -> str:
+        return (self.workspace / f"{name}.log").read_text()
+
+    def wait_until(self, what: Callable[[], object]) -> None:
+        while not what():
+            for name, process in self.processes.items():
+                assert process.poll() is None, self.log(name)
+            time.sleep(0.5)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with_postgres = _Postgres(tmp_path / "postgres")
+    started = Server(tmp_path / "workspace", with_postgres.port)
+    try:
+        yield started
+    finally:
+        started.kill(*started.processes)
+        with_postgres.stop()
+
+
+class _Postgres:
+    def __init__(self, folder: Path):
+        self.port = free_port()
+        programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+        folder.mkdir()
+        secret = folder / "password"
+        secret.write_text(PASSWORD)
+        # PostgreSQL refuses to run as root.
+        user = pwd.getpwnam("postgres") if os.getuid() == 0 else None
+        if user:
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            os.chown(secret, user.pw_uid, user.pw_gid)
+            for above in folder.parents:
+                if above.stat().st_uid == 0 and not above.stat().st_mode & 0o001:
+                    above.chmod(above.stat().st_mode | 0o011)
+        self._as = {"user": user.pw_name, "group": user.pw_gid, "extra_groups": []} if user else {}
+        data = folder / "data"
+        initdb = [programs / "initdb", "--pgdata", data, "--username=fangyan", "--auth=scram-sha-256"]
+        subprocess.run([*initdb, f"--pwfile={secret}"], check=True, capture_output=True, cwd=folder, **self._as)
+        serve = [programs / "postgres", "-D", data, "-p", str(self.port), "-k", folder, "-c", "fsync=off"]
+        with (folder / "log").open("w") as log:
+            self._process = subprocess.Popen(serve, stdout=log, stderr=log, cwd=folder, **self._as)
+        query = [programs / "psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "fangyan", "-d", "postgres", "-c"]
+        environment = os.environ | {"PGPASSWORD": PASSWORD}
+        while subprocess.run([*query, "CREATE DATABASE fangyan"], env=environment, capture_output=True).returncode:
+            assert self._process.poll() is None, (folder / "log").read_text()
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait()
