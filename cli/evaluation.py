@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from cli.terminal import Config, WorkspaceFolder, read_settings, say, stop
 
@@ -53,8 +54,8 @@ def check_systems(
         need = _need(system)
         ready = ready and not need
         voice = "the reference's" if system.clones else "its own"
-        state = f"[red]{need}[/]" if need else "[green]nothing[/]"
-        table.add_row(system.name, system.kind, voice, ", ".join(system.dialects) or "all", state)
+        cells = (system.name, system.kind, voice, ", ".join(system.dialects) or "all", need or "nothing")
+        table.add_row(*map(Text, cells), style="red" if need else "green")
     Console().print(table if systems else "no system is listed")
     if not ready:
         raise typer.Exit(1)

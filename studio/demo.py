@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from assets.launch import run_pending
 from pipeline import ledger
@@ -104,7 +105,7 @@ def _record(settings: Settings, minutes: float, seed: int, console: Console, voi
     stamp = settings.root / "recorded.json"
     facts = {"minutes": minutes, "seed": seed, "voice_sessions": voice_sessions}
     if stamp.exists() and json.loads(stamp.read_text(encoding="utf-8")) == facts:
-        console.print(f"Recorded before with the same seed: {settings.landing}", highlight=False)
+        console.print(f"Recorded before with the same seed: {settings.landing}", markup=False, highlight=False)
         return
     console.rule("The studio")
     record(
@@ -134,7 +135,7 @@ def _print(summary: dict[str, Any], settings: Settings, console: Console) -> Non
     for key, value in summary.items():
         if key == "quarantined":
             for end in value:
-                table.add_row("set aside", f"{end['source']}: {end['reason']} ({end['stage']})")
+                table.add_row("set aside", Text(f"{end['source']}: {end['reason']} ({end['stage']})"))
         elif key not in ("note", "voice", "base", "fine_tuned", "difference"):
             table.add_row(key, f"{value:.4g}" if isinstance(value, float) else str(value))
     console.print(table)
@@ -142,4 +143,4 @@ def _print(summary: dict[str, Any], settings: Settings, console: Console) -> Non
     render(query(Lake(settings.lake), QUESTION))
     print_voice(summary, console)
     console.print(NOTE, style="yellow")
-    console.print(f"The same figures: {settings.root / 'summary.json'}", highlight=False, soft_wrap=True)
+    console.print(f"The same figures: {settings.root / 'summary.json'}", markup=False, highlight=False, soft_wrap=True)

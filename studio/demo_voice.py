@@ -65,7 +65,7 @@ def make_voice(settings: Settings, config: Path | None, seed: int, console: Cons
     try:
         base_of(settings)
     except ModelUnavailable as error:
-        console.print(f"No voice is trained: {error}", style="red", highlight=False, soft_wrap=True)
+        console.print(f"No voice is trained: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return {"voice": {"missing": str(error)}}
     write_texts(settings.root, DIALECT, _texts(settings, seed))
     run_voice(settings, config, DIALECT)
@@ -108,8 +108,9 @@ def print_voice(summary: dict[str, Any], console: Console) -> None:
         cells = [_words(summary[side].get(name)) for side in ("base", "fine_tuned", "difference")]
         table.add_row(name, *cells, summary["difference"].get(name, {}).get("verdict") or "")
     console.print(table)
-    console.print(f"{voice['model_id']}: {voice['status']}: {voice['status_reason']}", highlight=False, soft_wrap=True)
-    console.print(f"The report, with players: {voice['report']}", highlight=False, soft_wrap=True)
+    said = f"{voice['model_id']}: {voice['status']}: {voice['status_reason']}"
+    console.print(said, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"The report, with players: {voice['report']}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _texts(settings: Settings, seed: int) -> list[Text]:
