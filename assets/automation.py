@@ -34,12 +34,14 @@ def landed_files(context: dg.SensorEvaluationContext, workspace: Workspace) -> d
     names = batches.names(settings.root)
     started = int((context.cursor or "b0")[1:])
     fresh = [name for name in names if int(name[1:]) > started]
-    wanted = [name for name in fresh if not _is_done(settings, name) and not _is_running(context.instance, name)][
-        :limit
-    ]
+    busy = [name for name in fresh if _is_running(context.instance, name)]
+    wanted = [name for name in fresh if name not in busy and not _is_done(settings, name)][:limit]
     seen = wanted[-1] if len(wanted) == limit else (fresh[-1] if fresh else context.cursor)
     known = set(context.instance.get_dynamic_partitions(batch_partitions.name or "batch"))
     added = [name for name in fresh if name not in known and int(name[1:]) <= int((seen or "b0")[1:])]
+    if busy:
+        # Who runs it may be killed: it is looked at again. The run key keeps those after it from being started twice.
+        seen = min(seen or busy[0], f"b{int(busy[0][1:]) - 1:05d}", key=lambda name: int(name[1:]))
     changes: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
     if added:
         changes.append(batch_partitions.build_add_request(added))

@@ -122,6 +122,8 @@ def test_the_sensor_does_not_start_a_batch_that_the_command_line_has_finished_or
         running = dg.DagsterRun("line_job", status=dg.DagsterRunStatus.STARTED, tags=tags)
         instance.add_run(running)
         result = tick(instance, workspace)
+        instance.report_run_failed(running)
+        assert started(tick(instance, workspace, result.cursor)) == ["b00002", "b00003"]
     assert started(result) == ["b00003"]
     (added,) = result.dynamic_partitions_requests or []
     assert added.partition_keys == ["b00001", "b00002", "b00003"]
