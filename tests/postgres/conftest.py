@@ -20,7 +20,6 @@ from ui_process import ENVIRONMENT, free_port
 from pipeline.project import PROJECT
 
 PASSWORD = "a password with $igns"
-SERVICES = ("code", "daemon", "webserver")
 
 
 class Server:
@@ -28,7 +27,7 @@ class Server:
 
     def __init__(self, workspace: Path, postgres_port: int):
         self.workspace, self.port = workspace, free_port()
-        self._code_port = free_port()
+        self._code = str(free_port())
         home = workspace / "dagster"
         home.mkdir(parents=True)
         shutil.copyfile(PROJECT / "dagster.production.yaml", home / "dagster.yaml")
@@ -41,21 +40,27 @@ class Server:
         self.environment |= {"FANGYAN_POSTGRES_PASSWORD": PASSWORD, "PYTHONPATH": os.pathsep.join(sys.path)}
         self.processes: dict[str, subprocess.Popen] = {}
 
-    @property
-    def _code(self) -> str:
-        return str(self._code_port)
-
     def start(self, *services: str) -> None:
-        composed = yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"]
         for name in services:
-            program, *arguments = shlex.split(composed[name]["command"])
-            changed = {"0.0.0.0": "127.0.0.1", "4000": self._code, "3000": str(self.port)}
-            changed["/opt/fangyan/workspace.yaml"] = str(self._locations)
-            command = [str(Path(sys.executable).with_name(program)), *(changed.get(one, one) for one in arguments)]
+            command = self._here(shlex.split(_composed(name)["command"]))
             log = (self.workspace / f"{name}.log").open("a")
             self.processes[name] = subprocess.Popen(
                 command, env=self.environment, cwd=PROJECT, stdout=log, stderr=log, start_new_session=True
             )
+
+    def is_healthy(self, name: str) -> bool:
+        """What the health check of compose.yaml finds."""
+        command = self._here(_composed(name)["healthcheck"]["test"][1:])
+        return subprocess.run(command, env=self.environment, cwd=PROJECT, capture_output=True).returncode == 0
+
+    def _here(self, command: list[str]) -> list[str]:
+        """A command of a container with this machine's ports and paths."""
+        changes = {"0.0.0.0": "127.0.0.1", "4000": self._code, "3000": str(self.port)}
+        changes["/opt/fangyan/workspace.yaml"] = str(self._locations)
+        program, *arguments = command
+        for old, new in changes.items():
+            arguments = [one.replace(old, new) for one in arguments]
+        return [str(Path(sys.executable).with_name(program)), *arguments]
 
     def kill(self, *services: str) -> None:
         """With all their children, as a power cut does."""
@@ -83,6 +88,10 @@ def server(tmp_path: Path) -> Iterator[Server]:
     finally:
         started.kill(*started.processes)
         with_postgres.stop()
+
+
+def _composed(service: str) -> dict:
+    return yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"][service]
 
 
 class _Postgres:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.request
 from collections import Counter
 from pathlib import Path
 
@@ -29,7 +28,8 @@ def test_work_goes_on_after_the_daemon_was_killed_and_after_a_power_cut(server, 
         server.start("daemon")
         server.wait_until(lambda: "dead_runs" in server.log("daemon"))
     server.wait_until(lambda: statuses(server.workspace, "b00001") == [Status.SUCCESS])
-    assert urllib.request.urlopen(f"http://127.0.0.1:{server.port}/server_info").status == 200
+    for service in ("code", "daemon", "webserver"):
+        server.wait_until(lambda name=service: server.is_healthy(name))
 
     with taking_down(server.workspace):
         land(server.workspace, "b.wav")
