@@ -33,7 +33,7 @@ def test_work_goes_on_after_the_daemon_was_killed_and_after_a_power_cut(server, 
 
     with taking_down(server.workspace):
         land(server.workspace, "b.wav")
-        server.wait_until(lambda: server.log("code").count(WAITS) == 2)
+        server.wait_until(lambda: statuses(server.workspace, "b00002") == [Status.STARTED])
         server.kill("code", "daemon", "webserver")
     server.start("code", "daemon", "webserver")
     server.wait_until(lambda: statuses(server.workspace, "b00002") == [Status.SUCCESS, Status.FAILURE])
