@@ -140,8 +140,8 @@ def progress_of(context: dg.AssetExecutionContext, what: str) -> Iterator[ShowPr
     console = Console(stderr=True)
     if not console.is_terminal:
         partition = f"{context.partition_key} " if context.has_partition_key else ""
-        with minute_lines(f"{partition}{what}") as show:
-            yield _log_lines(context, what, show)
+        with minute_lines(f"{partition}{what}") as told:
+            yield _log_lines(context, what, told)
         return
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(TextColumn("{task.description}"), *columns, console=console) as bars:
