@@ -1,6 +1,7 @@
 """Batches of landed files: which files are new, which batch each belongs to, and the work items of a batch.
 
-A batch is a manifest `<workspace>/batches/b00001.jsonl`, one line a file, written once; only a takedown changes it.
+A batch is a manifest `<workspace>/batches/b00001.jsonl`, one line a file, written once; only a takedown and a file that
+moves change it.
 """
 
 from __future__ import annotations
@@ -9,17 +10,18 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipeline import landing_zone
+from pipeline import landing_zone, moves
 from pipeline.audio import clips
 from pipeline.errors import BadRecording
 from pipeline.lake.files import replace_bytes
+from pipeline.lake.lake import Lake
 from pipeline.landing_zone import LandedFile, Problem
 from pipeline.settings import Settings
 from pipeline.stage import Recording
@@ -73,9 +75,11 @@ def plan(
     A batch closes when it holds `batches.hours` of audio, or when its oldest file landed `batches.max_wait_hours`
     before `now` (epoch seconds). Files younger than `batches.settle_seconds` wait. `close_all` says that the landing
     zone is complete: every file counts, however young, and the last batch closes too. A file whose size or modification
-    time changed counts as new. Planning again without new files makes nothing.
+    time changed counts as new; one that was moved stays in its batch under its new name. Planning again without new
+    files makes nothing.
     """
     with _locked(workspace):
+        _follow_moves(landing, workspace, settings)
         files = [
             file
             for file in _in_no_batch(landing, workspace)
@@ -152,6 +156,25 @@ def withdraw(workspace: Path, whole: Collection[str], in_part: Collection[str]) 
 def problems(landing: Path) -> list[Problem]:
     """Everything in the landing zone that somebody has to mend: files that no batch takes, metadata, consents."""
     return landing_zone.scan(landing, with_metadata=True).problems
+
+
+def _follow_moves(landing: Path, workspace: Path, settings: Settings) -> None:
+    """Let each file that was moved take the place of the one that is gone, and no other place."""
+    files = landing_zone.scan(landing).files
+    became = moves.moved(landing, Lake(settings.lake), _latest(workspace), files)
+    arrived = {file.source for file in became.values()}
+    for name in names(workspace) if became else ():
+        before = _read(workspace, name)
+        after = [_moved(entry, became) for entry in before if entry.source not in arrived]
+        if after != list(before):
+            _replace(workspace, name, after)
+
+
+def _moved(entry: _Entry, became: Mapping[str, LandedFile]) -> _Entry:
+    file = became.get(entry.source)
+    if file is None or entry.withdrawn:
+        return entry
+    return _Entry(file.source, file.bytes, file.mtime_ns, entry.duration, file.dialect, file.collection)
 
 
 def _in_no_batch(landing: Path, workspace: Path) -> list[LandedFile]:

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.rights.consents import CONSENTS_FILE, read_consents
+from pipeline.side_files import is_side_file
 from pipeline.text import dialects
 
 METADATA_FILES = ("metadata.csv", "metadata.jsonl")
@@ -58,7 +59,7 @@ class Scan:
 
 
 def scan(landing: Path, with_metadata: bool = False) -> Scan:
-    """Look through the landing zone. Hidden files, metadata and consents are no recordings and are passed over.
+    """Look through the landing zone. Hidden and side files, metadata and consents are no recordings and passed over.
 
     `with_metadata` looks for problems in metadata and consents too.
     """
@@ -68,6 +69,8 @@ def scan(landing: Path, with_metadata: bool = False) -> Scan:
     root = landing.resolve()
     for source, entry in _walk(landing, "", root, found.problems):
         if source in evidence or entry.name in METADATA_FILES or source == CONSENTS_FILE:
+            continue
+        if is_side_file(entry.name):
             continue
         landed = _judge(source, entry)
         if isinstance(landed, Problem):

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from pipeline import batches
+from pipeline.lake.files import file_sha256
+from pipeline.lake.lake import Lake
 from pipeline.settings import Batches, Settings
 
 Plan = Callable[..., list[str]]
@@ -121,9 +123,9 @@ def test_what_is_not_audio_is_in_a_batch_too_so_that_it_is_quarantined(
 ) -> None:
     land("yue/tv/a.wav")
     (settings.landing / "yue/tv/empty.wav").touch()
-    (settings.landing / "yue/tv/notes.txt").write_text("hello")
+    (settings.landing / "yue/tv/notes.wav").write_text("hello")
     plan(close_all=True)
-    assert sources(settings, "b00001") == ["yue/tv/a.wav", "yue/tv/empty.wav", "yue/tv/notes.txt"]
+    assert sources(settings, "b00001") == ["yue/tv/a.wav", "yue/tv/empty.wav", "yue/tv/notes.wav"]
 
 
 def test_hidden_files_metadata_and_consents_are_no_recordings(
@@ -249,3 +251,47 @@ def test_an_empty_or_missing_landing_zone_makes_no_batch(settings: Settings, pla
     settings.landing.mkdir()
     assert plan(close_all=True) == []
     assert batches.names(settings.root) == []
+
+
+@pytest.mark.parametrize("name", ["Thumbs.db", "desktop.ini", "a.txt", "a.srt", "a.TextGrid", "a.EAF", "cover.JPG"])
+def test_side_files_are_no_recordings(name: str, settings: Settings, plan: Plan, land: Callable[..., Path]) -> None:
+    land("yue/tv/a.wav")
+    (settings.landing / "yue/tv" / name).write_bytes(b"RIFF beside")
+    assert plan(close_all=True) == ["b00001"]
+    assert sources(settings, "b00001") == ["yue/tv/a.wav"]
+    assert reasons(settings) == {}
+
+
+def test_a_moved_file_stays_in_its_batch_under_its_new_name(
+    settings: Settings, plan: Plan, land: Callable[..., Path]
+) -> None:
+    path, other = land("yue/tv/a.wav"), land("yue/tv/b.wav", 2.0)
+    assert plan(close_all=True) == ["b00001"]
+    (settings.landing / "cmn/radio").mkdir(parents=True)
+    path.rename(settings.landing / "cmn/radio/c.wav")
+    assert plan(close_all=True) == []
+    moved, stayed = batches.recordings(settings.landing, settings.root, "b00001")
+    assert (moved.source, moved.dialect, moved.collection) == ("cmn/radio/c.wav", "cmn", "radio")
+    assert stayed.source == other.relative_to(settings.landing).as_posix()
+    assert plan(close_all=True) == []
+
+
+def test_a_copy_takes_the_place_of_the_file_that_was_deleted(
+    settings: Settings, plan: Plan, land: Callable[..., Path]
+) -> None:
+    path = land("yue/tv/a.wav")
+    digest = file_sha256(path)
+    assert plan(close_all=True) == ["b00001"]
+    copy = settings.landing / "yue/tv/copy.wav"
+    copy.write_bytes(path.read_bytes())
+    assert plan(close_all=True) == ["b00002"]
+    same = {"recording_id": "r", "file_sha256": digest, "provenance": "p"}
+    for batch, row in (
+        ("b00001", {"source": "yue/tv/a.wav", "status": "ok"}),
+        ("b00002", {"source": "yue/tv/copy.wav", "status": "duplicate", "duplicate_of": "yue/tv/a.wav"}),
+    ):
+        Lake(settings.lake).write("recordings", batch, [same | row | {"batch": batch}])
+    path.unlink()
+    assert plan(close_all=True) == []
+    assert sources(settings, "b00001") == ["yue/tv/copy.wav"]
+    assert sources(settings, "b00002") == []
