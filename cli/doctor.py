@@ -15,6 +15,9 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.terminal import Config, WorkspaceFolder, read_settings, stop
+from pipeline import stage_list
+from pipeline.engine.machine import usable_cores
+from pipeline.engine.placement import in_words, workers_of
 from pipeline.settings import PROJECT, Settings
 
 State = Literal["ok", "missing", "would be downloaded", "info"]
@@ -68,7 +71,7 @@ def doctor(config: Config = None, workspace: WorkspaceFolder = None) -> None:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Everything worth knowing about this machine for this configuration, most general first."""
     yield Finding("python", "info", platform.python_version())
-    yield Finding("cores", "info", str(os.cpu_count()))
+    yield Finding("cores", "info", _cores())
     yield Finding("memory", "info", f"{_memory_gb():.1f} GB")
     yield from _graphics()
     settings.root.mkdir(parents=True, exist_ok=True)
@@ -76,8 +79,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("workspace", "ok" if free > 1 else "missing", f"{settings.root}, {free:.0f} GB free")
     for package in PACKAGES:
         yield _package(package)
-    for key in ("diarize", "transcribe", "align"):
-        yield _checkpoint(key, getattr(settings, key).checkpoint)
+    for entry in stage_list.STAGES:
+        checkpoint = getattr(getattr(settings, entry.name, None), "checkpoint", None)
+        if checkpoint is not None:
+            yield _checkpoint(entry.name, checkpoint)
+        placements = workers_of(entry.name, entry.build(settings).resources, settings.engine)
+        yield Finding(entry.name, "info", in_words(placements))
     voice = _checkpoint("train", settings.train.checkpoint)
     # The line makes a corpus without it; only `fangyan voice` does not run.
     yield replace(voice, state="info", detail=f"no voice: {voice.detail}") if voice.state == "missing" else voice
@@ -86,6 +93,13 @@ def examine(settings: Settings) -> Iterator[Finding]:
 def can_run(findings: list[Finding]) -> bool:
     """True if nothing that the configured line needs is missing."""
     return all(finding.state != "missing" for finding in findings)
+
+
+def _cores() -> str:
+    """How many, how many of them may be used, and how many processes want to run."""
+    usable = usable_cores()
+    words = f"{os.cpu_count()}" if usable == os.cpu_count() else f"{os.cpu_count()}, of which {usable} may be used"
+    return f"{words}; load {os.getloadavg()[0]:.1f}; OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'not set')}"
 
 
 def _memory_gb() -> float:

@@ -11,7 +11,8 @@ from itertools import chain
 import pyarrow.compute as pc
 
 from pipeline import batches, ledger, stage_list
-from pipeline.engine import Done, Failure, LocalEngine
+from pipeline.engine.local import Done, Failure, LocalEngine
+from pipeline.engine.placement import workers_of
 from pipeline.lake.lake import Lake, Part, Parts
 from pipeline.lake.rows import Row, to_rows, to_table
 from pipeline.lake.tables import TABLES
@@ -84,7 +85,8 @@ def run_stage(
     pending = [task for source, task in tasks.items() if source not in done and not task.refusal]
     done |= {source: _refused(stage, task) for source, task in tasks.items() if task.refusal and source not in done}
     hours_to_do = sum(task.seconds_in for task in pending) / 3600
-    engine = LocalEngine(settings.workers, settings.engine.attempts, settings.engine.recording_timeout_s)
+    placements = workers_of(stage.name, stage.resources, settings.engine)
+    engine = LocalEngine(placements, settings.engine.attempts, settings.engine.recording_timeout_s)
     for finished in engine.run(stage, [task.recording for task in pending], _upstream(stage, lake)):
         part = _part(stage, tasks[finished.recording.source], finished)
         parts.put(part)

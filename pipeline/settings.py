@@ -24,6 +24,7 @@ from pydantic import (
     field_validator,
 )
 
+from pipeline import stage_list
 from pipeline.project import INSTALLED, PROJECT
 
 CONFIGURATION = "fangyan.toml"
@@ -63,9 +64,22 @@ class Paths(_Section):
 
 
 class Engine(_Section):
-    workers: int = Field(default=0, ge=0, description="worker processes of a stage; 0 means one per core")
+    workers: int = Field(
+        default=0, ge=0, description="worker processes of a stage; 0: one a core, on GPUs as many as their memory holds"
+    )
+    workers_of: dict[str, int] = Field(
+        default={}, description="exactly so many for a stage, whatever its memory: { transcribe = 4 }"
+    )
     attempts: int = Field(default=2, ge=1, le=5, description="tries of a recording whose worker died")
     recording_timeout_s: float = Field(default=7200.0, gt=0, description="a recording that takes longer is quarantined")
+
+    @field_validator("workers_of")
+    @classmethod
+    def _stages(cls, value: dict[str, int]) -> dict[str, int]:
+        unknown = sorted(value.keys() - set(stage_list.names()))
+        if unknown or min(value.values(), default=1) < 1:
+            raise ValueError(f"one or more workers for each of {', '.join(stage_list.names())}")
+        return value
 
 
 class Batches(_Section):

@@ -76,11 +76,13 @@ class StageResult:
 
 @dataclass(frozen=True)
 class Resources:
-    """What one worker of a stage needs."""
+    """What one worker of a stage needs; `device` is the one that was configured (`cuda:1`, `auto`)."""
 
     cpus: float = 1.0
     gpus: float = 0.0
     memory_gb: float = 1.0
+    gpu_memory_gb: float = 0.0
+    device: str = "cpu"
 
 
 class Stage(ABC):

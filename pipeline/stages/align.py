@@ -13,8 +13,9 @@ from pipeline.errors import ModelUnavailable
 from pipeline.lake.rows import Row
 from pipeline.recognition import alignment, checkpoints
 from pipeline.recognition.alignment import Aligner, AlignmentError, CharacterSpan, GateBounds
+from pipeline.recognition.resources import resources
 from pipeline.settings import Settings
-from pipeline.stage import LedgerEntry, Recording, Resources, Stage, StageResult
+from pipeline.stage import LedgerEntry, Recording, Stage, StageResult
 from pipeline.text.romanize import Token, romanize
 from pipeline.turn_audio import read_turns
 
@@ -44,8 +45,7 @@ class Align(Stage):
             longest_character=self._settings.max_character_seconds,
         )
         self._aligner: Aligner | None = None
-        gpus = 1.0 if self._settings.device.startswith("cuda") else 0.0
-        self.resources = Resources(cpus=1.0, gpus=gpus, memory_gb=1.5)
+        self.resources = resources(self._settings.checkpoint, self._settings.device, memory_gb=1.5)
 
     def parameters(self) -> dict[str, Any]:
         """What shapes the alignments: the settings but for the device, and the checkpoint's content."""

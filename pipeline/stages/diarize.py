@@ -14,8 +14,9 @@ from pipeline.lake.rows import Row
 from pipeline.lake.tables import span_id
 from pipeline.recognition import checkpoints
 from pipeline.recognition.pyannote import SAMPLE_RATE, load_pipeline, quiet
+from pipeline.recognition.resources import resources
 from pipeline.settings import Settings
-from pipeline.stage import LedgerEntry, Recording, Resources, Stage, StageResult
+from pipeline.stage import LedgerEntry, Recording, Stage, StageResult
 
 MERGE_GAP_SECONDS = 0.3
 """A speaker who goes on after a shorter gap, with nobody between, is still in the same turn."""
@@ -40,8 +41,7 @@ class Diarize(Stage):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.diarize
         self._pipeline: Any = None
-        gpus = 1.0 if self._settings.device.startswith("cuda") else 0.0
-        self.resources = Resources(cpus=1.0, gpus=gpus, memory_gb=3.0)
+        self.resources = resources(self._settings.checkpoint, self._settings.device, memory_gb=3.0)
 
     def parameters(self) -> dict[str, Any]:
         """What shapes the turns: the settings but for the device, and the checkpoint's content."""

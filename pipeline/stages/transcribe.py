@@ -15,9 +15,10 @@ from pipeline.lake.rows import Row
 from pipeline.lake.tables import span_id
 from pipeline.recognition import asr_filters, checkpoints
 from pipeline.recognition.asr_filters import Recognition
+from pipeline.recognition.resources import resources
 from pipeline.recognition.whisper import Recognizer
 from pipeline.settings import Settings
-from pipeline.stage import LedgerEntry, Recording, Resources, Stage, StageResult
+from pipeline.stage import LedgerEntry, Recording, Stage, StageResult
 from pipeline.text import dialects
 from pipeline.turn_audio import read_turns
 
@@ -55,8 +56,7 @@ class Transcribe(Stage):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.transcribe
         self._recognizer: Recognizer | None = None
-        gpus = 1.0 if self._settings.device.startswith("cuda") else 0.0
-        self.resources = Resources(cpus=1.0, gpus=gpus, memory_gb=2.0)
+        self.resources = resources(self._settings.checkpoint, self._settings.device, memory_gb=2.0)
 
     def parameters(self) -> dict[str, Any]:
         """What shapes the text: the settings but for the device, and the checkpoint's content."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine import LocalEngine
+from pipeline.engine.local import LocalEngine
 from pipeline.errors import BadRecording, ModelUnavailable
 from pipeline.lake.rows import Row
 from pipeline.stage import LedgerEntry, Recording, Resources, StageResult
@@ -57,7 +57,7 @@ def upstream(recording: Recording) -> dict[str, list[Row]]:
 
 
 def run(stage: Echo, what: list[Recording], **options: Any) -> dict[str, Any]:
-    engine = LocalEngine(**({"workers": 2, "attempts": 2} | options))
+    engine = LocalEngine(**({"placements": [None, None], "attempts": 2} | options))
     return {done.recording.source: done for done in engine.run(stage, what, upstream)}
 
 

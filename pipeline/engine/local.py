@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from pipeline.engine.placement import Placement
 from pipeline.errors import BadRecording, ModelUnavailable
 from pipeline.lake.rows import Row
 from pipeline.stage import Recording, Stage, StageResult
@@ -61,6 +62,7 @@ class Usage:
 class _Worker:
     process: Any
     pipe: Any
+    placement: Placement = None
     loaded: bool = False
     work: Recording | None = None
     started: float = 0.0
@@ -68,9 +70,9 @@ class _Worker:
 
 @dataclass
 class LocalEngine:
-    """Worker processes on this machine."""
+    """Worker processes on this machine, one a placement."""
 
-    workers: int
+    placements: Sequence[Placement]
     attempts: int = 2
     timeout_seconds: float = 7200.0
     usage: Usage = field(default_factory=Usage)
@@ -86,10 +88,8 @@ class LocalEngine:
         queue = deque(recordings)
         attempts: dict[str, int] = dict.fromkeys((recording.source for recording in recordings), 0)
         workers: list[_Worker] = []
-        count = min(self.workers, len(queue))
         try:
-            with _one_thread():
-                workers.extend(_start(stage) for _ in range(count))
+            workers.extend(_start(stage, placement) for placement in self.placements[: len(queue)])
             while queue or any(worker.work for worker in workers):
                 self._hand_out(workers, queue, attempts, upstream)
                 for worker in self._ready(workers):
@@ -97,8 +97,7 @@ class LocalEngine:
                     if worker.work is None and not worker.process.is_alive():
                         workers.remove(worker)
                         if queue:
-                            with _one_thread():
-                                workers.append(_start(stage))
+                            workers.append(_start(stage, worker.placement))
                     if done is not None:
                         yield done
         finally:
@@ -189,13 +188,10 @@ class LocalEngine:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let each process started inside compute on one thread; libraries read these variables when they load.
-
-    Sums depend on the number of threads in their last bits, and rows must not depend on how many workers there are.
-    """
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Let each process started inside find these variables; libraries read them when they load."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:
@@ -206,13 +202,24 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _start(stage: Stage) -> _Worker:
+def _variables(stage: Stage, placement: Placement) -> dict[str, str]:
+    """One thread: sums depend on the number of threads in their last bits, and rows must not depend on how many workers
+    there are. And one card, unless the configuration names one by its number: that counts from all cards.
+    """
+    variables: dict[str, str] = {name: "1" for name in _THREAD_VARIABLES}
+    if placement is not None and ":" not in stage.resources.device:
+        variables["CUDA_VISIBLE_DEVICES"] = placement.uuid
+    return variables
+
+
+def _start(stage: Stage, placement: Placement) -> _Worker:
     context = mp.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(stage, theirs), name=f"fangyan-{stage.name}")
-    process.start()
+    with _environment(_variables(stage, placement)):
+        process.start()
     theirs.close()
-    return _Worker(process, ours)
+    return _Worker(process, ours, placement)
 
 
 def _work(stage: Stage, pipe: Connection) -> None:
