@@ -13,6 +13,8 @@ from assets.definitions import build_definitions
 from assets.resources import Workspace
 from pipeline import batches
 
+pytestmark = pytest.mark.slow
+
 KEYS = [dg.AssetKey("recordings")]
 CHECKS = ("schema", "conserves_time", "nothing_quarantined", "consent_coverage")
 

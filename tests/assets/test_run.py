@@ -21,6 +21,8 @@ from pipeline.lake.lake import Lake
 from pipeline.lake.tables import TABLES
 from pipeline.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 STAGES = ("recordings", "speaker_turns", "denoised_turns", "transcripts", "aligned_segments", "scored_segments")
 DOWNSTREAM_OF_TRANSCRIBE = ("transcripts", "alignments", "segments", "speakers", "corpus")
 

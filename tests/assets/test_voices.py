@@ -35,6 +35,8 @@ from pipeline.lake.lake import Lake
 from pipeline.lake.query import query
 from pipeline.settings import PROJECT, Settings, load_settings
 
+pytestmark = pytest.mark.slow
+
 DIALECT = "cmn-tianjin"
 RATE = 16_000
 TEXTS = [

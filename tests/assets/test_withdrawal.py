@@ -24,6 +24,8 @@ from pipeline.settings import Settings
 from pipeline.takedown import journal, takedown
 from pipeline.takedown.plan import make_plan
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_next_run_finishes_a_takedown_and_no_byte_of_the_voice_is_left(finished: Settings, tmp_path: Path) -> None:
     settings = copy_of(finished, tmp_path)

@@ -15,6 +15,8 @@ from ui_process import free_port
 
 from cli.main import app
 
+pytestmark = pytest.mark.slow
+
 SERVER = """
 import http.server, signal, subprocess, sys
 child = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"

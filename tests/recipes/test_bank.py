@@ -10,6 +10,8 @@ import pytest
 from recipes.bank import SAMPLE_RATE, Bank, build_bank
 from studio import scripts, voices
 
+pytestmark = pytest.mark.slow
+
 HOURS = 80 / 3600
 
 

@@ -13,6 +13,8 @@ from recipes.aligner.scores import BoundaryScores, drift, long_recording, measur
 from recipes.aligner.train import fit
 from recipes.bank import Bank, build_bank
 
+pytestmark = pytest.mark.slow
+
 CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "aligner-micro"
 
 

@@ -38,6 +38,8 @@ from recipes.diarization.segmentation import (
 from studio.scenes import scene
 from studio.voices import cast
 
+pytestmark = pytest.mark.slow
+
 CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "diarization-micro"
 PLAN = SegmentationPlan(steps=4, batch=4, fresh=2, memory=4, hidden=16, save_seconds=0.0)
 

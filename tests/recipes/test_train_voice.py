@@ -32,6 +32,8 @@ from recipes.voice.utterances import spliced
 from recipes.whisper.scores import character_error_rate
 from studio.scripts import characters
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CHECKPOINT = ROOT / "checkpoints" / "voxcpm2-micro"
 

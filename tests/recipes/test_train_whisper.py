@@ -23,6 +23,8 @@ from recipes.whisper.train import Trainer
 from recipes.whisper.windows import IGNORE, Windows
 from studio.scripts import characters
 
+pytestmark = pytest.mark.slow
+
 CHECKPOINT = Path(__file__).parents[2] / "checkpoints" / "whisper-micro"
 SYLLABLES = {"ni3": 1, "hao3": 2, "wo3": 3, "yue:ngo5": 4, "yue:hai6": 5}
 

@@ -25,6 +25,8 @@ from model.voxcpm2.result import StopReason
 from model.voxcpm2.tokenizer import Tokenizer
 from pipeline.audio import clips
 
+pytestmark = pytest.mark.slow
+
 TEXTS = ("今天天气很好", "你好世界")
 PATCHES = 5
 

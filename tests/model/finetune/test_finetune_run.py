@@ -29,6 +29,8 @@ from model.finetune.report import FineTuneReport
 from model.finetune.train import fine_tune
 from model.voxcpm2 import Request
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path

@@ -15,6 +15,8 @@ from model.voxcpm2.compiled import compile_solver
 from model.voxcpm2.config import VoxCPM2Config
 from model.voxcpm2.network import Network
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def own(config: VoxCPM2Config) -> Network:

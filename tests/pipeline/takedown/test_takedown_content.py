@@ -36,6 +36,8 @@ from pipeline.takedown import takedown
 from pipeline.takedown.content.kinds import kind_of
 from pipeline.takedown.report import Report, make_report
 
+pytestmark = pytest.mark.slow
+
 WORDS, OTHERS = TEXTS[ANN], "他们说的是别的话"
 
 
