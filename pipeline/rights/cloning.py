@@ -9,7 +9,7 @@ from pipeline.lake.files import file_sha256
 from pipeline.landing_zone import Metadata
 from pipeline.rights import audit
 from pipeline.rights.consents import CONSENTS_FILE, CloningRefused, allow_cloning, read_consents
-from pipeline.rights.tombstones import Withdrawn, sound_sha256
+from pipeline.rights.tombstones import Withdrawn, sound_sha256s
 from pipeline.settings import Settings
 
 
@@ -25,7 +25,7 @@ def permit(settings: Settings, references: Sequence[Path], consent_id: str | Non
     grounds = []
     for reference in references:
         digest = file_sha256(reference)
-        gone = withdrawn.why(digest, sound_sha256(reference))
+        gone = withdrawn.why(digest, *sound_sha256s(reference))
         if gone:
             raise CloningRefused(f"{reference} {gone}")
         here = reference.resolve()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.audio.clips import to_int16
-from pipeline.audio.decoding import AudioStream
+from pipeline.audio.decoding_options import PLAIN
+from pipeline.audio.measuring import audio_sha256, measure
 from pipeline.errors import BadRecording
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
@@ -43,16 +42,14 @@ def reasons(rows: Iterable[Row]) -> dict[str, str]:
     return known
 
 
-def sound_sha256(file: Path) -> str | None:
-    """The `audio_sha256` of table recordings: of the decoded samples, mono 16-bit; None for what does not decode.
+def sound_sha256s(file: Path) -> frozenset[str]:
+    """Hashes under which a file's sound may stand as `audio_sha256`: decoded as ingest does, and plainly.
 
-    A changed tag or container changes the file and not the voice in it.
+    Empty for what does not decode. A changed tag or container changes the file and not the voice in it.
     """
-    digest = hashlib.sha256()
     try:
-        with AudioStream(file) as stream:
-            for chunk in stream:
-                digest.update(to_int16(chunk).astype("<i2").tobytes())
+        measured = measure(file)
+        plain = measured.audio_sha256 if measured.options == PLAIN else audio_sha256(file)
     except BadRecording:
-        return None
-    return digest.hexdigest()
+        return frozenset()
+    return frozenset((measured.audio_sha256, plain))

@@ -178,7 +178,14 @@ def quarantine_row(recording: Recording, reason: str, message: str) -> Row:
 
 def _without_mark(row: Row) -> Row:
     """A copy of the row as if no other file had its audio."""
-    return row | ({"status": "ok", "status_detail": None, "duplicate_of": None} if row["status"] == "duplicate" else {})
+    if row["status"] != "duplicate":
+        return dict(row)
+    notes = (row["status_detail"] or "").removeprefix(_same_as(row["duplicate_of"])).removeprefix("; ")
+    return row | {"status": "ok", "status_detail": notes or None, "duplicate_of": None}
+
+
+def _same_as(original: str) -> str:
+    return f"same audio as {original}"
 
 
 def _mark(row: Row) -> tuple[str, str | None]:
@@ -207,7 +214,7 @@ def resolve_duplicates(rows: Sequence[Row], earlier: Mapping[str, str]) -> list[
             row |= {
                 "status": "duplicate",
                 "duplicate_of": original,
-                "status_detail": f"same audio as {original}",
+                "status_detail": "; ".join(filter(None, (_same_as(original), row["status_detail"]))),
             }
             marked.append(row)
     return marked

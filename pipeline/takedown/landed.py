@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
-from pipeline.rights.tombstones import sound_sha256
+from pipeline.rights.tombstones import sound_sha256s
 from pipeline.settings import Settings
 from pipeline.takedown.extents import WithdrawalExtent
 
@@ -39,4 +39,4 @@ def _same(file: Path, extent: WithdrawalExtent) -> bool:
     with file.open("rb") as content:
         if hashlib.file_digest(content, "sha256").hexdigest() in extent.file_sha256s:
             return True
-    return extent.audio_sha256 is not None and sound_sha256(file) == extent.audio_sha256
+    return extent.audio_sha256 is not None and extent.audio_sha256 in sound_sha256s(file)

@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 
 from pipeline import batches
+from pipeline.audio.measuring import audio_sha256
 from pipeline.errors import BadRecording
 from pipeline.lake.rows import Row, to_rows, to_table
 from pipeline.rights.current import CurrentRights
+from pipeline.rights.tombstones import sound_sha256s
 from pipeline.settings import Ingest as IngestSettings
 from pipeline.settings import Settings
 from pipeline.stage import Recording, Stage
@@ -317,3 +319,26 @@ def test_ingest_writes_nothing_into_the_landing_folder(settings: Settings, encod
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in walk(settings.landing)}
     ingested(settings)
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in walk(settings.landing)} == before
+
+
+def test_what_is_done_to_a_file_stands_in_its_row(settings: Settings, encode: Encode, murmur: Make) -> None:
+    speech = murmur(2.0, 16000)
+    encode(settings.landing / "yue/tv/a.wav", np.stack([speech, -speech]), 16000, layout="stereo")
+    row = ingested(settings)
+    assert (row["status"], row["decoding"]) == ("ok", '{"channels": [0]}')
+    assert row["status_detail"] == "its channels cancel each other; channel 1 of 2 is used"
+    (original,) = landed(settings)
+    assert resolve_duplicates([row], {row["audio_sha256"]: "yue/tv/first.wav"}) == [row]
+    assert row["status_detail"].startswith("same audio as yue/tv/first.wav; its channels cancel")
+    stage = Ingest(settings)
+    result = replace(stage.process(original, NOTHING_WITHDRAWN), rows=[row])
+    assert (
+        stage.reconcile({row["source"]: result}, [])[row["source"]].rows[0]["status_detail"].startswith("its channels")
+    )
+
+
+def test_withdrawn_sound_is_known_however_it_is_decoded(settings: Settings, encode: Encode, murmur: Make) -> None:
+    speech = murmur(2.0, 16000)
+    path = encode(settings.landing / "yue/tv/a.wav", np.stack([speech, -0.9 * speech]), 16000, layout="stereo")
+    row = ingested(settings)
+    assert sound_sha256s(path) == {row["audio_sha256"], audio_sha256(path)}
