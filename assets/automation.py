@@ -87,16 +87,18 @@ def new_training_sets(context: dg.SensorEvaluationContext, workspace: Workspace)
     now = {key: _data_version(context.instance, key) for key in keys}
     if None in now.values():
         return dg.SensorResult(skip_reason="corpus and consents have not been made yet")
+    state = " ".join(str(version)[:12] for version in now.values())
+    if context.cursor == state:
+        return dg.SensorResult(skip_reason="corpus and consents are as they were", cursor=state)
     spoken = dialects_with_speech(workspace.lake())
     wanted = [
         code
         for code in dialect_partitions.get_partition_keys()
         if code in spoken and _made_from(context.instance, training_set.key, code, keys) != now
     ]
-    state = " ".join(str(version)[:12] for version in now.values())
     requests = [dg.RunRequest(run_key=f"{code} {state}", partition_key=code, tags=IN_THE_BACKGROUND) for code in wanted]
     reason = None if requests else f"training sets are up to date: {', '.join(sorted(spoken)) or 'nobody speaks yet'}"
-    return dg.SensorResult(run_requests=requests, skip_reason=reason)
+    return dg.SensorResult(run_requests=requests, skip_reason=reason, cursor=state)
 
 
 def _data_version(instance: dg.DagsterInstance, key: dg.AssetKey) -> str | None:
