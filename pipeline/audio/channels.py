@@ -103,7 +103,7 @@ class ChannelMeter:
 
     def _best(self, taken: list[int]) -> int:
         """The channel that speaks with the least noise; among equals the loudest."""
-        speaking = [number for number in taken if self._voiced[number] > _OWN_SHARE * self._frames]
+        speaking = [number for number in taken if self._speaks(number)]
         powers = np.diag(self._gram)
         return max(speaking or taken, key=lambda number: (round(self._swing(number) / 3), powers[number]))
 
@@ -113,7 +113,9 @@ class ChannelMeter:
         return bool(whole or self._cancelled > _CANCELLED_SHARE * self._active)
 
     def _is_noise(self, number: int, best: int) -> bool:
-        """True if a channel says nothing of its own and spoils the mean."""
+        """True if a channel says nothing of its own and spoils the mean of one that speaks."""
+        if not self._speaks(best):
+            return False
         if self._own[number, best] > _OWN_SHARE * self._frames and not self._hums(number):
             return False
         flatter = self._swing(number) < self._swing(best) - _FLATTER_DB
@@ -129,6 +131,9 @@ class ChannelMeter:
         covariance = self._envelopes / max(1, self._levelled) - np.outer(mean, mean)
         spread = covariance[one, one] * covariance[other, other]
         return float(covariance[one, other] / np.sqrt(spread)) if spread > 0 else 0.0
+
+    def _speaks(self, number: int) -> bool:
+        return bool(self._voiced[number] > _OWN_SHARE * self._frames)
 
     def _hums(self, number: int) -> bool:
         return bool(self._swing(number) < _HUM_DB and self._voiced[number] > _HUM_SHARE * self._frames)

@@ -231,6 +231,11 @@ def test_two_people_on_two_channels_both_stay(tmp_path: Path, encode: Encode, mu
         assert measure(path).options == PLAIN
 
 
+def test_channels_without_any_voice_both_stay(tmp_path: Path, encode: Encode) -> None:
+    pair = two(noise(64000, 0.1), noise(64000, 0.1)[::-1])
+    assert measure(encode(tmp_path / "a.wav", pair, 16000, layout="stereo")).options == PLAIN
+
+
 def test_near_and_far_microphones_both_stay(tmp_path: Path, encode: Encode, murmur: Make) -> None:
     near = murmur(8.0, 16000)
     far = 0.4 * np.roll(near, 80) + noise(len(near), 2e-3)
