@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,10 +77,10 @@ def test_who_waited_for_a_takedown_that_was_killed_finishes_it_first(
     plans = [make_plan(settings, "recording", small.recording_id(settings, "solo"))]
 
     @contextmanager
-    def killed_meanwhile(root: Path) -> Iterator[None]:
+    def killed_meanwhile(root: Path, waiting: Callable[[str], None]) -> Iterator[None]:
         while plans:
             journal.write(settings, plans.pop())
-        with writing(root):
+        with writing(root, waiting):
             yield
 
     monkeypatch.setattr("assets.resources.writing", killed_meanwhile)
