@@ -58,7 +58,7 @@ def consents(workspace: Workspace) -> dg.MaterializeResult:
     # One that begins or ends changes what may be used, though no line of the file does.
     states = [state(consent) for consent in found]
     workspace.lake().write("consents", PARTITION, rows)
-    facts = {"dagster/row_count": len(found), "lines_that_cannot_be_read": complaints[:50]}
+    facts = {"dagster/row_count": len(found), "lines_to_mend": complaints[:50]}
     return dg.MaterializeResult(
         data_version=dg.DataVersion(hashlib.sha256(repr([rows, states]).encode()).hexdigest()),
         metadata=facts | table_metadata("consents"),

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from cli.takedown_report import show_takedown, stop_if_incomplete
-from cli.terminal import Config, WorkspaceFolder, add_row, read_settings, say, stop
+from cli.terminal import Config, WorkspaceFolder, read_settings, say, stop, warn
 
 consent_app = typer.Typer(help="Who agreed to which use of which recordings.", no_args_is_help=True)
 audit_app = typer.Typer(help="The log of what was done to rights and models.", no_args_is_help=True)
 
-_MANY = 10
+OutputFormat = Annotated[Literal["table", "json", "csv"], typer.Option("--format", help="table, json or csv")]
 ConsentId = Annotated[str, typer.Argument(metavar="ID", help="id of the consent")]
 Reason = Annotated[str, typer.Option(help="why; goes into the audit log")]
 
@@ -38,40 +36,47 @@ def consent_add(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Write down that somebody agreed; what no consent covers is not used."""
+    from pipeline import landing_zone
     from pipeline.rights.audit import AuditBroken
-    from pipeline.rights.consent_store import ConsentError, add
+    from pipeline.rights.consent_store import ConsentError, add, warnings
 
+    settings = read_settings(config, workspace)
     values: dict[str, Any] = {"consent_id": consent_id, "scopes": scope, "recordings": recordings or []}
     values |= {"speaker": speaker, "subject": subject, "from": begins, "until": until}
     try:
-        consent = add(read_settings(config, workspace), values, evidence)
+        consent = add(settings, values, evidence)
     except (ConsentError, AuditBroken, OSError) as error:
         stop(str(error))
     say(f"consent {consent.consent_id} covers {_covers(consent)} for {', '.join(consent.scopes)}")
     if consent.evidence_sha256:
         say(f"evidence {consent.evidence}, SHA-256 {consent.evidence_sha256}")
+    for warning in warnings(consent, [file.source for file in landing_zone.scan(settings.landing).files]):
+        warn(warning)
 
 
 @consent_app.command("list")
-def consent_list(config: Config = None, workspace: WorkspaceFolder = None) -> None:
-    """Every consent and whether it holds today."""
+def consent_list(format: OutputFormat = "table", config: Config = None, workspace: WorkspaceFolder = None) -> None:
+    """Every consent and whether it holds today; what is wrong in their file goes to standard error."""
+    from pipeline.lake.query_result import render
     from pipeline.rights.consent_store import state
     from pipeline.rights.consents import CONSENTS_FILE, read_consents
 
     settings = read_settings(config, workspace)
     consents, complaints = read_consents(settings.landing / CONSENTS_FILE)
-    table = Table("consent", "subject", "covers", "scopes", "from", "until", "today")
-    for one in consents:
-        days = [str(day or "") for day in (one.valid_from, one.valid_until)]
-        add_row(table, one.consent_id, one.subject or "", _covers(one), " ".join(one.scopes), *days, state(one))
-    Console().print(table)
+    rows = [one.row() | {"today": state(one)} for one in consents]
+    if format == "table":
+        rows = [_summary(one) | {"today": state(one)} for one in consents]
+    render(_result(rows, ("consent_id", "today")), format)
     for complaint in complaints:
-        Console(stderr=True).print(complaint, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        warn(complaint)
 
 
 @consent_app.command("show")
-def consent_show(consent_id: ConsentId, config: Config = None, workspace: WorkspaceFolder = None) -> None:
+def consent_show(
+    consent_id: ConsentId, format: OutputFormat = "table", config: Config = None, workspace: WorkspaceFolder = None
+) -> None:
     """One consent with its evidence checked against the hash (exit code 1 if it is not what was written down)."""
+    from pipeline.lake.query_result import render
     from pipeline.rights.consent_store import ConsentError, check_evidence, find, state
 
     settings = read_settings(config, workspace)
@@ -79,14 +84,17 @@ def consent_show(consent_id: ConsentId, config: Config = None, workspace: Worksp
         consent = find(settings, consent_id)
     except ConsentError as error:
         stop(str(error))
-    for key, value in consent.row().items():
+    wrong = check_evidence(settings, consent)
+    row = consent.row() | {"today": state(consent)}
+    if format != "table":
+        render(_result([row | {"evidence_check": wrong or "is there and has its hash"}], ()), format)
+    for key, value in row.items() if format == "table" else ():
         if value not in (None, []):
             say(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
-    say(f"today: {state(consent)}")
-    wrong = check_evidence(settings, consent)
     if wrong and consent.evidence:
         stop(wrong)
-    say(wrong or "evidence: is there and has its hash")
+    if format == "table":
+        say(wrong or "evidence: is there and has its hash")
 
 
 @consent_app.command("revoke")
@@ -171,6 +179,7 @@ def audit_verify(
 @audit_app.command("show")
 def audit_show(
     last: Annotated[int, typer.Option(min=1, help="so many entries from the end")] = 20,
+    format: OutputFormat = "table",
     config: Config = None,
     workspace: WorkspaceFolder = None,
 ) -> None:
@@ -178,13 +187,33 @@ def audit_show(
     import json
     from collections import deque
 
+    from pipeline.lake.query_result import render
     from pipeline.rights.audit import read
 
-    table = Table("index", "time (UTC)", "actor", "action", "subject", "details")
-    for entry in deque(read(read_settings(config, workspace).root), maxlen=last):
-        cells = [str(entry.get(key, "")) for key in ("index", "time", "actor", "action", "subject")]
-        add_row(table, *cells, json.dumps(entry.get("details"), ensure_ascii=False))
-    Console().print(table)
+    keys = ("index", "time", "actor", "action", "subject", "details")
+    entries = deque(read(read_settings(config, workspace).root), maxlen=last)
+    rows = [{key: entry.get(key) for key in keys} for entry in entries]
+    if format != "json":
+        rows = [row | {"details": json.dumps(row["details"], ensure_ascii=False)} for row in rows]
+    render(_result(rows, keys), format)
+
+
+def _result(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Any:
+    """Rows for printing, with their own columns or, where there are none, those given; all of them text."""
+    from pipeline.lake.query_result import Result
+
+    names = tuple(rows[0]) if rows else columns
+    return Result(names, ("VARCHAR",) * len(names), [tuple(row.values()) for row in rows])
+
+
+def _summary(consent: Any) -> dict[str, Any]:
+    days = {"from": consent.valid_from, "until": consent.valid_until}
+    return {
+        "consent_id": consent.consent_id,
+        "subject": consent.subject or "",
+        "covers": _covers(consent),
+        "scopes": " ".join(consent.scopes),
+    } | {name: str(day or "") for name, day in days.items()}
 
 
 def _covers(consent: Any) -> str:

@@ -106,9 +106,10 @@ def _check_rights(
     workspace: Path | None,
 ) -> None:
     """End the command if a model is tainted or nobody allowed the voices of `references` to be copied."""
+    from pipeline.landing_zone import locate
     from pipeline.rights.audit import AuditBroken
-    from pipeline.rights.cloning import permit
-    from pipeline.rights.consents import CloningRefused, TaintedModel, refuse_tainted
+    from pipeline.rights.cloning import CloningRefused, Reference, permit
+    from pipeline.rights.consents import TaintedModel, refuse_tainted
     from pipeline.settings import SettingsError, checkpoint_path
 
     try:
@@ -116,6 +117,7 @@ def _check_rights(
             refuse_tainted(Path(checkpoint_path(name)), allow_tainted)
         if references:
             settings = read_settings(config, workspace)
-            permit(settings, references, consent, own_voice)
+            clips = [Reference(file, *locate(settings.landing, file)) for file in references]
+            permit(settings, clips, consent, own_voice)
     except (TaintedModel, CloningRefused, AuditBroken, SettingsError, OSError) as error:
         stop(str(error))

@@ -1,27 +1,29 @@
 """The landing zone as it lies on disk: `<dialect>/<collection>/**` with metadata beside the files, and what is wrong.
 
-Reads names, sizes, times and metadata; never the audio.
+Reads names, sizes, times and metadata, and of audio only whether the evidence of a consent is some.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 import stat
-import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from pipeline.audio import clips
+from pipeline.errors import BadRecording
+from pipeline.landed_metadata import METADATA_FILES as METADATA_FILES
+from pipeline.landed_metadata import Metadata, Problem, is_metadata
 from pipeline.rights.consents import CONSENTS_FILE, read_consents
+from pipeline.rights.patterns import composed
 from pipeline.side_files import is_side_file
 from pipeline.text import dialects
+from pipeline.text.printable import in_a_line
 
-METADATA_FILES = ("metadata.csv", "metadata.jsonl")
-_NAME_COLUMN = "file_name"
+# Sound even where it cannot be decoded: then quarantine says so.
+_SOUND = {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".wma", ".amr", ".webm", ".mka", ".aif", ".aiff"}
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,6 @@ class LandedFile:
         return now - (self.written if self.written <= now else self.arrived)
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What keeps a file, or a line of metadata, from being used: `reason` a short code, `message` what to do."""
-
-    source: str
-    reason: str
-    message: str
-
-
 @dataclass
 class Scan:
     """Files that a batch may take, in order of source, and what is wrong with the rest."""
@@ -61,18 +54,21 @@ class Scan:
 def scan(landing: Path, with_metadata: bool = False) -> Scan:
     """Look through the landing zone. Hidden and side files, metadata and consents are no recordings and passed over.
 
-    `with_metadata` looks for problems in metadata and consents too.
+    So is the evidence of consents, but not where it is sound in the folder of a dialect: a recording may begin with the
+    spoken consent. `with_metadata` looks for problems in metadata and consents too.
     """
     found = Scan()
     consents, complaints = read_consents(landing / CONSENTS_FILE)
-    evidence = {consent.evidence for consent in consents}
+    evidence = {_plain(consent.evidence) for consent in consents if consent.evidence}
     root = landing.resolve()
     for source, entry in _walk(landing, "", root, found.problems):
-        if source in evidence or entry.name in METADATA_FILES or source == CONSENTS_FILE:
+        if is_metadata(entry.name) or source == CONSENTS_FILE:
             continue
         if is_side_file(entry.name):
             continue
         landed = _judge(source, entry)
+        if _plain(source) in evidence and not (isinstance(landed, LandedFile) and _is_sound(landing, landed)):
+            continue
         if isinstance(landed, Problem):
             found.problems.append(landed)
         else:
@@ -81,7 +77,19 @@ def scan(landing: Path, with_metadata: bool = False) -> Scan:
     if with_metadata:
         found.problems += [Problem(CONSENTS_FILE, "bad_consent", message) for message in complaints]
         found.problems += Metadata(landing).check(file.source for file in found.files)
+    found.problems = [
+        replace(one, source=in_a_line(one.source), message=in_a_line(one.message, 1000)) for one in found.problems
+    ]
     return found
+
+
+def locate(landing: Path, file: Path) -> tuple[str | None, dict[str, str]]:
+    """A file's path below landing and its metadata; None and nothing if it lies elsewhere."""
+    here, root = file.resolve(), landing.resolve()
+    if not here.is_relative_to(root):
+        return None, {}
+    source = here.relative_to(root).as_posix()
+    return source, Metadata(landing).of(source)
 
 
 def _walk(landing: Path, below: str, root: Path, problems: list[Problem]) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -142,112 +150,26 @@ def _judge(source: str, entry: os.DirEntry[str]) -> LandedFile | Problem:
     )
 
 
+def _is_sound(landing: Path, file: LandedFile) -> bool:
+    path = landing / file.source
+    return path.suffix.lower() in _SOUND or _has_sound(str(path), file.bytes, file.mtime_ns)
+
+
+@lru_cache(maxsize=10_000)
+def _has_sound(path: str, size: int, mtime_ns: int) -> bool:
+    """Whether FFmpeg finds audio in a file; a changed file is a new cache entry."""
+    try:
+        clips.probe(path)
+    except BadRecording:
+        return False
+    return True
+
+
+def _plain(source: str) -> str:
+    """A path as it is compared with others."""
+    return str(PurePosixPath(composed(source).replace("\\", "/")))
+
+
 def _shown(source: str) -> str:
     """A source that can be printed and stored: bytes that are not UTF-8 become question marks."""
     return os.fsencode(source).decode("utf-8", "replace")
-
-
-class Metadata:
-    """Free columns of files, from metadata.csv or metadata.jsonl in their folder or one above; the nearest one wins."""
-
-    def __init__(self, landing: Path) -> None:
-        self._landing = landing
-        self._folders: dict[str, dict[str, dict[str, str]]] = {}
-        self._problems: list[Problem] = []
-        self._named: dict[str, str] = {}
-
-    def of(self, source: str) -> dict[str, str]:
-        """The columns of one file as text, without its name and without empty ones."""
-        columns: dict[str, str] = {}
-        folders = [str(folder) for folder in PurePosixPath(source).parents]
-        for folder in reversed(folders):
-            columns |= self._folder(folder).get(unicodedata.normalize("NFC", source), {})
-        return columns
-
-    def check(self, sources: Iterator[str]) -> list[Problem]:
-        """What is wrong with the metadata beside these files, rows that name no file among them."""
-        landed: set[str] = set()
-        for source in sources:
-            landed.add(unicodedata.normalize("NFC", source))
-            self.of(source)
-        missing = [
-            Problem(place, "names_no_file", f"names {source}, which is not there (or not taken)")
-            for source, place in self._named.items()
-            if source not in landed
-        ]
-        return self._problems + missing
-
-    def _folder(self, folder: str) -> dict[str, dict[str, str]]:
-        if folder not in self._folders:
-            self._folders[folder] = rows = {}
-            for name in METADATA_FILES:
-                source = name if folder == "." else f"{folder}/{name}"
-                path = self._landing / source
-                if path.is_file():
-                    self._read(path, source, folder, rows)
-        return self._folders[folder]
-
-    def _read(self, path: Path, source: str, folder: str, rows: dict[str, dict[str, str]]) -> None:
-        try:
-            text = path.read_bytes().decode("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            why = "is not UTF-8; save it as UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
-            self._problems.append(Problem(source, "bad_metadata", f"cannot be read: {why}"))
-            return
-        for line, values in _csv_rows(text) if path.suffix == ".csv" else _json_rows(text):
-            place = f"{source}, line {line}"
-            if isinstance(values, str):
-                self._problems.append(Problem(place, "bad_metadata", values))
-                continue
-            target = _below(folder, values.pop(_NAME_COLUMN, None))
-            if target is None:
-                self._problems.append(Problem(place, "bad_metadata", f"needs {_NAME_COLUMN}, a path below its folder"))
-                continue
-            if self._named.get(target, "").startswith(f"{source}, line "):
-                words = f"names {target} again; where the lines differ, this one counts"
-                self._problems.append(Problem(place, "bad_metadata", words))
-            self._named[target] = place
-            columns = {str(key): _text(value) for key, value in values.items() if value not in (None, "")}
-            rows[target] = rows.get(target, {}) | columns
-
-
-def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Line number and columns of each row, or a sentence about what is wrong with it."""
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        if _NAME_COLUMN not in (reader.fieldnames or ()):
-            yield 1, f"has no column {_NAME_COLUMN}; its columns are {', '.join(reader.fieldnames or ()) or 'none'}"
-            return
-        for row in reader:
-            if None in row or None in row.values():
-                columns = len(reader.fieldnames or ())
-                yield reader.line_num, f"has not the {columns} columns of the header; quote values with commas"
-            else:
-                yield reader.line_num, dict(row)
-    except csv.Error as error:
-        yield reader.reader.line_num, f"is not CSV from here on: {error}"
-
-
-def _json_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            yield number, f"is not JSON: {error}"
-            continue
-        yield number, dict(values) if isinstance(values, dict) else "is not a JSON object"
-
-
-def _below(folder: str, name: Any) -> str | None:
-    """The source that `file_name` means in that folder; None if it is no path below it."""
-    if not isinstance(name, str) or not name.strip():
-        return None
-    path = PurePosixPath(folder, name)
-    # macOS writes names in another Unicode form than most tables have them.
-    return None if ".." in path.parts or path.is_absolute() else unicodedata.normalize("NFC", str(path))
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
-from pipeline.rights.consents import TAINTED, Consent
+from pipeline.rights.consent import Consent
+from pipeline.rights.consents import TAINTED
 
 
 @dataclass(frozen=True)

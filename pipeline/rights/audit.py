@@ -74,7 +74,7 @@ def read(workspace: Path) -> Iterator[Entry]:
 def verify(workspace: Path, holds: str | None = None) -> Verdict:
     """Check every entry against the one before it and the end against the head; `holds` is a hash noted earlier."""
     if not (workspace / LOG).exists() and not (workspace / HEAD).exists():
-        lost = f"the log is empty and does not hold {holds}" if holds else None
+        lost = f"the log is empty and does not hold {holds}" if holds else _deleted(workspace)
         return Verdict(0, _FIRST, lost)
     with _locked(workspace):
         lines, torn = _split(workspace / LOG)
@@ -108,6 +108,14 @@ def verify(workspace: Path, holds: str | None = None) -> Verdict:
     if holds is not None and holds not in hashes:
         return Verdict(len(lines), previous, f"no entry has the hash {holds} that you noted: the log was rewritten")
     return Verdict(len(lines), previous, None, notes)
+
+
+def _deleted(workspace: Path) -> str | None:
+    """A sentence if a workspace without a log holds what is logged before it is done."""
+    takedowns = [file for file in (workspace / "takedowns").glob("*") if not file.name.startswith(".")]
+    if not takedowns:
+        return None
+    return f"{LOG} and {HEAD} are missing, though {workspace / 'takedowns'} holds {len(takedowns)}: they were deleted"
 
 
 def actor() -> str:

@@ -1,6 +1,6 @@
 """Adds to landing/consents.jsonl and revokes in it: a line is added, none is changed, and the audit log is told.
 
-What a consent means is in rights.py; taking down what a revoked one allowed is in takedown.py.
+What a consent means is in consent.py; taking down what a revoked one allowed is in pipeline/takedown.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Collection
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ from pydantic import ValidationError
 
 from pipeline.lake.files import file_sha256, replace_bytes
 from pipeline.rights import audit
-from pipeline.rights.consents import CONSENTS_FILE, Consent, explain, read_consents
+from pipeline.rights.consent import Consent, explain
+from pipeline.rights.consents import CONSENTS_FILE, read_consents, unreadable_ids
+from pipeline.rights.patterns import composed, matches, pattern_flaw
 from pipeline.settings import Settings
+from pipeline.text.strict_json import text_flaw
 
 _EVIDENCE_FOLDER = "consents"
 
@@ -34,6 +38,9 @@ def add(settings: Settings, values: dict[str, Any], evidence: Path | None = None
     Raises ConsentError for values that do not fit, an id that is taken and evidence that cannot be read, and
     audit.AuditBroken.
     """
+    wrong = next((f"{key} has {flaw}" for key, value in values.items() for flaw in _flaws(value)), None)
+    if wrong:
+        raise ConsentError(wrong)
     try:
         consent = Consent.model_validate({key: value for key, value in values.items() if value is not None})
     except ValidationError as error:
@@ -42,8 +49,11 @@ def add(settings: Settings, values: dict[str, Any], evidence: Path | None = None
         raise ConsentError("a consent needs at least one --scope; without one it would allow nothing")
     if consent.valid_from and consent.valid_until and consent.valid_until < consent.valid_from:
         raise ConsentError(f"it would end on {consent.valid_until}, before it begins on {consent.valid_from}")
-    if any(one.consent_id == consent.consent_id for one in _read(settings)):
+    if any(composed(one.consent_id) == composed(consent.consent_id) for one in _read(settings)):
         raise ConsentError(f"consent {consent.consent_id} exists already; a new agreement takes a new id")
+    if composed(consent.consent_id) in unreadable_ids(settings.landing / CONSENTS_FILE):
+        words = f"a line about consent {consent.consent_id} in {settings.landing / CONSENTS_FILE} cannot be read"
+        raise ConsentError(f"{words}, and may revoke it: mend that line first, `fangyan consent list` says which")
     if evidence is not None:
         source, digest = _keep(settings.landing, consent.consent_id, evidence)
         consent = consent.model_copy(update={"evidence": source, "evidence_sha256": digest})
@@ -66,7 +76,7 @@ def revoke(settings: Settings, consent_id: str, reason: str = "") -> Consent:
 
 def find(settings: Settings, consent_id: str) -> Consent:
     """Raises ConsentError if there is none of this id."""
-    consent = next((one for one in _read(settings) if one.consent_id == consent_id), None)
+    consent = next((one for one in _read(settings) if composed(one.consent_id) == composed(consent_id)), None)
     if consent is None:
         raise ConsentError(
             f"there is no consent {consent_id} in {settings.landing / CONSENTS_FILE}; `fangyan consent list` shows them"
@@ -74,11 +84,26 @@ def find(settings: Settings, consent_id: str) -> Consent:
     return consent
 
 
+def warnings(consent: Consent, sources: Collection[str]) -> list[str]:
+    """What a new consent says that is likely a slip: patterns that match none of the landed `sources`."""
+    flaws = [pattern_flaw(pattern) for pattern in consent.recordings]
+    found = [flaw for flaw in flaws if flaw]
+    for pattern, flaw in zip(consent.recordings, flaws, strict=True):
+        if flaw is None and not any(matches(pattern, source) for source in sources):
+            found.append(f'"{pattern}" matches no file that has landed; paths are counted from the landing folder')
+    return found
+
+
 def check_evidence(settings: Settings, consent: Consent) -> str | None:
     """What is wrong with the evidence of a consent, or None: it is there and has the hash that was written down."""
     if consent.evidence is None:
         return "there is no evidence"
+    outside = consent.evidence_flaw()
+    if outside:
+        return outside
     file = settings.landing / consent.evidence
+    if not file.resolve().is_relative_to(settings.landing.resolve()):
+        return f"{file} is a link out of the landing folder and is not read; copy what it links to"
     try:
         found = file_sha256(file)
     except OSError as error:
@@ -131,6 +156,11 @@ def _append(settings: Settings, consent: Consent) -> None:
         lines.write(begin + json.dumps(_as_line(consent), ensure_ascii=False).encode() + b"\n")
         lines.flush()
         os.fsync(lines.fileno())
+
+
+def _flaws(value: Any) -> list[str]:
+    texts = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    return [flaw for text in texts if (flaw := text_flaw(text))]
 
 
 def _as_line(consent: Consent) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from pipeline import landing_zone
 from pipeline.lake.files import file_sha256
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
-from pipeline.rights.consents import CONSENTS_FILE, composed, read_consents, resolve
+from pipeline.rights.consents import CONSENTS_FILE, read_consents, resolve
+from pipeline.rights.patterns import composed
 from pipeline.settings import Settings
 from pipeline.takedown.extents import WithdrawalExtent
 from pipeline.takedown.names import contains_name, folded, speaker_names

@@ -17,3 +17,9 @@ def printable(text: str, keep: str = "\n", escape: Callable[[str], str] = ascii)
         letter if letter.isprintable() or letter in keep or category(letter) == "Zs" else escape(letter).strip("'\"")
         for letter in text
     )
+
+
+def in_a_line(text: str, longest: int = 500) -> str:
+    """A text that can be stored and shown in one line, whatever it came from; the end of a long one is left out."""
+    shown = printable(text, keep="")
+    return shown if len(shown) <= longest else f"{shown[:longest]} ..."

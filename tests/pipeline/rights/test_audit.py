@@ -160,6 +160,12 @@ def test_an_empty_workspace_has_a_sound_and_empty_log(tmp_path: Path) -> None:
     assert not (tmp_path / LOG).exists()
 
 
+def test_a_log_deleted_with_its_head_is_missed_where_takedowns_were(tmp_path: Path) -> None:
+    (tmp_path / "takedowns").mkdir()
+    (tmp_path / "takedowns" / "t-1.json").write_text("{}")
+    assert "they were deleted" in (audit.verify(tmp_path).broken or "")
+
+
 def test_show_prints_the_last_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "400")
     filled(tmp_path)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from pipeline import landing_zone
 from pipeline.audio import clips
 from pipeline.lake.lake import Lake
-from pipeline.rights import audit
-from pipeline.rights.cloning import permit
-from pipeline.rights.consents import CloningRefused
+from pipeline.rights import audit, cloning
+from pipeline.rights.cloning import CloningRefused, Reference
 from pipeline.settings import Settings
 
 
@@ -31,6 +31,11 @@ def settings(tmp_path: Path) -> Settings:
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (settings.landing / "consents.jsonl").write_text(text, encoding="utf-8")
     return settings
+
+
+def permit(settings: Settings, files: list[Path], consent_id: str | None, own_voice: str | None) -> list[str]:
+    references = [Reference(file, *landing_zone.locate(settings.landing, file)) for file in files]
+    return cloning.permit(settings, references, consent_id, own_voice)
 
 
 def test_the_ground_is_logged_with_the_hash_of_the_reference(settings: Settings, tmp_path: Path) -> None:
@@ -75,3 +80,18 @@ def test_a_withdrawn_sound_is_refused_in_another_container(settings: Settings, t
         permit(settings, [tmp_path / "again.flac"], None, "Ann")
     soundfile.write(tmp_path / "other.flac", sound[::-1].copy(), 16_000)
     assert permit(settings, [tmp_path / "other.flac"], None, "Ann")
+
+
+def test_a_copy_elsewhere_of_what_was_ingested_is_asked_like_the_recording(settings: Settings, tmp_path: Path) -> None:
+    landed = settings.landing / "yue" / "tv" / "ann.wav"
+    digest = hashlib.sha256(landed.read_bytes()).hexdigest()
+    row = {"source": "yue/tv/ann.wav", "recording_id": "r", "dialect": "yue", "collection": "tv", "status": "ok"}
+    row |= {"file_sha256": digest, "metadata": {"speaker": "Ann"}, "batch": "b00001", "provenance": "p"}
+    Lake(settings.lake).write("recordings", "b00001", [row])
+    copy = tmp_path / "copy.wav"
+    copy.write_bytes(landed.read_bytes())
+    for consent_id, own_voice in (("c-ben", None), (None, "Ben")):
+        with pytest.raises(CloningRefused, match=r"yue/tv/ann\.wav"):
+            permit(settings, [copy], consent_id, own_voice)
+    assert permit(settings, [copy], "c-ann", None)
+    assert permit(settings, [copy], None, "Ann")

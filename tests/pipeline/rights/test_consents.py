@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from cli.main import app
 from pipeline import batches
 from pipeline.rights import audit
-from pipeline.rights.consents import Consent, read_consents, resolve
+from pipeline.rights.consent import Consent
+from pipeline.rights.consents import read_consents, resolve
 
 
 @pytest.fixture
@@ -144,3 +145,67 @@ def test_a_revocation_that_cannot_be_logged_holds_and_says_so(workspace: Path) -
     code, said = fangyan(workspace, "consent", "revoke", "c-1")
     assert (code, "is revoked, but that is not logged" in said) == (1, True)
     assert [one.consent_id for one in consents(workspace) if one.revoked] == ["c-1"]
+
+
+def test_list_and_show_cut_nothing_and_can_be_read_by_programs(workspace: Path) -> None:
+    name = "studio-yue-2026-01-05-" + "x" * 80
+    add(workspace, name, "--scope", "asr", "--recordings", "yue/" + "y" * 90 + "/**", "--subject", "[bold]=1,2")
+    for command in (["list"], ["show", name]):
+        words = ["consent", *command, "--workspace", str(workspace)]
+        result = CliRunner().invoke(app, words, env={"COLUMNS": "40"})
+        assert name in result.output
+        assert "y" * 90 in result.output
+        (row,) = json.loads(CliRunner().invoke(app, [*words, "--format", "json"]).stdout)
+        assert (row["consent_id"], row["subject"], row["today"]) == (name, "[bold]=1,2", "holds")
+        header, line = CliRunner().invoke(app, [*words, "--format", "csv"]).stdout.splitlines()
+        assert header.startswith("consent_id,")
+        assert line.startswith(f"{name},")
+    log = CliRunner().invoke(app, ["audit", "show", "--workspace", str(workspace), "--format", "json"])
+    assert json.loads(log.stdout)[0]["subject"] == name
+
+
+@pytest.mark.parametrize("format", ["table", "json", "csv"])
+def test_a_list_of_nothing_can_be_read_too(workspace: Path, format: str) -> None:
+    code, said = fangyan(workspace, "consent", "list", "--format", format)
+    assert (code, "Traceback" in said) == (0, False)
+
+
+def test_add_warns_of_patterns_that_match_nothing(workspace: Path) -> None:
+    folder = workspace / "landing" / "yue" / "[tv]"
+    folder.mkdir(parents=True)
+    (folder / "a.wav").write_bytes(b"RIFF")
+    for name, pattern, words in (
+        ("c-1", "yue/[tv]/*", ""),
+        ("c-2", "landing/yue/**", "leave that off"),
+        ("c-3", "yue/tv/**", "matches no file that has landed"),
+    ):
+        code, said = add(workspace, name, "--scope", "asr", "--recordings", pattern)
+        assert code == 0
+        assert words in said
+        assert ("landing folder" in said) is bool(words)
+
+
+def test_evidence_outside_of_the_landing_folder_is_not_read(workspace: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret")
+    (workspace / "landing" / "link.txt").symlink_to(secret)
+    for evidence in (str(secret), "../../secret.txt", "link.txt"):
+        line = {"consent_id": "c-1", "scopes": ["asr"], "recordings": ["cmn/**"], "evidence": evidence}
+        (workspace / "landing" / "consents.jsonl").write_text(json.dumps(line), encoding="utf-8")
+        code, said = fangyan(workspace, "consent", "show", "c-1")
+        assert (code, "is not read" in said) == (1, True)
+        assert hashlib.sha256(b"secret").hexdigest() not in said
+
+
+def test_a_name_that_no_file_can_hold_is_refused(workspace: Path) -> None:
+    code, said = add(workspace, "c-1", "--scope", "asr", "--subject", "\udcff")
+    assert (code, "subject has half a surrogate pair" in said) == (1, True)
+
+
+def test_an_id_whose_revocation_is_torn_is_not_given_again(workspace: Path) -> None:
+    add(workspace, "c-1", "--scope", "asr", "--recordings", "yue/**")
+    with (workspace / "landing" / "consents.jsonl").open("a") as lines:
+        lines.write('{"consent_id": "c-1", "scopes": ["asr"], "revok')
+    code, said = add(workspace, "c-1", "--scope", "asr", "--recordings", "yue/**")
+    assert (code, "mend that line first" in said) == (1, True)
+    assert read_consents(workspace / "landing" / "consents.jsonl")[0] == []

@@ -11,16 +11,10 @@ from typing import Any
 import pytest
 
 from pipeline.lake.rows import to_table
-from pipeline.rights.consents import (
-    CloningRefused,
-    Consent,
-    TaintedModel,
-    allow_cloning,
-    matches,
-    read_consents,
-    refuse_tainted,
-    resolve,
-)
+from pipeline.rights.cloning import CloningRefused, allow_cloning
+from pipeline.rights.consent import Consent
+from pipeline.rights.consents import TaintedModel, read_consents, refuse_tainted, resolve
+from pipeline.rights.patterns import matches
 
 DAY = date(2025, 6, 1)
 SOURCE = "yue/tv/news/a.wav"
@@ -143,6 +137,87 @@ def test_a_bad_later_line_does_not_leave_the_earlier_consent_standing(tmp_path: 
     assert replaced.revoked == date(2025, 1, 1)
 
 
+STANDING = '{"consent_id": "c-1", "scopes": ["asr"], "recordings": ["yue/**"]}'
+OTHER = '{"consent_id": "c-10", "scopes": ["asr"], "recordings": ["yue/**"]}'
+
+
+@pytest.mark.parametrize(
+    ("line", "standing"),
+    [
+        ('{"consent_id": "c-1", "scopes": ["asr"], "revo', ["c-10"]),
+        ('{"consent_id": "c-1", "revoked": "2026-01-05"}', ["c-10"]),
+        ("{'consent_id': 'c-1', 'revoked': '2026-01-05'}", ["c-10"]),
+        ('{"revoked": "2026-01-05", "consent_id": "c-1"', ["c-10"]),
+        ('{"consent_id": "\\u0063-1", "revo', ["c-10"]),
+        ('{"consent_id": "c-', []),
+        ("c-1 revoked on 2026-01-05", ["c-10"]),
+        (STANDING + STANDING.replace("}", ', "revoked": "2026-01-05"}'), ["c-10"]),
+        ('{"consent_id": "c-1", "scopes": ["asr"], "until": "2020-01-01", "until": "2099-01-01"}', ["c-10"]),
+        ('{"consent_id": "c-1", "scopes": ["asr"], "subject": "\\ud83d"}', ["c-10"]),
+        ('{"consent_id": "c-1", "scopes": ["asr"], "subject": "a\\u0000"}', ["c-10"]),
+        ('{"consent_id": "c-2", "scopes": ["asr"], "subject": "\\ud83d"}', ["c-1", "c-10"]),
+        ('{"consent_id": " ", "scopes": ["asr"]}', ["c-1", "c-10"]),
+    ],
+)
+def test_a_line_that_cannot_be_read_takes_the_earlier_one_about_its_consent_with_it(
+    tmp_path: Path, line: str, standing: list[str]
+) -> None:
+    file = tmp_path / "consents.jsonl"
+    file.write_text(f"{STANDING}\n{OTHER}\n{line}", encoding="utf-8")
+    consents, problems = read_consents(file)
+    assert [one.consent_id for one in consents] == standing
+    assert [problem.split(":")[0] for problem in problems] == ["consents.jsonl, line 3"]
+    assert "CANNOT BE READ" not in problems[0]
+
+
+def test_a_torn_line_without_an_id_is_said_aloud(tmp_path: Path) -> None:
+    file = tmp_path / "consents.jsonl"
+    file.write_text(STANDING + '\n{"revoked": "2026-01-05", "cons', encoding="utf-8")
+    consents, problems = read_consents(file)
+    assert [one.consent_id for one in consents] == ["c-1"]
+    assert "WHICH CONSENT IT IS ABOUT CANNOT BE READ" in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (STANDING, None),
+        (STANDING.replace("}", ', "revoked": "2026-01-05"}'), None),
+        (STANDING.replace("yue/**", "yue/second/**"), "recordings were yue/**, are yue/second/**"),
+        (STANDING.replace('["asr"]', '["asr", "publication"]'), "scopes were asr, are asr, publication"),
+        (STANDING.replace("}", ', "until": "2027-01-01"}'), "valid_until were nothing, are 2027-01-01"),
+        (STANDING.replace("c-1", "C-1"), "by capitals alone"),
+        (STANDING.replace("c-1", "c-2").replace("yue/**", "landing/yue/**"), "leave that off"),
+        (STANDING.replace("}", ', "evidence": "../form.pdf"}'), "outside of the landing folder"),
+        (STANDING.replace("}", ', "evidence": "/etc/passwd"}'), "outside of the landing folder"),
+        (STANDING.replace("}", ', "evidence": "C:\\\\form.pdf"}'), "outside of the landing folder"),
+    ],
+)
+def test_a_later_line_that_covers_something_else_is_named(tmp_path: Path, line: str, words: str | None) -> None:
+    file = tmp_path / "consents.jsonl"
+    file.write_text(f"{STANDING}\n{line}\n", encoding="utf-8")
+    _, problems = read_consents(file)
+    assert len(problems) == (words is not None)
+    assert (words or "") in "".join(problems)
+
+
+def test_a_consent_that_was_revoked_stays_so(tmp_path: Path) -> None:
+    file = tmp_path / "consents.jsonl"
+    file.write_text("\n".join([STANDING, STANDING.replace("}", ', "revoked": "2026-01-05"}'), STANDING]))
+    (consent,), problems = read_consents(file)
+    assert consent.revoked == date(2026, 1, 5)
+    assert "stays so" in problems[0]
+
+
+def test_no_pattern_covers_what_metadata_may_speak_of_that_cannot_be_read() -> None:
+    wide = consent(consent_id="wide", recordings=["**"])
+    covering, why = resolve([wide], SOURCE, {"metadata_problem": "yue/metadata.csv, line 3: is torn"}, on=DAY)
+    assert covering is None
+    assert "yue/metadata.csv, line 3: is torn" in why
+    with pytest.raises(CloningRefused, match="line 3"):
+        allow_cloning([], None, "Ann", SOURCE, {"metadata_problem": "yue/metadata.csv, line 3"})
+
+
 def test_no_file_means_no_consent(tmp_path: Path) -> None:
     assert read_consents(tmp_path / "consents.jsonl") == ([], [])
 
@@ -208,6 +283,13 @@ def test_a_voice_is_copied_with_its_consent_or_as_ones_own() -> None:
     assert allow_cloning([consent(**CLONING)], "c1", None, SOURCE, {}, DAY) == "consent c1 allows voice_cloning"
     assert allow_cloning([consent(**CLONING)], "c1", None, None, None, DAY) == "consent c1 allows voice_cloning"
     assert allow_cloning([], None, "Ann") == "Ann declares the voice to be their own"
+
+
+@pytest.mark.parametrize("speaker", ["张三", "张三;李四", "李四 2"])
+def test_a_voice_is_not_ones_own_where_metadata_name_another(speaker: str) -> None:
+    with pytest.raises(CloningRefused, match=f"name the speaker {speaker}"):
+        allow_cloning([], None, "李四", SOURCE, {"speaker": speaker})
+    assert allow_cloning([], None, "李四", SOURCE, {"speaker": " 李四 "})
 
 
 def test_a_tainted_model_is_refused_unless_that_is_allowed(tmp_path: Path) -> None:
