@@ -153,7 +153,7 @@ def promotion(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.Mat
 
     An experiment is told what it would be, and stays an experiment.
     """
-    from model.voices.promoting import promote
+    from model.evaluation.promoting import promote
 
     settings, dialect = workspace.settings(), context.partition_key
     with retried_if_it_passes(), workspace.writing():

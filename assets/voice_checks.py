@@ -10,8 +10,8 @@ from assets.voice_assets import promotion, training_set
 @dg.asset_check(asset=promotion, partitions_def=dialect_partitions)
 def not_worse_than_its_base(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> dg.AssetCheckResult:
     """The judged voice is not worse than its base in any guarded metric. Reads only; the asset writes the status."""
+    from model.evaluation.promoting import decision_on, judged
     from model.evaluation.promotion import table
-    from model.voices.promoting import decision_on, judged
 
     settings, lake = workspace.settings(), workspace.lake()
     voice = judged(lake, settings, context.partition_key)

@@ -85,7 +85,7 @@ def test_a_copy_that_is_attached_beside_its_original_does_not_pass_for_it(catalo
 def test_a_moved_catalog_answers_again_once_it_is_built_anew(catalog: Path, lake: Lake, tmp_path: Path) -> None:
     moved = Lake(tmp_path / "moved" / "lake")
     shutil.copytree(lake.root, moved.root)
-    moved.remove("segments", "b1")
+    moved.path("segments", "b1").unlink()
     file = moved.root.parent / catalog.name
     shutil.copy2(catalog, file)
     build_catalog(moved, file)
