@@ -63,9 +63,9 @@ def _show_removals(inventory: Any, dry_run: bool) -> None:
 def _show_report(report: Any) -> None:
     say(f"searched: {', '.join(f'{count} files in {name}' for name, count in report.searched.items())}")
     for words in report.found_by_content[:_MOST]:
-        say(f"found by its words, names or sound: {words}")
+        say(f"found by what is in it: {words}")
     if len(report.found_by_content) > _MOST:
-        say(f"found by its words, names or sound: {len(report.found_by_content) - _MOST} more, see the report")
+        say(f"found by what is in it: {len(report.found_by_content) - _MOST} more, see the report")
     for words in report.warnings:
         warn(words)
     for place, why in report.not_searched.items():

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pipeline.landing_zone import METADATA_FILES
 from pipeline.settings import Settings
 from pipeline.takedown import landed
-from pipeline.takedown.content.collect import add_stored_sound
+from pipeline.takedown.content.collect import LEAST_STEM, add_stored_sound
 from pipeline.takedown.content.kinds import HEAD, kind_of
 from pipeline.takedown.content.outcome import Unsearchable
 from pipeline.takedown.content.search import Searcher
@@ -25,8 +25,6 @@ from pipeline.takedown.models import cards, model_id
 from pipeline.takedown.plan import Plan
 from pipeline.takedown.rows import clean, has_ids
 from pipeline.takedown.walk import REBUILT, SOUND, Exempt, is_lake_table, walk
-
-_LONG_NAME = 6
 
 
 def take_inventory(
@@ -198,7 +196,7 @@ class Examiner:
     def _long_stems(self) -> set[str]:
         """Names of withdrawn files without extension that are long enough to be of nothing else."""
         gone, stay = self._stems
-        return {one.name for one in gone if len(one.name) >= _LONG_NAME} - {one.name for one in stay}
+        return {one.name for one in gone if len(one.name) >= LEAST_STEM} - {one.name for one in stay}
 
     def _is_below(self, file: Path) -> bool:
         return any(file.is_relative_to(root) for root in (self._root, self._landing, self._parts.parent))

@@ -112,7 +112,7 @@ def _carry_out(settings: Settings, plan: Plan, terms: Terms, inventory: Inventor
     if not report.complete:
         places = len(report.not_searched) + len(report.mentions)
         say(f"takedown {plan.takedown_id}: {places} places have to be looked at by a person, see {file}")
-    _log(settings, "takedown.done", plan, say)
+    _log(settings, "takedown.done", plan, say, complete=report.complete)
     journal.close(settings, plan)
 
 
@@ -202,9 +202,9 @@ def _check_nothing_left(
         )
 
 
-def _log(settings: Settings, action: str, plan: Plan, say: Say) -> None:
+def _log(settings: Settings, action: str, plan: Plan, say: Say, **more: bool) -> None:
     """A broken log must be mended, but it does not stop anybody from taking their voice back."""
     try:
-        audit.append(settings.root, action, plan.subject_id, counts(plan))
+        audit.append(settings.root, action, plan.subject_id, {**counts(plan), **more})
     except audit.AuditBroken as error:
         say(f"not logged: {error}")

@@ -31,6 +31,7 @@ from pipeline.takedown.names import folded, identifies, speaker_names
 _GIVEN_TEXTS = ("transcript", "text", "sentence", "transcription", "utterance", "label", "文本", "转写", "轉寫", "台词")
 _BLOCK_SECONDS = 60.0
 _MOST_TEXT = 4 << 20
+LEAST_STEM = 6
 
 
 def collect_terms(settings: Settings, withdrawal: Withdrawal, others: Iterable[Path], given_name: str | None) -> Terms:
@@ -44,9 +45,12 @@ def collect_terms(settings: Settings, withdrawal: Withdrawal, others: Iterable[P
     words |= set(_written_beside(settings.landing, withdrawal))
     kept = _kept_words(lake, withdrawal, rest, words)
     names = _names(row for row in ours if not withdrawal.in_part(row["recording_id"])) - _names(rest)
+    sources = _file_names(withdrawal, recordings, {file.relative_to(settings.landing).as_posix() for file in others})
+    theirs = {PurePosixPath(row["source"]).stem for row in rest}
     return Terms(
         withdrawal,
-        sources=_file_names(withdrawal, recordings, {file.relative_to(settings.landing).as_posix() for file in others}),
+        sources=sources,
+        stems=frozenset(stem for one in sources if _is_an_id(stem := PurePosixPath(one).stem) and stem not in theirs),
         names=frozenset(filter(identifies, [folded(given_name or "")])),
         others=frozenset(filter(identifies, names)),
         texts=frozenset(one for one in words - kept if is_specific(one)),
@@ -133,6 +137,11 @@ def _file_names(withdrawal: Withdrawal, recordings: list[Row], taken: set[str]) 
     theirs = {PurePosixPath(source).name for source in rest}
     alone = {name for source in ours if (name := PurePosixPath(source).name) not in theirs}
     return frozenset(unicodedata.normalize("NFC", name) for name in ours | alone)
+
+
+def _is_an_id(stem: str) -> bool:
+    """True if the name of a file is long enough, and has a number in it, to be the id of nothing else."""
+    return len(stem) >= LEAST_STEM and any(letter.isdigit() for letter in stem)
 
 
 def _landed_sound(settings: Settings, withdrawal: Withdrawal) -> SoundIndex:

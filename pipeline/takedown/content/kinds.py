@@ -41,6 +41,8 @@ _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"\xff\xd8\xff", "image"),
     (0, b"GIF8", "image"),
     (0, b"\x93NUMPY", "numbers"),
+    (0, b"%PDF", "unknown"),
+    (0, b"{\\rtf", "unknown"),
 )
 
 

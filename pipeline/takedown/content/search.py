@@ -13,6 +13,7 @@ from pipeline.errors import BadRecording
 from pipeline.takedown.content import archives, databases, sound, tables, text
 from pipeline.takedown.content.kinds import HEAD, Kind, kind_of
 from pipeline.takedown.content.outcome import Outcome, Unsearchable
+from pipeline.takedown.content.readings import readings
 from pipeline.takedown.content.terms import Terms
 
 _DEEPEST = 4
@@ -46,10 +47,13 @@ class Searcher:
         tables.remove(file, self.terms, self.is_withdrawn)
 
     def is_withdrawn(self, data: bytes) -> bool:
-        """Whether bytes that lie in a cell or a text are withdrawn sound."""
+        """Whether bytes that lie in a cell or a text are withdrawn sound or words."""
         if (len(data), hashlib.sha256(data).hexdigest()) in self.clips:
             return True
-        if kind_of(data[:HEAD]) != "sound":
+        kind = kind_of(data[:HEAD])
+        if kind == "text":
+            return any(self.terms.in_text(words) == "holds" for _, words in readings(data))
+        if kind != "sound":
             return False
         try:
             return self._sounds(io.BytesIO(data))

@@ -64,7 +64,7 @@ def _judged(file: BinaryIO, terms: Terms, is_withdrawn: Sound) -> Iterator[tuple
         values: list[str] = []
         sounds: list[bytes] = []
         _collect(rows, values, sounds)
-        if not sounds and terms.in_text("\n".join(values)) is None:
+        if not sounds and not terms.may_be_in("\n".join(values)):
             yield batch, [True] * len(rows)
             continue
         yield batch, [judge(row, terms, is_withdrawn) != "holds" for row in rows]

@@ -38,6 +38,8 @@ class Terms:
     """The name that was asked for: rows with it go."""
     others: frozenset[str] = frozenset()
     """Other names of the speakers of what goes: where they are read, somebody has to look."""
+    stems: frozenset[str] = frozenset()
+    """Names of files without extension, with a number in them: rows have them as ids of recordings."""
     texts: frozenset[str] = frozenset()
     short: frozenset[str] = frozenset()
     sound: SoundIndex = field(default_factory=SoundIndex)
@@ -65,9 +67,15 @@ class Terms:
             return "holds"
         if self._sources.found(unicodedata.normalize("NFC", line)) or self._texts.found(plain(unescaped(line))):
             return "holds"
+        if any(value.strip() in self.stems for value in values):
+            return "holds"
         if self.names and any(self.names.intersection(speaker_names(value)) for value in values if len(value) < 500):
             return "holds"
         return "mentions" if any(plain(value) in self.short for value in values if len(value) < 50) else None
+
+    def may_be_in(self, text: str) -> bool:
+        """False if no record of the text can hold anything."""
+        return self.in_text(text) is not None or self._stems.found(text) is not None
 
     def has_other_id(self, line: str) -> bool:
         """True if a line has the id of a span, be it withdrawn or not."""
@@ -78,7 +86,9 @@ class Terms:
 
     def save(self, file: Path) -> None:
         """Write all but the withdrawal, so that a takedown that was killed can go on looking."""
-        words = {name: sorted(getattr(self, name)) for name in ("sources", "names", "others", "texts", "short")}
+        words = {
+            name: sorted(getattr(self, name)) for name in ("sources", "names", "others", "stems", "texts", "short")
+        }
         prints, ends = self.sound.arrays()
         content = io.BytesIO()
         packed = np.frombuffer(json.dumps(words).encode(), np.uint8)
@@ -98,6 +108,10 @@ class Terms:
     @cached_property
     def _sources(self) -> Finder:
         return Finder(self.sources, apart=True)
+
+    @cached_property
+    def _stems(self) -> Finder:
+        return Finder(self.stems, apart=True)
 
     @cached_property
     def _texts(self) -> Finder:

@@ -20,7 +20,8 @@ _WHOLE = {
     *(".html", ".htm", ".xhtml", ".xml", ".eaf", ".textgrid", ".srt", ".vtt", ".ass", ".ssa", ".ttml", ".svg", ".rtf"),
     *(".ipynb", ".yaml", ".yml", ".toml", ".py", ".sh", ".trs", ".tex", ".sql"),
 }
-_EMBEDDED = re.compile(r"[A-Za-z0-9+/]{1000,}={0,2}")
+# As one run, or in the lines of 60 characters and more that mail and notebooks make of it.
+_EMBEDDED = re.compile(r"(?:[A-Za-z0-9+/]{60,}(?:\r?\n|\\n)?){2,}[A-Za-z0-9+/]*={0,2}")
 _PLAYER = re.compile(r"<audio|<video|data:audio|data:application/octet-stream;base64", re.IGNORECASE)
 _MARKUP = re.compile(r"\s*<(!doctype html|html|head|body|audio|\?xml[^>]*>\s*<(!doctype )?html)", re.IGNORECASE)
 Sound = Callable[[bytes], bool]
@@ -29,7 +30,7 @@ Sound = Callable[[bytes], bool]
 def search(file: BinaryIO, suffix: str, terms: Terms, is_withdrawn: Sound, folder: str | None = None) -> Outcome | None:
     """What of a text file is withdrawn. Raises Unsearchable.
 
-    `is_withdrawn` judges sound that is embedded as base64; `folder` is that of a table of metadata below landing.
+    `is_withdrawn` judges what is embedded as base64; `folder` is that of a table of metadata below landing.
     """
     count, left = 0, None
     for block in blocks(file):
@@ -38,7 +39,7 @@ def search(file: BinaryIO, suffix: str, terms: Terms, is_withdrawn: Sound, folde
             raise Unsearchable("is text in no encoding that is known")
         if any(_MARKUP.match(text) and (suffix == ".html" or _PLAYER.search(text)) for text in texts):
             return Outcome("file")
-        if folder is None and not any(_level(text, terms, is_withdrawn) for text in texts):
+        if folder is None and not any(_embedded(text, is_withdrawn) or terms.may_be_in(text) for text in texts):
             continue
         _, gone, rest = without(block, suffix, terms, is_withdrawn, folder)
         count, left = count + gone, rest if rest == "holds" else left or rest
@@ -90,19 +91,20 @@ def _without(
 
 
 def _judge(record: Record, terms: Terms, is_withdrawn: Sound, folder: str | None) -> Certainty | None:
-    if _embedded_sound(record.text, is_withdrawn):
+    if _embedded(record.text, is_withdrawn):
         return "holds"
     return terms.in_record(record.values, record.text, folder)
 
 
 def _level(text: str, terms: Terms, is_withdrawn: Sound) -> Certainty | None:
-    return "holds" if _embedded_sound(text, is_withdrawn) else terms.in_text(text)
+    return "holds" if _embedded(text, is_withdrawn) else terms.in_text(text)
 
 
-def _embedded_sound(text: str, is_withdrawn: Sound) -> bool:
+def _embedded(text: str, is_withdrawn: Sound) -> bool:
     for found in _EMBEDDED.finditer(text):
         try:
-            data = base64.b64decode(found[0][: len(found[0]) // 4 * 4])
+            letters = re.sub(r"\s|\\n", "", found[0])
+            data = base64.b64decode(letters[: len(letters) // 4 * 4])
         except binascii.Error:
             continue
         if is_withdrawn(data):

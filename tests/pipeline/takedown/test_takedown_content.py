@@ -358,3 +358,44 @@ def test_sound_inside_of_a_text_is_found(settings: Settings) -> None:
 @pytest.mark.parametrize("content", [bytes(range(256)), b"\x01\x00\x02\x00" * 99, b"\x05\xff\x00\x00" * 99])
 def test_bytes_of_no_kind_are_no_text(content: bytes) -> None:
     assert kind_of(content) == "unknown"
+
+
+def test_mail_with_withdrawn_words_inside_goes(settings: Settings) -> None:
+    body = base64.encodebytes(f"{OTHERS}{WORDS}".encode() * 5)
+    file = put(settings, "mine/mail.eml", b"Content-Transfer-Encoding: base64\n\n" + body)
+    take_ann(settings)
+    assert not file.exists() or WORDS.encode() not in base64.decodebytes(file.read_bytes().partition(b"\n\n")[2])
+
+
+@pytest.mark.parametrize(
+    "content", [b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", b"{\\rtf1 {\\u26089?}}", b"7z\xbc\xaf\x27\x1c\x00"]
+)
+def test_documents_that_hide_their_text_are_listed(settings: Settings, content: bytes) -> None:
+    put(settings, "mine/document", content)
+    assert list(take_ann(settings).not_searched) == ["mine/document"]
+
+
+def test_a_takedown_that_was_interrupted_still_knows_the_words(settings: Settings) -> None:
+    broken = put(settings, "mine/broken.parquet", b"PAR1 no more")
+    with pytest.raises(takedown.TakedownIncomplete):
+        take_ann(settings)
+    late = put(settings, "mine/late.txt", WORDS.encode())
+    sound = put(settings, "mine/late.wav", b"")
+    rng = np.random.default_rng(list(b"solo"))
+    soundfile.write(sound, (0.2 * rng.standard_normal(4 * RATE)).clip(-0.99, 0.99), RATE)
+    broken.unlink()
+    assert len(takedown.finish_pending(settings)) == 1
+    assert not late.exists()
+    assert not sound.exists()
+    assert WORDS not in "".join(file.read_text() for file in (settings.root / "takedowns").iterdir())
+
+
+def test_rows_that_have_the_name_of_a_withdrawn_file_as_an_id_go(settings: Settings) -> None:
+    lake = Lake(settings.lake)
+    rows = lake.rows("recordings", "b00001")
+    for row in rows:
+        row["source"] = row["source"].replace("solo", "market-001").replace("other", "market-002")
+    lake.write("recordings", "b00001", rows)
+    file = put(settings, "mine/utt2spk", b"market-001 x\nmarket-002 y\nmarket-0011 z\n")
+    takedown.take_down(settings, "recording", small.recording_id(settings, "solo"))
+    assert file.read_bytes() == b"market-002 y\nmarket-0011 z\n"
