@@ -72,6 +72,12 @@ class Withdrawal:
                 return True
         return False
 
+    def in_line(self, line: str) -> bool:
+        """Like in_text for one record: beside the id of a span, the id of its recording says no more."""
+        found = list(self._pattern.finditer(line)) if self.extents else []
+        spanned = {one[1] for one in found if one[2] is not None}
+        return any(self.in_text(one[0]) for one in found if one[2] is not None or one[1] not in spanned)
+
     def in_part(self, recording_id: Any) -> bool:
         extent = self.extents.get(recording_id)
         return extent is not None and not extent.whole

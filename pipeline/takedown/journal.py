@@ -40,7 +40,7 @@ def close(settings: Settings, plan: Plan) -> None:
     for stale in [*_folder(settings).glob(".t-*.tmp"), terms_file(settings, plan)]:
         stale.unlink(missing_ok=True)
     extents = [replace(one, sources=()) for one in plan.extents]
-    write(settings, replace(plan, status="done", extents=extents, rebalance=[], clips=[], warnings=[]))
+    write(settings, replace(plan, status="done", extents=extents, rebalance=[], clips=[], warnings=[], name=""))
 
 
 def terms_file(settings: Settings, plan: Plan) -> Path:

@@ -46,6 +46,8 @@ class Plan:
     clips: list[Clip] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
     """Rows that go, by recording (or by tainted model that spoke them)."""
+    name: str = ""
+    """The speaker's name that was asked for; only while it is pending."""
     warnings: list[str] = field(default_factory=list)
     """What the person who asked has to know; names recordings by their ids alone."""
     status: Literal["pending", "done"] = "pending"
@@ -85,10 +87,11 @@ def make_plan(settings: Settings, kind: Kind, subject: str, reason: str = "") ->
     if not extents and not known:
         raise NothingToTakeDown(_nowhere(kind, subject, lake, resolved.similar))
     moment = datetime.now(UTC)
+    subject_id = _without_name(lake, kind, subject)
     return Plan(
         takedown_id=f"t-{moment:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
         kind=kind,
-        subject_id=_without_name(lake, kind, subject),
+        subject_id=subject_id,
         reason=reason,
         requested=moment.isoformat(timespec="seconds"),
         extents=extents,
@@ -96,6 +99,7 @@ def make_plan(settings: Settings, kind: Kind, subject: str, reason: str = "") ->
         rebalance=list(rebalances(lake, extents)),
         unfinished=unfinished_trainings(settings, lake, extents),
         copies=_copies(lake, {one.recording_id for one in extents}),
+        name=subject if kind == "speaker" and subject_id != subject else "",
         warnings=[*resolved.warnings, *_similar(resolved.similar)],
     )
 

@@ -40,7 +40,7 @@ Say = Callable[[str], None]
 def preview(settings: Settings, kind: Kind, subject: str, say: Say = lambda words: None) -> tuple[Plan, Inventory]:
     """What a takedown would touch; changes nothing. Raises NothingToTakeDown."""
     plan = make_plan(settings, kind, subject)
-    return plan, take_inventory(settings, plan, _terms(settings, plan, subject), say)
+    return plan, take_inventory(settings, plan, _terms(settings, plan), say)
 
 
 def take_down(
@@ -55,12 +55,13 @@ def take_down(
         for left in journal.pending(settings):
             _carry_on(settings, left, say)
         plan = make_plan(settings, kind, subject, reason)
-        terms = _terms(settings, plan, subject)
+        terms = _terms(settings, plan)
         inventory = take_inventory(settings, plan, terms, say)
         # None of it can be counted or collected any more once it is gone.
         plan.rows, plan.clips = dict(inventory.rows), sorted(inventory.clips)
-        terms.save(journal.terms_file(settings, plan))
+        # The journal first: terms without one would keep words that nobody removes; without them they are collected.
         journal.write(settings, plan)
+        terms.save(journal.terms_file(settings, plan))
         _carry_out(settings, plan, terms, inventory, say)
     return plan, inventory
 
@@ -83,15 +84,14 @@ def is_pending(settings: Settings) -> bool:
     return bool(journal.pending(settings))
 
 
-def _terms(settings: Settings, plan: Plan, subject: str) -> Terms:
-    others = landed_removals(settings, plan.extents)[1]
-    by_name = subject if plan.kind == "speaker" and plan.subject_id != subject else None
-    return collect_terms(settings, plan.withdrawal, others, by_name)
+def _terms(settings: Settings, plan: Plan) -> Terms:
+    return collect_terms(settings, plan.withdrawal, landed_removals(settings, plan.extents)[1], plan.name)
 
 
 def _carry_on(settings: Settings, plan: Plan, say: Say) -> None:
     """Carry out a plan from a journal: what is left of the workspace is looked through again."""
-    terms = Terms.load(journal.terms_file(settings, plan), plan.withdrawal)
+    file = journal.terms_file(settings, plan)
+    terms = Terms.load(file, plan.withdrawal) if file.exists() else _terms(settings, plan)
     _carry_out(settings, plan, terms, take_inventory(settings, plan, terms, say), say)
 
 

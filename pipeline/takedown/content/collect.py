@@ -34,9 +34,9 @@ _MOST_TEXT = 4 << 20
 LEAST_STEM = 6
 
 
-def collect_terms(settings: Settings, withdrawal: Withdrawal, others: Iterable[Path], given_name: str | None) -> Terms:
+def collect_terms(settings: Settings, withdrawal: Withdrawal, others: Iterable[Path], given_name: str) -> Terms:
     """The terms of a withdrawal. `others` are landed files that took a withdrawn one's name and stay; `given_name` is
-    the speaker's name that the takedown was asked for by, if it was."""
+    the speaker's name that the takedown was asked for by, "" if it was not."""
     lake = Lake(settings.lake)
     recordings = lake.rows("recordings", None, ("source", "recording_id", "metadata"))
     ours = [row for row in recordings if row["recording_id"] in withdrawal.extents]
@@ -51,7 +51,7 @@ def collect_terms(settings: Settings, withdrawal: Withdrawal, others: Iterable[P
         withdrawal,
         sources=sources,
         stems=frozenset(stem for one in sources if _is_an_id(stem := PurePosixPath(one).stem) and stem not in theirs),
-        names=frozenset(filter(identifies, [folded(given_name or "")])),
+        names=frozenset(filter(identifies, [folded(given_name)])),
         others=frozenset(filter(identifies, names)),
         texts=frozenset(one for one in words - kept if is_specific(one)),
         short=frozenset(one for one in words - kept if not is_specific(one)),

@@ -72,6 +72,8 @@ def _judged(file: BinaryIO, terms: Terms, is_withdrawn: Sound) -> Iterator[tuple
 
 def judge(row: Any, terms: Terms, is_withdrawn: Sound) -> str | None:
     """`holds` if the row, a dictionary or a list of cells, is withdrawn."""
+    if isinstance(row, dict) and (goes := terms.by_ids(row)) is not None:
+        return "holds" if goes else None
     values, sounds = [], []
     _collect(row, values, sounds)
     return "holds" if any(map(is_withdrawn, sounds)) else terms.in_record(values, "\n".join(values))

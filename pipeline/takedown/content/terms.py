@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from pipeline.lake.files import replace_bytes
+from pipeline.lake.rows import Row
 from pipeline.takedown.content.finder import Finder
 from pipeline.takedown.content.sound import SoundIndex
 from pipeline.takedown.extents import Withdrawal
@@ -23,6 +24,7 @@ from pipeline.takedown.names import speaker_names
 
 LEAST_IDEOGRAPHS, LEAST_LETTERS = 5, 12
 """A text with fewer ideographs, and fewer letters in all, may be said by anybody: it identifies nobody."""
+_OUR_ID = re.compile(r"(?:f-)?[0-9a-f]{16}(?:-\d{9,}-\d{9,})?")
 _OTHER_ID = re.compile(r"(?<![0-9A-Za-z])(?:f-)?[0-9a-f]{16}-\d{9,}-\d{9,}")
 IDEOGRAPH = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 Certainty = Literal["holds", "mentions"]
@@ -58,7 +60,7 @@ class Terms:
         `mentions` if one of its values is a text that is too short to count alone. `folder`, below landing, is where
         a table of metadata lies that may name files by paths below it.
         """
-        if self.withdrawal.in_text(line):
+        if self.withdrawal.in_line(line):
             return "holds"
         if _OTHER_ID.search(line):
             return None
@@ -76,6 +78,13 @@ class Terms:
     def may_be_in(self, text: str) -> bool:
         """False if no record of the text can hold anything."""
         return self.in_text(text) is not None or self._stems.found(text) is not None
+
+    def by_ids(self, row: Row) -> bool | None:
+        """Whether a row with columns of ids goes, None if it has none of ours: then its words and sound decide."""
+        ids = [value for name, value in row.items() if name.endswith(("recording_id", "segment_id"))]
+        if not any(isinstance(value, str) and _OUR_ID.fullmatch(value) for value in ids):
+            return None
+        return self.withdrawal.of_row("", row, has_audio="audio" in row) is not None
 
     def has_other_id(self, line: str) -> bool:
         """True if a line has the id of a span, be it withdrawn or not."""
@@ -97,9 +106,7 @@ class Terms:
 
     @classmethod
     def load(cls, file: Path, withdrawal: Withdrawal) -> Terms:
-        """What `save` wrote. Where that is gone, all had been removed: nothing but the ids is looked for."""
-        if not file.exists():
-            return cls(withdrawal)
+        """What `save` wrote."""
         with np.load(file, allow_pickle=False) as arrays:
             words = json.loads(arrays["words"].tobytes())
             sound = SoundIndex(arrays["prints"], arrays["ends"])

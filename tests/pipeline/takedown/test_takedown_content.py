@@ -399,3 +399,20 @@ def test_rows_that_have_the_name_of_a_withdrawn_file_as_an_id_go(settings: Setti
     file = put(settings, "mine/utt2spk", b"market-001 x\nmarket-002 y\nmarket-0011 z\n")
     takedown.take_down(settings, "recording", small.recording_id(settings, "solo"))
     assert file.read_bytes() == b"market-002 y\nmarket-0011 z\n"
+
+
+def test_of_a_shared_recording_exports_keep_the_rows_of_the_other_speaker(settings: Settings) -> None:
+    rows = Lake(settings.lake).rows("segments", None, ("segment_id", "recording_id", "local_speaker", "text"))
+    words = [{name: row[name] for name in ("segment_id", "recording_id", "text")} for row in rows]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(words[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(words)
+    table = put(settings, "mine/segments.csv", text.getvalue().encode())
+    feather = settings.root / "mine" / "segments.feather"
+    pyarrow.feather.write_feather(pa.Table.from_pylist(words), feather)
+    takedown.take_down(settings, "speaker", small.speaker_id(settings, ANN))
+    left = {row["segment_id"] for row in Lake(settings.lake).rows("segments", None, ("segment_id",))}
+    assert len(left) == 3
+    assert {row["segment_id"] for row in csv.DictReader(io.StringIO(table.read_text(encoding="utf-8")))} == left
+    assert set(pyarrow.feather.read_table(feather)["segment_id"].to_pylist()) == left
