@@ -5,6 +5,7 @@ pyannote unpickles weights and imports whatever class a config.yaml or a weights
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ _PIPELINES = (
 _MODELS = "pyannote.audio.models."
 _PARTS = ("segmentation", "embedding", "plda")
 _OWN_HUB = "pyannote/"
-_WEIGHTS = ("*.bin", "*.ckpt", "*.pt", "*.pth")
+_WEIGHTS = (".bin", ".ckpt", ".pt", ".pth")
 
 
 class HoldsCode(ValueError):
@@ -29,10 +30,10 @@ class HoldsCode(ValueError):
 
 def check(folder: Path, from_hub: bool = False) -> None:
     """Raises HoldsCode, or ValueError for a part that is neither in the folder nor of pyannote's own on the hub."""
-    _check_config(folder / "config.yaml", from_hub)
+    elsewhere = _check_config(folder / "config.yaml", from_hub)
     with weights_only():
-        for pattern in _WEIGHTS:
-            for file in sorted(folder.rglob(pattern)):
+        for place in (folder, *elsewhere):
+            for file in _weights_in(place):
                 _check_weights(file)
 
 
@@ -49,7 +50,16 @@ def weights_only() -> Iterator[None]:
         yield
 
 
-def _check_config(file: Path, from_hub: bool) -> None:
+def _weights_in(place: Path) -> list[Path]:
+    """Files with weights at a place, which may be one itself; folders that are links are followed as pyannote does."""
+    if place.is_file():
+        return [place]
+    found = (Path(folder, name) for folder, _, names in os.walk(place, followlinks=True) for name in names)
+    return sorted(file for file in found if file.suffix in _WEIGHTS)
+
+
+def _check_config(file: Path, from_hub: bool) -> list[Path]:
+    """Looks at the configuration; gives the places outside of its folder that parts are taken from."""
     import yaml
 
     config = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -64,6 +74,7 @@ def _check_config(file: Path, from_hub: bool) -> None:
         inside = isinstance(name, str) and (name.startswith("$model/") or Path(name).is_absolute())
         if not inside and not (from_hub and isinstance(name, str) and name.startswith(_OWN_HUB)):
             raise ValueError(f"{file}: {part} = {name!r} is not in the folder; put it there and write $model/{part}")
+    return [Path(params[part]) for part in _PARTS if Path(params.get(part, "")).is_absolute()]
 
 
 def _check_weights(file: Path) -> None:

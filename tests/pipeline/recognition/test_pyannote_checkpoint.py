@@ -80,6 +80,21 @@ def test_a_model_of_another_module_is_not_imported(folder: Path, tmp_path: Path)
     refused(folder, "asks for a model of the module subprocess")
 
 
+@pytest.mark.parametrize("way", ["a link", "a path"])
+def test_a_part_that_lies_elsewhere_is_looked_at_too(folder: Path, way: str, tmp_path: Path) -> None:
+    part, elsewhere = folder / "segmentation", tmp_path / "elsewhere"
+    part.rename(elsewhere)
+    with weights_only():
+        content = torch.load(elsewhere / "pytorch_model.bin")
+    content["pyannote.audio"]["architecture"] = {"module": "subprocess", "class": "Popen"}
+    torch.save(content, elsewhere / "pytorch_model.bin")
+    if way == "a link":
+        part.symlink_to(elsewhere)
+    else:
+        configure(folder, segmentation=str(elsewhere))
+    refused(folder, "asks for a model of the module subprocess")
+
+
 @pytest.mark.parametrize("name", ["subprocess.Popen", "os.system", "pyannote.audio.pipelines.VoiceActivityDetection"])
 def test_a_configuration_calls_no_class_but_speaker_diarization(folder: Path, name: str) -> None:
     configure(folder, name=name)
