@@ -24,6 +24,7 @@ from pipeline.corpus.speakers import LocalSpeaker, link
 from pipeline.corpus.splits import Member, Split, assign
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_table
+from pipeline.rights.current import CurrentRights
 from pipeline.settings import Settings
 
 PARTITION = "all"
@@ -34,6 +35,17 @@ _DECIDED_BY = b"fangyan.decided_by"
 _LISTEN_AT_ONCE = 2000
 """Segments whose fingerprints are held together: about 120 kB each."""
 _PRECEDENCE: tuple[Split, ...] = ("train", "dev", "test")
+_RECORDING_COLUMNS = (
+    "source",
+    "recording_id",
+    "batch",
+    "dialect",
+    "status",
+    "consent_id",
+    "metadata",
+    "file_sha256",
+    "audio_sha256",
+)
 _COLUMNS = (
     "segment_id",
     "recording_id",
@@ -83,6 +95,7 @@ def build_corpus(lake: Lake, settings: Settings) -> dict[str, Any]:
     }
     for row in segments:
         row["speaker_id"] = speaker_of.get((row["recording_id"], row["local_speaker"]))
+    refused = _refuse(segments, _recordings(lake), CurrentRights.read(settings))
     kept = {row["segment_id"]: row for row in segments if row["decision"] == "keep"}
     keys = {name: _key(row) for name, row in sorted(kept.items())}
     exact = dedup.exact_pairs(list(keys.values()))
@@ -99,7 +112,7 @@ def build_corpus(lake: Lake, settings: Settings) -> dict[str, Any]:
     )
     rows = [_row(row, splits.get(row["segment_id"]), replaced.get(row["segment_id"])) for row in segments]
     _write(lake, "corpus", rows, decided_by)
-    lake.write("ledger", LEDGER_PARTITION, _ledger(lake, kept, replaced, settings))
+    lake.write("ledger", LEDGER_PARTITION, _ledger(lake, kept, replaced, refused, settings))
     hours: dict[str, float] = dict.fromkeys((f"hours_{side}" for side in _PRECEDENCE), 0.0)
     for name, side in splits.items():
         hours[f"hours_{side}"] += kept[name]["duration"] / 3600
@@ -115,9 +128,21 @@ def build_corpus(lake: Lake, settings: Settings) -> dict[str, Any]:
 
 
 def _recordings(lake: Lake) -> dict[str, Row]:
-    """Rows of the recordings that the line works on, by recording_id."""
-    rows = lake.rows("recordings", None, ("source", "recording_id", "batch", "dialect", "status"))
+    """Rows of the recordings that the pipeline works on, by recording_id."""
+    rows = lake.rows("recordings", None, _RECORDING_COLUMNS)
     return {row["recording_id"]: row for row in rows if row["status"] == "ok"}
+
+
+def _refuse(segments: Sequence[Row], recordings: Mapping[str, Row], rights: CurrentRights) -> list[Row]:
+    """Drop, in place, kept segments of recordings that may not be used any more, and return them.
+
+    Asked again here: a consent may have been revoked since the segments were made.
+    """
+    reasons = {name: reason for name, row in recordings.items() if (reason := rights.refusal(row)) is not None}
+    refused = [row for row in segments if row["decision"] == "keep" and row["recording_id"] in reasons]
+    for row in refused:
+        row |= {"decision": "drop", "drop_reason": reasons[row["recording_id"]]}
+    return refused
 
 
 def _current_rows(lake: Lake, table: str, decided_by: Mapping[str, Any]) -> list[Row]:
@@ -214,12 +239,16 @@ def _row(segment: Row, split: str | None, duplicate_of: str | None) -> Row:
     }
 
 
-def _ledger(lake: Lake, kept: Mapping[str, Row], replaced: Mapping[str, str], settings: Settings) -> list[Row]:
-    """What score passed, per source: on to the corpus, or dropped as a duplicate."""
-    passed: dict[str, float] = defaultdict(float)
-    dropped: dict[str, float] = defaultdict(float)
+def _ledger(
+    lake: Lake, kept: Mapping[str, Row], replaced: Mapping[str, str], refused: Sequence[Row], settings: Settings
+) -> list[Row]:
+    """What the last stage passed, per source: on to the corpus, or dropped as a duplicate or for want of a right."""
+    ways: dict[str, dict[tuple[str, str], float]] = defaultdict(lambda: defaultdict(float))
     for name, row in kept.items():
-        (dropped if name in replaced else passed)[row["recording_id"]] += row["covered_seconds"]
+        way = ("dropped", DUPLICATE) if name in replaced else ("passed", "")
+        ways[row["recording_id"]][way] += row["covered_seconds"]
+    for row in refused:
+        ways[row["recording_id"]]["dropped", row["drop_reason"]] += row["covered_seconds"]
     provenance = hashlib.sha256(json.dumps(settings.dedup.model_dump(), sort_keys=True).encode()).hexdigest()[:32]
     rows = []
     for recording_id, recording in sorted(_recordings(lake).items()):
@@ -230,8 +259,8 @@ def _ledger(lake: Lake, kept: Mapping[str, Row], replaced: Mapping[str, str], se
             "stage": STAGE,
             "provenance": provenance,
         }
-        if recording_id in passed:
-            rows.append(shared | {"outcome": "passed", "reason": "", "seconds": passed[recording_id]})
-        if recording_id in dropped:
-            rows.append(shared | {"outcome": "dropped", "reason": DUPLICATE, "seconds": dropped[recording_id]})
+        rows += [
+            shared | {"outcome": outcome, "reason": reason, "seconds": seconds}
+            for (outcome, reason), seconds in sorted(ways[recording_id].items(), reverse=True)
+        ]
     return rows

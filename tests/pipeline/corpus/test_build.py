@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from pipeline.audio import clips
 from pipeline.corpus.build import build_corpus, build_speakers
 from pipeline.corpus.dedup import samples_sha256
 from pipeline.lake.lake import Lake
-from pipeline.settings import Settings, Speakers, Splits
+from pipeline.settings import Ingest, Settings, Speakers, Splits
 from studio import scripts, synthesis, voices
 from studio.noise import level_for_snr, noise
 
 RATE = 22_050
+FREE = Ingest(require_consent=False)
 
 
 def people(count: int) -> np.ndarray:
@@ -94,7 +96,7 @@ def lake(tmp_path: Path, lines: list[tuple[str, np.ndarray]]) -> Lake:
 
 
 def test_duplicates_go_the_best_stays_and_the_ledger_accounts_for_both(lake: Lake) -> None:
-    settings = Settings()
+    settings = Settings(ingest=FREE)
     report = build_speakers(lake, settings)
     assert (report["speakers"], report["local_speakers"]) == (6, 8)
     report = build_corpus(lake, settings)
@@ -117,7 +119,7 @@ def test_duplicates_go_the_best_stays_and_the_ledger_accounts_for_both(lake: Lak
 
 
 def test_a_rerun_changes_no_byte_and_a_new_setting_decides_anew(lake: Lake) -> None:
-    settings = Settings()
+    settings = Settings(ingest=FREE)
     for build in (build_speakers, build_corpus):
         build(lake, settings)
     files = [lake.path("speakers", "all"), lake.path("corpus", "all"), lake.path("ledger", "corpus")]
@@ -125,12 +127,12 @@ def test_a_rerun_changes_no_byte_and_a_new_setting_decides_anew(lake: Lake) -> N
     for build in (build_speakers, build_corpus):
         build(lake, settings)
     assert [file.read_bytes() for file in files] == before
-    loose = Settings(speakers=Speakers(threshold=-1.0))
+    loose = Settings(ingest=FREE, speakers=Speakers(threshold=-1.0))
     assert build_speakers(lake, loose)["speakers"] == 1
 
 
 def test_splits_stand_when_a_batch_is_added_and_a_new_seed_draws_them_anew(lake: Lake) -> None:
-    settings = Settings(splits=Splits(dev_share=0.2, test_share=0.2))
+    settings = Settings(ingest=FREE, splits=Splits(dev_share=0.2, test_share=0.2))
     build_speakers(lake, settings)
     build_corpus(lake, settings)
     before = {row["recording_id"]: row["split"] for row in lake.rows("corpus") if row["split"]}
@@ -151,13 +153,27 @@ def test_splits_stand_when_a_batch_is_added_and_a_new_seed_draws_them_anew(lake:
     assert after == before | {"r8": before["r5"]}
     drawn = set()
     for seed in range(5):
-        build_corpus(lake, Settings(splits=Splits(dev_share=0.2, test_share=0.2, seed=seed)))
+        build_corpus(lake, Settings(ingest=FREE, splits=Splits(dev_share=0.2, test_share=0.2, seed=seed)))
         drawn.add(tuple(sorted((row["segment_id"], row["split"] or "") for row in lake.rows("corpus"))))
     assert len(drawn) > 1
 
 
 def test_an_empty_lake_gives_empty_tables(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
-    assert build_speakers(lake, Settings())["speakers"] == 0
-    assert build_corpus(lake, Settings())["segments"] == 0
+    assert build_speakers(lake, Settings(ingest=FREE))["speakers"] == 0
+    assert build_corpus(lake, Settings(ingest=FREE))["segments"] == 0
     assert lake.rows("corpus", "all") == []
+
+
+def test_a_consent_revoked_after_the_segments_were_made_keeps_them_out(lake: Lake, tmp_path: Path) -> None:
+    settings = Settings(workspace=tmp_path / "workspace")
+    settings.landing.mkdir(parents=True)
+    consent = {"consent_id": "c", "scopes": ["asr"], "recordings": [f"yue/r{number}.wav" for number in range(1, 8)]}
+    (settings.landing / "consents.jsonl").write_text(json.dumps(consent) + "\n")
+    build_speakers(lake, settings)
+    build_corpus(lake, settings)
+    rows = [row for row in lake.rows("corpus", "all") if row["recording_id"] == "r0"]
+    assert {(row["decision"], row["drop_reason"], row["split"]) for row in rows} == {("drop", "no_consent", None)}
+    ways = {row["outcome"]: row["seconds"] for row in lake.rows("ledger", "corpus") if row["recording_id"] == "r0"}
+    lengths = [row["covered_seconds"] for row in lake.rows("segments") if row["recording_id"] == "r0"]
+    assert ways == {"dropped": pytest.approx(sum(lengths))}
