@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import torch
 import typer
@@ -21,6 +20,7 @@ from pipeline.recognition.aligner_model import AlignerConfig, AlignerNet, save_c
 from pipeline.recognition.alignment import MicroAligner
 from recipes.aligner.data import Utterances, batch, noise_pool
 from recipes.aligner.scores import score_card
+from recipes.loop import Training
 from recipes.state import load_state, save_state
 
 LEARNING_RATE = 2e-3
@@ -30,23 +30,6 @@ BATCH = 16
 SECONDS = 8.0
 SAVE_EVERY_SECONDS = 60.0
 REPORT_EVERY_STEPS = 50
-
-
-class Averaged:
-    """A running average of the network's weights: what is exported is it, smoother than any single step."""
-
-    def __init__(self, net: AlignerNet):
-        self.net = AlignerNet(net.config).eval()
-        self.net.load_state_dict(net.state_dict())
-
-    @torch.no_grad()
-    def update(self, net: AlignerNet, step: int) -> None:
-        keep = min(AVERAGE, (1 + step) / (10 + step))
-        for mine, theirs in zip(self.net.state_dict().values(), net.state_dict().values(), strict=True):
-            if mine.is_floating_point():
-                mine.lerp_(theirs, 1.0 - keep)
-            else:
-                mine.copy_(theirs)
 
 
 def train(
@@ -88,43 +71,31 @@ def fit(
     state = state or out.parent / "aligner-state"
     net = AlignerNet(config or AlignerConfig()).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=0.01, betas=(0.9, 0.98))
-    averaged = Averaged(net)
-    step, spent, seen = 0, 0.0, 0.0
+    training = Training(net, {"adam": optimizer}, WARMUP_STEPS, AVERAGE, clip=2.0)
+    spent, seen = 0.0, 0.0
     saved = load_state(state / "state.pt") if resume else None
     if saved and saved["seed"] == seed:
-        net.load_state_dict(saved["net"])
-        averaged.net.load_state_dict(saved["averaged"])
-        optimizer.load_state_dict(saved["optimizer"])
-        step, spent, seen = saved["step"], saved["spent"], saved["seen"]
+        training.load(saved)
+        spent, seen = saved["spent"], saved["seen"]
     pool = noise_pool(bank, seed)
     began = last_save = time.monotonic()
     console = Console()
 
+    def averaged() -> AlignerNet:
+        return cast("AlignerNet", training.average)
+
     def keep() -> None:
-        save_state(
-            state / "state.pt",
-            {
-                "seed": seed,
-                "step": step,
-                "spent": spent + time.monotonic() - began,
-                "seen": seen,
-                "net": net.state_dict(),
-                "averaged": averaged.net.state_dict(),
-                "optimizer": optimizer.state_dict(),
-            },
-        )
-        save_checkpoint(out, averaged.net)
+        facts = {"seed": seed, "spent": spent + time.monotonic() - began, "seen": seen}
+        save_state(state / "state.pt", training.state() | facts)
+        save_checkpoint(out, averaged())
 
     columns = (TextColumn("aligner-micro"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"))
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        task = progress.add_task("train", total=steps, completed=step, loss="")
-        while step < steps and time.monotonic() - began < 60.0 * minutes:
-            for group in optimizer.param_groups:
-                group["lr"] = _learning_rate(step, steps)
+        task = progress.add_task("train", total=steps, completed=training.step, loss="")
+        while (step := training.step) < steps and time.monotonic() - began < 60.0 * minutes:
             torch.manual_seed(seed * 1_000_003 + step)
-            loss, accuracy = _step(net, optimizer, batch(bank, pool, BATCH, SECONDS, seed, step))
-            averaged.update(net, step)
-            step, seen = step + 1, seen + BATCH * SECONDS
+            loss, accuracy = _step(net, training, batch(bank, pool, BATCH, SECONDS, seed, step), step / steps)
+            step, seen = training.step, seen + BATCH * SECONDS
             progress.update(task, completed=step, loss=f"loss {loss:.3f}")
             if step % REPORT_EVERY_STEPS == 0:
                 minutes_spent = (spent + time.monotonic() - began) / 60.0
@@ -138,7 +109,7 @@ def fit(
     keep()
     facts = {
         "seed": seed,
-        "steps": step,
+        "steps": training.step,
         "planned_steps": steps,
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "minutes": round((spent + time.monotonic() - began) / 60.0, 1),
@@ -146,18 +117,10 @@ def fit(
         "hours_heard": round(seen / 3600, 1),
         "utterances": len(bank),
     }
-    return averaged.net, facts
+    return averaged(), facts
 
 
-def _learning_rate(step: int, steps: int) -> float:
-    """Linear warm-up, then half a cosine down to a hundredth."""
-    if step < WARMUP_STEPS:
-        return LEARNING_RATE * (step + 1) / WARMUP_STEPS
-    done = min(1.0, (step - WARMUP_STEPS) / max(1, steps - WARMUP_STEPS))
-    return LEARNING_RATE * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * done)))
-
-
-def _step(net: AlignerNet, optimizer: torch.optim.Optimizer, examples: tuple) -> tuple[float, float]:
+def _step(net: AlignerNet, training: Training, examples: tuple, progress: float) -> tuple[float, float]:
     """One update; loss and share of frames right on this batch."""
     samples, labels = (torch.from_numpy(part) for part in examples)
     with torch.no_grad():
@@ -165,10 +128,7 @@ def _step(net: AlignerNet, optimizer: torch.optim.Optimizer, examples: tuple) ->
     with torch.autocast("cpu", torch.bfloat16):
         scores = net(features)
     loss = F.cross_entropy(scores.float(), labels)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-    optimizer.step()
+    training.descend(loss, progress)
     return loss.item(), (scores.detach().argmax(dim=1) == labels).float().mean().item()
 
 

@@ -7,7 +7,6 @@ another voice, for variety of voices is what counts.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from pyannote.audio.models.embedding import XVectorMFCC
 from torch import Tensor
 
 from recipes.diarization.data import LENGTH, SECONDS, SLOTS, SPEEDS, Chunk, Talkers, Utterances, activity, chunk
+from recipes.loop import Training
 from recipes.state import load_state, save_state
 
 DIMENSION = 128
@@ -30,6 +30,8 @@ SHORTEST_SECONDS = 0.6
 MARGIN_STEPS = 400
 # Long windows so that the lowest mel bands tell harmonics apart: pitch is half of what makes a voice.
 FEATURES = {"n_fft": 1024, "win_length": 800, "hop_length": 640, "n_mels": 64, "f_min": 20.0}
+WARMUP_STEPS = 100
+AVERAGE = 0.998
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ def train_embedding(
     weights = torch.nn.Parameter(torch.randn(classes, DIMENSION) * 0.1)
     learned = [*network.tdnns.parameters(), *network.embedding.parameters(), weights]
     optimizer = torch.optim.AdamW(learned, lr=plan.learning_rate, weight_decay=1e-4)
+    training = Training(network, {"adam": optimizer}, WARMUP_STEPS, AVERAGE, clip=5.0, trained=learned)
     step, spent, scale = 0, 0.0, None
     if (kept := load_state(state)) is not None:
         if len(kept["weights"]) != classes:
@@ -168,10 +171,9 @@ def train_embedding(
                 f"{state} was trained on {len(kept['weights'])} voices and speeds, this bank has {classes}: "
                 "give the bank it was trained on, or another state folder"
             )
-        network.load_state_dict(kept["network"])
+        training.load(kept)
         weights.data.copy_(kept["weights"])
-        optimizer.load_state_dict(kept["optimizer"])
-        step, spent, scale = kept["step"], kept["seconds"], (kept["centre"], kept["spread"])
+        step, spent, scale = training.step, kept["seconds"], (kept["centre"], kept["spread"])
         say(f"embedding: going on from step {step}")
     check = None
     if held_out is not None:
@@ -191,18 +193,13 @@ def train_embedding(
             break
         if scale is None:
             scale = (features.float().mean((0, 2)), features.float().std((0, 2)))
-        for group in optimizer.param_groups:
-            group["lr"] = rate_at(step, plan)
         named = identities >= 0
         scaled = (features - scale[0][:, None]) / scale[1][:, None]
         embeddings = masked_embeddings(network, scaled, masks.where(named[..., None], torch.ones(())))
         margin = plan.margin * min(1.0, step / MARGIN_STEPS)
         loss = angular_margin_loss(embeddings[named], weights, identities[named], plan, margin)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(learned, 5.0, error_if_nonfinite=True)
-        optimizer.step()
-        step += 1
+        training.descend(loss, step / plan.steps)
+        step = training.step
         smoothed = loss.item() if smoothed == 0.0 else 0.96 * smoothed + 0.04 * loss.item()
         now = time.monotonic()
         if step % 50 == 0:
@@ -211,19 +208,12 @@ def train_embedding(
             rate = equal_error_rate(*embed_conversations(fold_scale(network, *scale), check))
             say(f"embedding: step {step} held-out equal error rate {rate:.4f}")
         if now - saved > plan.save_seconds or step == last:
-            states = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
             more = {"weights": weights.data, "centre": scale[0], "spread": scale[1], "plan": asdict(plan)}
-            save_state(state, states | more | {"step": step, "seconds": spent + now - began})
+            save_state(state, training.state() | more | {"seconds": spent + now - began})
             saved = now
     if scale is None:
         raise ValueError(f"{state} says step {step} of {plan.steps}, so nothing was left to train on")
     return fold_scale(network, *scale)
-
-
-def rate_at(step: int, plan: EmbeddingPlan) -> float:
-    """Learning rate: linear warm-up over 100 steps, then a cosine down to a hundredth."""
-    warm = min(1.0, (step + 1) / 100)
-    return plan.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / plan.steps))))
 
 
 @torch.no_grad()

@@ -7,13 +7,12 @@ conversation is learned from several times. A lean loop with a resumable state s
 from __future__ import annotations
 
 import itertools
-import math
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,9 +23,12 @@ from pyannote.audio.utils.powerset import Powerset
 from torch import Tensor
 
 from recipes.diarization.data import LENGTH, SECONDS, SLOTS, Talkers, Utterances, activity, chunk
+from recipes.loop import Training
 from recipes.state import load_state, save_state
 
 MOST_AT_ONCE = 2
+WARMUP_STEPS = 200
+AVERAGE = 0.998
 
 
 @dataclass(frozen=True)
@@ -167,12 +169,6 @@ def conversations(network: PyanNet, talkers: Talkers, seed: int, numbers: range)
     return frozen_features(network, waveforms), torch.from_numpy(spoken)
 
 
-def rate_at(step: int, plan: SegmentationPlan) -> float:
-    """Learning rate: linear warm-up over 200 steps, then a cosine down to a hundredth."""
-    warm = min(1.0, (step + 1) / 200)
-    return plan.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / plan.steps))))
-
-
 def train_segmentation(
     open_bank: Callable[[], Utterances],
     state: Path,
@@ -187,26 +183,24 @@ def train_segmentation(
     """
     torch.manual_seed(plan.seed)
     network = build_network(plan.hidden, plan.stride)
-    average = build_network(plan.hidden, plan.stride)
-    average.load_state_dict(network.state_dict())
     optimizer = torch.optim.AdamW(
         [p for p in network.parameters() if p.requires_grad], lr=plan.learning_rate, weight_decay=1e-3
     )
+    training = Training(network, {"adam": optimizer}, WARMUP_STEPS, AVERAGE)
     step, spent = 0, 0.0
     if (kept := load_state(state)) is not None:
-        network.load_state_dict(kept["network"])
-        average.load_state_dict(kept["average"])
-        optimizer.load_state_dict(kept["optimizer"])
-        step, spent = kept["step"], kept["seconds"]
+        training.load(kept)
+        step, spent = training.step, kept["seconds"]
         say(f"segmentation: going on from step {step}")
     check = None
     if held_out is not None:
         check = conversations(network, Talkers(held_out, 99), 99, range(96))
 
+    def averaged() -> PyanNet:
+        return cast("PyanNet", training.average)
+
     def keep(seconds: float) -> None:
-        parts: dict[str, Any] = {"network": network, "average": average, "optimizer": optimizer}
-        states = {name: part.state_dict() for name, part in parts.items()}
-        save_state(state, states | {"step": step, "seconds": seconds, "plan": asdict(plan)})
+        save_state(state, training.state() | {"seconds": seconds, "plan": asdict(plan)})
 
     loss_of = PermutationLoss()
     batches_to_remember = plan.memory // plan.fresh
@@ -226,25 +220,19 @@ def train_segmentation(
     while step < last:
         memory.append(next(loader))
         features, spoken = _recall(memory, plan, step)
-        for group in optimizer.param_groups:
-            group["lr"] = rate_at(step, plan)
         loss = loss_of(learned_scores(network, features), spoken)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        step += 1
-        _follow(average, network, min(0.998, step / (step + 20)))
+        training.descend(loss, step / plan.steps)
+        step = training.step
         smoothed = loss.item() if smoothed == 0.0 else 0.98 * smoothed + 0.02 * loss.item()
         now = time.monotonic()
         if step % 50 == 0:
             say(f"segmentation: step {step}/{plan.steps} loss {smoothed:.3f} {spent + now - began:.0f} s")
         if check is not None and step % plan.validate_every == 0:
-            say(f"segmentation: step {step} held-out local DER {_validate(average, check, loss_of):.3f}")
+            say(f"segmentation: step {step} held-out local DER {_validate(averaged(), check, loss_of):.3f}")
         if now - saved > plan.save_seconds or step == last:
             keep(spent + now - began)
             saved = now
-    return average.eval()
+    return averaged()
 
 
 def _recall(memory: deque[tuple[Tensor, Tensor]], plan: SegmentationPlan, step: int) -> tuple[Tensor, Tensor]:
@@ -256,13 +244,6 @@ def _recall(memory: deque[tuple[Tensor, Tensor]], plan: SegmentationPlan, step: 
         features.append(memory[batch][0][item : item + 1])
         spoken.append(memory[batch][1][item : item + 1])
     return torch.cat(features), torch.cat(spoken)
-
-
-@torch.no_grad()
-def _follow(average: torch.nn.Module, network: torch.nn.Module, decay: float) -> None:
-    """Move the averaged weights towards the current ones."""
-    for slow, fast in zip(average.parameters(), network.parameters(), strict=True):
-        slow.lerp_(fast, 1.0 - decay)
 
 
 @torch.no_grad()

@@ -5,11 +5,10 @@ Losses: log magnitudes and spectral convergence at several resolutions, log-mel,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,10 +20,10 @@ from model.voxcpm2.audio_vae import AudioVAE, CausalConv, RateCondition, Residua
 from model.voxcpm2.config import AudioVaeConfig
 from model.voxcpm2.vae_streaming import StreamState
 from recipes.bank import Bank
-from recipes.muon import Muon
+from recipes.loop import Muon, Training
 from recipes.state import load_state, save_state
 from recipes.voice.clock import Clock, TrainingLog
-from recipes.voice.workers import agreed, average, follow, rank_count
+from recipes.voice.workers import agreed, average_gradients, rank_count
 
 LEARNING_RATE, MATRIX_RATE = 2e-3, 5e-3
 WARMUP_STEPS = 60
@@ -73,18 +72,28 @@ class CodecTrainer:
     def __init__(self, config: AudioVaeConfig, seed: int) -> None:
         self.config, self.seed = config, seed
         torch.manual_seed(seed)
-        self.vae, self.average = AudioVAE(config), AudioVAE(config)
+        self.vae = AudioVAE(config)
         _initialise(self.vae)
         for module in self.vae.modules():
             if isinstance(module, Snake):
                 module.__class__ = _TrainedSnake
-        self.average.load_state_dict(self.vae.state_dict())
         matrices = [each for each in self.vae.parameters() if each.ndim == 3 and each.shape[1] > 1 and len(each) > 1]
         chosen = {id(each) for each in matrices}
         others = [each for each in self.vae.parameters() if id(each) not in chosen]
         adam = torch.optim.AdamW(others, LEARNING_RATE, betas=(0.8, 0.98), weight_decay=0.0, fused=True)
-        self.optimizers = {"muon": (Muon(matrices, MATRIX_RATE), MATRIX_RATE), "adam": (adam, LEARNING_RATE)}
-        self.step, self.elapsed = 0, 0.0
+        optimizers = {"muon": Muon(matrices, MATRIX_RATE), "adam": adam}
+        self.training = Training(self.vae, optimizers, WARMUP_STEPS, AVERAGE, clip=5.0)
+        self.elapsed = 0.0
+
+    @property
+    def step(self) -> int:
+        """Updates so far."""
+        return self.training.step
+
+    @property
+    def average(self) -> AudioVAE:
+        """The AudioVAE with averaged weights."""
+        return cast("AudioVAE", self.training.average)
 
     def update(self, audio: Tensor, progress: float) -> dict[str, float]:
         """One step on `audio` (B, T) at `sample_rate`; `progress` 0 to 1 sets the learning rate."""
@@ -98,39 +107,18 @@ class CodecTrainer:
 
     def descend(self, parts: dict[str, Tensor], progress: float) -> dict[str, float]:
         """One step down the weighted sum of the losses."""
-        share = min((self.step + 1) / WARMUP_STEPS, 0.02 + 0.49 * (1 + math.cos(math.pi * min(progress, 1.0))))
-        for optimizer, rate in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = rate * share
         total = torch.stack([WEIGHTS.get(name, 1.0) * value for name, value in parts.items()]).sum()
-        self.vae.zero_grad(set_to_none=True)
-        total.backward()
-        average(self.vae.parameters())
-        torch.nn.utils.clip_grad_norm_(self.vae.parameters(), 5.0)
-        for optimizer, _ in self.optimizers.values():
-            optimizer.step()
-        self.step += 1
-        keep = min(AVERAGE, (1 + self.step) / (10 + self.step))
-        follow(self.average, self.vae, keep)
+        self.training.descend(total, progress, average_gradients)
         return {name: float(value.detach()) for name, value in parts.items()}
 
     def state(self) -> dict[str, Any]:
-        """Everything that a resumed training needs."""
-        return {
-            "vae": self.vae.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizers": {name: optimizer.state_dict() for name, (optimizer, _) in self.optimizers.items()},
-            "step": self.step,
-            "elapsed": self.elapsed,
-        }
+        """Everything that a resumed training, and the export, need."""
+        return self.training.state() | {"elapsed": self.elapsed}
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
-        self.vae.load_state_dict(state["vae"])
-        self.average.load_state_dict(state["average"])
-        for name, (optimizer, _) in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
-        self.step, self.elapsed = state["step"], state["elapsed"]
+        self.training.load(state)
+        self.elapsed = state["elapsed"]
 
 
 def codec_losses(vae: AudioVAE, audio: Tensor) -> dict[str, Tensor]:

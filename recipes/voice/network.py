@@ -12,7 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from model.voxcpm2.config import VoxCPM2Config
 from model.voxcpm2.network import Network
 from recipes.bank import Bank
-from recipes.muon import Muon
+from recipes.loop import LEAST_SHARE, Muon, Training
 from recipes.state import load_state, save_state
 from recipes.syllables import PartTable, syllable_classes
 from recipes.voice.batches import Sequences, SequenceSource
@@ -20,7 +20,7 @@ from recipes.voice.clock import Clock, TrainingLog
 from recipes.voice.latents import Latents
 from recipes.voice.losses import Hints, voice_losses, weighted
 from recipes.voice.tokens import build_tokenizer
-from recipes.voice.workers import agreed, average, follow, rank_count
+from recipes.voice.workers import agreed, average_gradients, rank_count
 
 LEARNING_RATE, MATRIX_RATE = 2e-3, 1.5e-2
 WARMUP_STEPS = 100
@@ -36,9 +36,8 @@ class NetworkTrainer:
     def __init__(self, config: VoxCPM2Config, parts: PartTable, voices: int, seed: int) -> None:
         self.config, self.seed = config, seed
         torch.manual_seed(seed)
-        self.network, self.average = Network(config), Network(config).eval()
+        self.network = Network(config)
         _initialise(self.network)
-        self.average.load_state_dict(self.network.state_dict())
         self.hints = Hints(config, parts.sizes, voices)
         matrices, others = [], []
         for name, parameter in self.network.named_parameters():
@@ -46,20 +45,22 @@ class NetworkTrainer:
         others += list(self.hints.parameters())
         decayed = [each for each in others if each.ndim > 1]
         plain = [each for each in others if each.ndim <= 1]
-        self.trained = matrices + others
         groups = [{"params": decayed, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}]
-        self.optimizers = {
-            "muon": (Muon(matrices, MATRIX_RATE, weight_decay=0.02), MATRIX_RATE),
-            "adam": (torch.optim.AdamW(groups, LEARNING_RATE, betas=(0.9, 0.98), fused=True), LEARNING_RATE),
+        optimizers = {
+            "muon": Muon(matrices, MATRIX_RATE, weight_decay=0.02),
+            "adam": torch.optim.AdamW(groups, LEARNING_RATE, betas=(0.9, 0.98), fused=True),
         }
-        self.step, self.elapsed = 0, 0.0
+        trained = matrices + others
+        self.training = Training(self.network, optimizers, WARMUP_STEPS, AVERAGE, share=_falling_share, trained=trained)
+        self.elapsed = 0.0
+
+    @property
+    def step(self) -> int:
+        """Updates so far."""
+        return self.training.step
 
     def update(self, batch: Sequences, progress: float) -> dict[str, float]:
         """One step of the optimizers; returns the losses. `progress` 0 to 1 sets rates and weights."""
-        share = min((self.step + 1) / WARMUP_STEPS, 0.02 + 0.98 * min(1.0, 1.6 * (1 - progress)))
-        for optimizer, rate in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = rate * share
         rank, ranks = rank_count()
         torch.manual_seed(self.seed * 1_000_003 + self.step * ranks + rank)
         self.network.train()
@@ -67,37 +68,23 @@ class NetworkTrainer:
         with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
             parts = voice_losses(self.network, self.hints, batch)
             total = weighted(parts, progress)
-            for parameter in self.trained:
-                parameter.grad = None
-            total.backward()
-        average(self.trained)
-        nn.utils.clip_grad_norm_(self.trained, 1.0)
-        for optimizer, _ in self.optimizers.values():
-            optimizer.step()
-        self.step += 1
-        keep = min(AVERAGE, (1 + self.step) / (10 + self.step))
-        follow(self.average, self.network, keep)
+            self.training.descend(total, progress, average_gradients)
         return {name: float(value.detach()) for name, value in parts.items()}
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed training, and the export, need."""
-        return {
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "hints": self.hints.state_dict(),
-            "optimizers": {name: optimizer.state_dict() for name, (optimizer, _) in self.optimizers.items()},
-            "step": self.step,
-            "elapsed": self.elapsed,
-        }
+        return self.training.state() | {"hints": self.hints.state_dict(), "elapsed": self.elapsed}
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
+        self.training.load(state)
         self.hints.load_state_dict(state["hints"])
-        for name, (optimizer, _) in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
-        self.step, self.elapsed = state["step"], state["elapsed"]
+        self.elapsed = state["elapsed"]
+
+
+def _falling_share(progress: float) -> float:
+    """Share of the peak rate: it stays, then falls in a straight line."""
+    return LEAST_SHARE + (1 - LEAST_SHARE) * min(1.0, 1.6 * (1 - progress))
 
 
 def train_network(

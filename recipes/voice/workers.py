@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def run_workers(function: Callable[..., None], count: int, *arguments: Any) -> None:
@@ -53,7 +53,7 @@ def rank_count() -> tuple[int, int]:
     return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
 
-def average(parameters: Iterable[Tensor]) -> None:
+def average_gradients(parameters: Iterable[Tensor]) -> None:
     """Replace every gradient by its mean over the processes; all must have the same parameters with gradients."""
     if not dist.is_initialized():
         return
@@ -63,13 +63,6 @@ def average(parameters: Iterable[Tensor]) -> None:
     flat /= dist.get_world_size()
     for gradient, mean in zip(gradients, flat.split([each.numel() for each in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))
-
-
-@torch.no_grad()
-def follow(slow: nn.Module, fast: nn.Module, keep: float) -> None:
-    """Move the parameters of `slow` towards those of `fast`, keeping the share `keep` of them."""
-    for mine, theirs in zip(slow.parameters(), fast.parameters(), strict=True):
-        mine.lerp_(theirs, 1.0 - keep)
 
 
 def agreed(value: float) -> float:

@@ -6,12 +6,11 @@ said. `python -m studio.train.whisper --bank DIR --held-out DIR --out checkpoint
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from recipes.muon import Muon
+from recipes.loop import Muon, Training
 from recipes.state import load_state, save_state
 from recipes.syllables import PartTable, syllable_classes
 from recipes.whisper.model import Whisper, WhisperShape
@@ -87,19 +86,29 @@ class Trainer:
         torch.manual_seed(seed)
         self.parts = PartTable(syllables)
         shape = WhisperShape(vocabulary=len(self.tokens), frame_classes=sum(self.parts.sizes))
-        self.net, self.average = Whisper(shape), Whisper(shape).eval()
-        self.average.load_state_dict(self.net.state_dict())
+        self.net = Whisper(shape)
         trained = [(name, p) for name, p in self.net.named_parameters() if p.requires_grad]
         hidden = [p for name, p in trained if ".layers." in name and p.ndim == 2]
         decayed = [p for name, p in trained if ".layers." not in name and p.ndim > 1]
         plain = [p for _, p in trained if p.ndim == 1]
         groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
-        self.optimizers = {
-            "muon": (Muon(hidden, MATRIX_RATE, weight_decay=0.05), MATRIX_RATE),
-            "adam": (torch.optim.AdamW(groups, LEARNING_RATE, betas=(0.9, 0.98), fused=True), LEARNING_RATE),
+        optimizers = {
+            "muon": Muon(hidden, MATRIX_RATE, weight_decay=0.05),
+            "adam": torch.optim.AdamW(groups, LEARNING_RATE, betas=(0.9, 0.98), fused=True),
         }
-        self.step, self.elapsed = 0, 0.0
+        self.training = Training(self.net, optimizers, WARMUP_STEPS, AVERAGE)
+        self.elapsed = 0.0
         self.steps, self.minutes, self.seed = steps, minutes, seed
+
+    @property
+    def step(self) -> int:
+        """Updates so far."""
+        return self.training.step
+
+    @property
+    def average(self) -> Whisper:
+        """The network with averaged weights."""
+        return cast("Whisper", self.training.average)
 
     @property
     def progress(self) -> float:
@@ -113,45 +122,22 @@ class Trainer:
 
     def update(self, batch: Batch) -> dict[str, float]:
         """One step of the optimizer; returns the losses."""
-        share = min((self.step + 1) / WARMUP_STEPS, 0.02 + 0.49 * (1 + math.cos(math.pi * self.progress)))
-        for optimizer, rate in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = rate * share
         torch.manual_seed(self.seed * 1_000_003 + self.step)  # so that dropout does not depend on where we resumed
         self.net.train()
         parts = losses(self.net, batch, self.parts)
         total = parts["text"] + FRAME_WEIGHT * parts["frame"] + ALIGN_WEIGHT * parts["align"]
-        self.net.zero_grad(set_to_none=True)
-        total.backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        for optimizer, _ in self.optimizers.values():
-            optimizer.step()
-        self.step += 1
-        keep = min(AVERAGE, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for mine, theirs in zip(self.average.parameters(), self.net.parameters(), strict=True):
-                mine.lerp_(theirs, 1.0 - keep)
+        self.training.descend(total, self.progress)
         return {name: float(value.detach()) for name, value in parts.items()}
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed training, and the export, need."""
-        return {
-            "net": self.net.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizers": {name: optimizer.state_dict() for name, (optimizer, _) in self.optimizers.items()},
-            "step": self.step,
-            "elapsed": self.elapsed,
-            "characters": list(self.characters),
-            "syllables": self.syllables,
-        }
+        more = {"elapsed": self.elapsed, "characters": list(self.characters), "syllables": self.syllables}
+        return self.training.state() | more
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
-        self.net.load_state_dict(state["net"])
-        self.average.load_state_dict(state["average"])
-        for name, (optimizer, _) in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
-        self.step, self.elapsed = state["step"], state["elapsed"]
+        self.training.load(state)
+        self.elapsed = state["elapsed"]
 
 
 def train(
