@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -58,6 +58,11 @@ class NetworkTrainer:
     def step(self) -> int:
         """Updates so far."""
         return self.training.step
+
+    @property
+    def average(self) -> Network:
+        """The network with averaged weights."""
+        return cast("Network", self.training.average)
 
     def update(self, batch: Sequences, progress: float) -> dict[str, float]:
         """One step of the optimizers; returns the losses. `progress` 0 to 1 sets rates and weights."""
