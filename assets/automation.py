@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from assets.jobs import AUTOMATIC, IN_THE_BACKGROUND, line_job
+from assets.jobs import AUTOMATIC, IN_THE_BACKGROUND, stages_job
 from assets.partitions import batch_partitions, dialect_partitions
 from assets.resources import Workspace
 from assets.sources import heartbeat
@@ -20,7 +20,7 @@ from pipeline.lake.lake import Lake
 from pipeline.settings import Settings
 
 
-@dg.sensor(job=line_job, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(job=stages_job, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
 def landed_files(context: dg.SensorEvaluationContext, workspace: Workspace) -> dg.SensorResult:
     """Closes batches of landed files by hours of audio and starts the stages on each that nobody has run, some a tick.
 

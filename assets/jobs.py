@@ -14,7 +14,8 @@ AUTOMATIC = {"dagster/priority": "-5"}
 IN_THE_BACKGROUND = {"dagster/priority": "-10"}
 """Of training sets and voices, which nobody waits for."""
 
-line_job = dg.define_asset_job(
+stages_job = dg.define_asset_job(
+    # The name that the runs of standing workspaces have.
     "line_job",
     selection=dg.AssetSelection.groups(GROUP),
     description="All stages of the pipeline over one batch.",
@@ -60,4 +61,4 @@ def close_batch_now() -> None:
     close_batches()
 
 
-jobs = [line_job, corpus_job, voice_job, report_job, benchmark_job, close_batch_now]
+jobs = [stages_job, corpus_job, voice_job, report_job, benchmark_job, close_batch_now]

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from assets.jobs import line_job
+from assets.jobs import stages_job
 from assets.resources import Workspace
 from pipeline import batches, stage_list
 from pipeline.lake.lake import Lake
@@ -50,7 +50,7 @@ def redo_for_dialect() -> None:
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.SUCCESS,
     monitored_jobs=[redo_for_dialect],
-    request_job=line_job,
+    request_job=stages_job,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
@@ -65,7 +65,7 @@ def redo_of_batches(context: dg.RunStatusSensorContext, workspace: Workspace) ->
     for batch in batches_with(workspace.lake(), dialect):
         yield dg.RunRequest(
             run_key=f"{context.dagster_run.run_id} {batch}",
-            job_name=line_job.name,
+            job_name=stages_job.name,
             partition_key=batch,
             run_config=config,
             asset_selection=[dg.AssetKey(name) for name in again],

@@ -1,4 +1,4 @@
-"""What this machine has and whether the configured line can run on it: `fangyan doctor`."""
+"""What this machine has and whether the configured pipeline can run on it: `fangyan doctor`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _COLOURS = {"ok": "green", "missing": "red", "would be downloaded": "yellow", "i
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report; a line whose state is missing stops the line from running."""
+    """One line of the report; the pipeline cannot run while the state of one is missing."""
 
     subject: str
     state: State
@@ -86,12 +86,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
         placements = workers_of(entry.name, entry.build(settings).resources, settings.engine)
         yield Finding(entry.name, "info", in_words(placements))
     voice = _checkpoint("train", settings.train.checkpoint)
-    # The line makes a corpus without it; only `fangyan voice` does not run.
+    # The pipeline makes a corpus without it; only `fangyan voice` does not run.
     yield replace(voice, state="info", detail=f"no voice: {voice.detail}") if voice.state == "missing" else voice
 
 
 def can_run(findings: list[Finding]) -> bool:
-    """True if nothing that the configured line needs is missing."""
+    """True if nothing that the configured pipeline needs is missing."""
     return all(finding.state != "missing" for finding in findings)
 
 

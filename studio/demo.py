@@ -1,4 +1,4 @@
-"""The demo: studio recordings of four dialects and planted faults through the whole line, the truth, then a voice.
+"""The demo: studio recordings of four dialects and planted faults through the whole pipeline, the truth, then a voice.
 
 Writes `summary.json` into the workspace. Everything it measures is synthesized speech.
 """
@@ -28,7 +28,7 @@ RECORDINGS = 8
 DIALECTS = ("cmn", "yue", "cmn-sichuan", "cmn-tianjin")
 NOTE = (
     "Synthesized speech, recognised by checkpoints that learned from synthesized speech: these figures say that the "
-    "line works, not how well it would do on real voices."
+    "pipeline works, not how well it would do on real voices."
 )
 QUESTION = """
 SELECT dialect, count(*) AS segments, round(sum(duration), 1) AS seconds, round(avg(align_score), 3) AS align_score,
@@ -57,12 +57,12 @@ def run_corpus(
     console: Console | None = None,
     voice_sessions: bool = False,
 ) -> dict[str, Any]:
-    """The demo's first half: record, run the line, measure and write the summary of the corpus."""
+    """The demo's first half: record, run the pipeline, measure and write the summary of the corpus."""
     console = console or Console()
     started = time.monotonic()
     _record(settings, minutes, seed, console, voice_sessions)
     began = time.monotonic()
-    console.rule("The line")
+    console.rule("The pipeline")
     run_pending(settings, config)
     line_seconds = time.monotonic() - began
     summary = summarize(settings) | {"minutes": minutes, "seed": seed}

@@ -1,4 +1,4 @@
-"""The demo's second half: a Tianjin voice fine-tuned on what the line made of the demo's own recordings.
+"""The demo's second half: a Tianjin voice fine-tuned on what the pipeline made of the demo's own recordings.
 
 The embedded voice never heard Tianjin; what it learns here is measured on sentences that nobody recorded.
 """

@@ -198,7 +198,7 @@ def write_jsonl(rows: Sequence[Row], folder: Path, split: str) -> Path:
 def sound_file(folder: Path, segment_id: str) -> Path:
     """Where a segment's sound lies. Raises NotAnId."""
     if not _ID.fullmatch(segment_id):
-        raise NotAnId(f"segment_id {segment_id!r} cannot be a file name; run the line again over its recording")
+        raise NotAnId(f"segment_id {segment_id!r} cannot be a file name; run `fangyan run` again over its recording")
     return folder / "audio" / f"{segment_id}.flac"
 
 

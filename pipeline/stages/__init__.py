@@ -1,1 +1,1 @@
-"""The stages of the corpus line, one module each; see `pipeline.stage` for the contract they fulfil."""
+"""The stages that make a corpus, one module each; see `pipeline.stage` for the contract they fulfil."""

@@ -113,7 +113,7 @@ def card(found: dict[str, Any], trained: dict[str, Any], hours: float, voices: i
 
 A Whisper of 2.6 million parameters (width 160, 3 encoder and 2 decoder layers,
 {len(trained["characters"])} characters) in CTranslate2's int8 layout, for
-`faster_whisper.WhisperModel`. It exists so that the whole line runs and is measured offline. **It learned from
+`faster_whisper.WhisperModel`. It exists so that the whole pipeline runs and is measured offline. **It learned from
 synthesized speech (espeak-ng) and is no good on real voices.**
 
 * Languages: `zh` (Mandarin, and Sichuan and Tianjin as the studio speaks them) and `yue`. Text carries ，。？！.

@@ -89,7 +89,7 @@ def land(settings: Settings, name: str) -> None:
 
 
 def runs(settings: Settings, batch: str) -> list[dg.DagsterRun]:
-    """The runs of the line over a batch, the last first."""
+    """The runs of the stages over a batch, the last first."""
     wanted = dg.RunsFilter(job_name="line_job", tags={"dagster/partition": batch})
     with dg.DagsterInstance.from_config(str(settings.root / "dagster")) as instance:
         return list(instance.get_runs(wanted))

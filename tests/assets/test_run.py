@@ -1,4 +1,4 @@
-"""The line on real audio through a real Dagster instance: what it leaves behind, and what a second run does."""
+"""The pipeline on real audio through a real Dagster instance: what it leaves behind, and what a second run does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A takedown on what the line really made: an interrupted one is finished by the next run, and no audio is left."""
+"""A takedown on what the pipeline really made: an interrupted one is finished by the next run, and no audio is left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A workspace as the line leaves it, of noise instead of speech: who speaks when is known to the sample.
+"""A workspace as the pipeline leaves it, of noise instead of speech: who speaks when is known to the sample.
 
 Three recordings of two speakers: `duo` shares them, the last turn overlapped; `solo` is Ann alone, `other` Ben alone.
 """

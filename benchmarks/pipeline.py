@@ -1,6 +1,6 @@
-"""Speed of the corpus line: each stage's seconds, times real time and peak memory on studio audio, in one run.
+"""Speed of the stages that make a corpus: seconds, times real time and peak memory of each on studio audio, in one run.
 
-`python -m benchmarks.line --minutes 30 --out line.json`. Recording in the studio is not part of the time.
+`python -m benchmarks.pipeline --minutes 30 --out pipeline.json`. Recording in the studio is not part of the time.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _print(figures: dict) -> None:
             f"{stage['peak_memory_mb']:.0f}",
         )
     table.add_row(
-        "line",
+        "pipeline",
         f"{figures['wall_seconds']:.1f}",
         f"{figures['times_real_time']:.1f}",
         "",
