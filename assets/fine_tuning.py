@@ -59,7 +59,7 @@ def _train(
     from model.voices.training import TooLittleSpeech, to_judge, train_voice
 
     settings, lake, dialect = workspace.settings(), workspace.lake(), context.partition_key
-    shared = {"device": settings.train.device, "skip_bad": True}
+    shared = {"device": settings.base_model.device, "skip_bad": True}
     chosen = FineTuneConfig.model_validate(settings.fine_tune.model_dump() | shared | changed)
     try:
         with retried_if_it_passes(), workspace.writing(), progress_of(context, "fine-tuning") as progress:

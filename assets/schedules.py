@@ -19,7 +19,7 @@ def weekly_voices(context: dg.ScheduleEvaluationContext, workspace: Workspace) -
     for row in workspace.lake().rows("training_set", None, ("dialect", "split", "seconds")):
         if row["split"] == "train":
             seconds[row["dialect"]] = seconds.get(row["dialect"], 0.0) + row["seconds"]
-    least = workspace.settings().train.min_total_seconds
+    least = workspace.settings().training_set.min_total_seconds
     week = context.scheduled_execution_time.strftime("%Y-%m-%d")
     wanted = [code for code in dialect_partitions.get_partition_keys() if seconds.get(code, 0.0) >= max(least, 1e-9)]
     if not wanted:

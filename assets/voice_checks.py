@@ -36,7 +36,7 @@ def enough_speech(context: dg.AssetCheckExecutionContext, workspace: Workspace) 
     """There is enough speech to train a voice on, or none at all yet. Training refuses what is not enough by itself."""
     rows = workspace.lake().rows("training_set", context.partition_key, ("split", "seconds"))
     seconds = sum(row["seconds"] for row in rows if row["split"] == "train")
-    least = workspace.settings().train.min_total_seconds
+    least = workspace.settings().training_set.min_total_seconds
     facts = {"seconds": seconds, "least_seconds": least}
     passed = seconds == 0 or seconds >= least
     return dg.AssetCheckResult(passed=passed, severity=dg.AssetCheckSeverity.WARN, metadata=facts)

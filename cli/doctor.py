@@ -85,7 +85,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield _checkpoint(entry.name, checkpoint)
         placements = workers_of(entry.name, entry.build(settings).resources, settings.engine)
         yield Finding(entry.name, "info", in_words(placements))
-    voice = _checkpoint("train", settings.train.checkpoint)
+    voice = _checkpoint("base_model", settings.base_model.checkpoint)
     # The pipeline makes a corpus without it; only `fangyan voice` does not run.
     yield replace(voice, state="info", detail=f"no voice: {voice.detail}") if voice.state == "missing" else voice
 

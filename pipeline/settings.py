@@ -26,12 +26,13 @@ from pydantic import (
 
 from pipeline import stage_list
 from pipeline.project import INSTALLED, PROJECT
+from pipeline.renamed_settings import with_current_sections, with_current_variables
 
 CONFIGURATION = "fangyan.toml"
 _ADDRESS = re.compile(r"(^|/)(s3a?|gc?s|az|abfss?|wasbs?|oss|cos|obs|hdfs|hf|s?ftp|https?|file):/", re.IGNORECASE)
 _ENVIRONMENT_PREFIX = "FANGYAN_"
 _RELATIVE = (
-    *((section, "checkpoint") for section in ("diarize", "transcribe", "align", "train")),
+    *((section, "checkpoint") for section in ("diarize", "transcribe", "align", "base_model")),
     ("validation", "systems"),
 )
 """Keys that may name something beside the configuration file."""
@@ -174,10 +175,9 @@ class Splits(_Section):
     seed: int = 7
 
 
-class Train(_Section):
-    """What a dialect's voice learns from, and how unless a run says otherwise."""
+class TrainingSetPolicy(_Section):
+    """Which clips of the corpus a dialect's voice learns from."""
 
-    checkpoint: str = "checkpoints/voxcpm2-micro"
     tiers: tuple[str, ...] = Field(default=("keep", "below"), description="of the policy of [score]")
     min_seconds: float = Field(default=1.0, gt=0, description="shorter clips are left out")
     max_seconds: float = Field(default=20.0, gt=0, description="longer clips are left out")
@@ -190,6 +190,12 @@ class Train(_Section):
         default=-1.0, le=0, description="mean log-probability, nats a token, that a recognised text needs at least"
     )
     min_total_seconds: float = Field(default=60.0, ge=0, description="with less, no voice is trained")
+
+
+class BaseCheckpoint(_Section):
+    """The voice that is fine-tuned, and where it is trained and speaks."""
+
+    checkpoint: str = "checkpoints/voxcpm2-micro"
     device: str = "auto"
 
 
@@ -303,7 +309,8 @@ class Settings(_Section):
     speakers: Speakers = Speakers()
     dedup: Dedup = Dedup()
     splits: Splits = Splits()
-    train: Train = Train()
+    training_set: TrainingSetPolicy = TrainingSetPolicy()
+    base_model: BaseCheckpoint = BaseCheckpoint()
     fine_tune: FineTune = FineTune()
     validation: Validation = Validation()
     evaluation: Evaluation = Evaluation()
@@ -345,7 +352,7 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] | Non
     Relative paths and checkpoints in the file are taken from the file's folder where they exist there.
     Raises SettingsError that names the file or variable, the key and what is allowed.
     """
-    environment = os.environ if environment is None else environment
+    environment = with_current_variables(os.environ if environment is None else environment)
     file = file or configuration_file(environment, overrides.get("workspace"))
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -355,6 +362,7 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] | Non
         raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: not valid TOML: {error}") from None
+    values = with_current_sections(values, str(file))
     _validate(values, str(file))
     _settle(values, file.resolve().parent)
     for name, value in environment.items():

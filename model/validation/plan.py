@@ -95,7 +95,7 @@ def plan(
 def choose_references(lake: Lake, settings: Settings, dialect: str, on: date | None = None) -> list[Reference]:
     """The best clip of each speaker of splits test and dev who lets their voice be cloned (today).
 
-    One of the length that [train] reference_seconds wants, where there is one.
+    One of the length that [training_set] reference_seconds wants, where there is one.
     """
     allowed, _ = permitted(lake, settings, dialect, SCOPE, on)
     decided = {
@@ -106,7 +106,7 @@ def choose_references(lake: Lake, settings: Settings, dialect: str, on: date | N
         and row["recording_id"] in allowed
         and row["speaker_id"]
     }
-    low, high = settings.train.reference_seconds
+    low, high = settings.training_set.reference_seconds
     best: dict[str, tuple] = {}
     columns = ["segment_id", "duration", "dnsmos_ovrl", "overlap_share"]
     for partition in lake.partitions("segments"):

@@ -60,7 +60,7 @@ def open_voice(base: Base, voice: Voice | None, device: str) -> VoxCPM2:
 
 def _synthesizers(lake: Lake, settings: Settings, dialect: str, model_id: str) -> list[Synthesizer]:
     base, voice = base_of(settings), to_judge(lake, settings, dialect, model_id)
-    device, batch_size = settings.train.device, settings.validation.batch_size
+    device, batch_size = settings.base_model.device, settings.validation.batch_size
     synthesizers: list[Synthesizer] = [
         VoxCPM2Synthesizer(partial(open_voice, base, None, device), base.model_id, BASE, base.content, batch_size)
     ]

@@ -26,7 +26,7 @@ from pipeline.rights.consents import TAINTED, refuse_tainted
 from pipeline.settings import Settings
 
 VERSION = "1"
-CONFIG_KEY = "[train] checkpoint"
+CONFIG_KEY = "[base_model] checkpoint"
 _NOT_EVALUATED = "not evaluated yet"
 # (step, steps in all, losses of the step by name)
 Progress = Callable[[int, int, Mapping[str, float]], None]
@@ -65,7 +65,7 @@ class Voice:
 
 def base_of(settings: Settings) -> Base:
     """The base voice that the configuration names. Raises ModelUnavailable."""
-    name = settings.train.checkpoint
+    name = settings.base_model.checkpoint
     path = checkpoints.locate(name, CONFIG_KEY)
     return Base(Path(name).name, name, path, checkpoints.fingerprint(name))
 
@@ -190,11 +190,11 @@ def set_status(lake: Lake, settings: Settings, model_id: str, dialect: str, stat
 
 def _check_enough(rows: Sequence[Row], settings: Settings, dialect: str) -> None:
     seconds = sum(row["seconds"] for row in rows if row["split"] == "train")
-    if not seconds or seconds < settings.train.min_total_seconds:
+    if not seconds or seconds < settings.training_set.min_total_seconds:
         raise TooLittleSpeech(
-            f"the training set of {dialect} has {seconds:.0f} s of speech to train on, [train] min_total_seconds asks "
-            f"for {settings.train.min_total_seconds:g}: land more recordings with a consent to "
-            f"{training_set.SCOPE}; the metadata of the asset training_set say what was left out"
+            f"the training set of {dialect} has {seconds:.0f} s of speech to train on, [training_set] "
+            f"min_total_seconds asks for {settings.training_set.min_total_seconds:g}: land more recordings with a "
+            f"consent to {training_set.SCOPE}; the metadata of the asset training_set say what was left out"
         )
 
 

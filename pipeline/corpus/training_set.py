@@ -32,7 +32,7 @@ from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_rows, to_table
 from pipeline.lake.tables import TABLES
 from pipeline.rights.consents import CONSENTS_FILE, read_consents, resolve
-from pipeline.settings import Settings, Train
+from pipeline.settings import Settings, TrainingSetPolicy
 from pipeline.text import dialects
 
 VERSION = "1"
@@ -96,9 +96,9 @@ def build_training_set(lake: Lake, settings: Settings, dialect: str, on: date | 
     made = TrainingSet(dialect, folder_of(settings, dialect))
     left_out: dict[str, float] = defaultdict(float)
     allowed, made.refused = permitted(lake, settings, dialect, SCOPE, on)
-    chosen = _choose(_candidates(lake, dialect), allowed, settings.train, left_out)
-    references = _references(chosen, settings.train.reference_seconds)
-    lake.write("training_set", dialect, _clips(lake, chosen, references, allowed, settings.train, dialect, made))
+    chosen = _choose(_candidates(lake, dialect), allowed, settings.training_set, left_out)
+    references = _references(chosen, settings.training_set.reference_seconds)
+    lake.write("training_set", dialect, _clips(lake, chosen, references, allowed, settings.training_set, dialect, made))
     rows = lake.rows("training_set", dialect, [name for name in TABLES["training_set"].names if name != "audio"])
     made.content = content_of(rows)
     made.left_out = dict(sorted(left_out.items(), key=lambda item: -item[1]))
@@ -221,7 +221,9 @@ def _candidates(lake: Lake, dialect: str) -> list[Row]:
     return sorted(rows, key=lambda row: row["segment_id"])
 
 
-def _choose(rows: Sequence[Row], allowed: Mapping[str, str], policy: Train, left_out: dict[str, float]) -> list[Row]:
+def _choose(
+    rows: Sequence[Row], allowed: Mapping[str, str], policy: TrainingSetPolicy, left_out: dict[str, float]
+) -> list[Row]:
     """The rows that policy and consent let through; the seconds of the others are added to `left_out` by reason."""
     spent: dict[str, float] = defaultdict(float)
     chosen = []
@@ -237,7 +239,7 @@ def _choose(rows: Sequence[Row], allowed: Mapping[str, str], policy: Train, left
     return sorted(chosen, key=lambda row: row["segment_id"])
 
 
-def _refusal(row: Row, allowed: Mapping[str, str], policy: Train) -> str | None:
+def _refusal(row: Row, allowed: Mapping[str, str], policy: TrainingSetPolicy) -> str | None:
     if row["decision"] != "keep":
         return f"corpus: {row['drop_reason'] or 'dropped'}"
     if row["recording_id"] not in allowed:
@@ -288,7 +290,7 @@ def _clips(
     chosen: Sequence[Row],
     references: Mapping[str, Row],
     allowed: Mapping[str, str],
-    policy: Train,
+    policy: TrainingSetPolicy,
     dialect: str,
     made: TrainingSet,
 ) -> Iterator[pa.Table]:
@@ -306,7 +308,7 @@ def _clips(
         )
 
 
-def _clip_row(row: Row, data: bytes, reference: Row | None, policy: Train, made: TrainingSet) -> Row:
+def _clip_row(row: Row, data: bytes, reference: Row | None, policy: TrainingSetPolicy, made: TrainingSet) -> Row:
     """A row of table training_set; its trimmed clip is written as a sound file too."""
     segment_id = row["segment_id"]
     samples, rate = decode_bytes(data)

@@ -45,8 +45,9 @@ TEXTS = [
 ]
 CONFIG = f"""
 workspace = "{{root}}"
-[train]
+[base_model]
 checkpoint = "{PROJECT / "tests/fixtures/voxcpm2-tiny-float32/checkpoint"}"
+[training_set]
 min_total_seconds = 5
 [fine_tune]
 steps = 2

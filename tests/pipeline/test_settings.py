@@ -79,3 +79,39 @@ def test_an_address_is_no_folder(tmp_path: Path, address: str) -> None:
     with pytest.raises(SettingsError, match="not supported"):
         load_settings(file, {}, workspace=Path(address).absolute())
     assert load_settings(file, {}, workspace=tmp_path / "s3" / "lake: one")
+
+
+def test_keys_of_the_former_section_train_are_read_with_a_warning_that_says_their_names(tmp_path: Path) -> None:
+    former = write(tmp_path, '[train]\ncheckpoint = "voice"\ndevice = "cpu"\nspeaker_hours = 1.5\ntiers = ["keep"]')
+    (tmp_path / "voice").mkdir()
+    with pytest.warns(FutureWarning) as caught:
+        before = load_settings(former, {})
+    assert f"{former}: [train] speaker_hours is called [training_set] speaker_hours now" in str(caught[2].message)
+    current = (
+        '[base_model]\ncheckpoint = "voice"\ndevice = "cpu"\n[training_set]\nspeaker_hours = 1.5\ntiers = ["keep"]'
+    )
+    assert before == load_settings(write(tmp_path, current), {})
+    assert before.base_model.checkpoint == str(tmp_path / "voice")
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_key_under_its_former_and_its_current_name_has_the_value_of_the_current_one(tmp_path: Path) -> None:
+    file = write(tmp_path, '[train]\ndevice = "cpu"\nmin_seconds = 2\n[base_model]\ndevice = "cuda:0"')
+    with pytest.warns(FutureWarning, match=r"\[base_model\] device"):
+        assert load_settings(file, {}).base_model.device == "cuda:0"
+    with pytest.warns(FutureWarning, match="FANGYAN_TRAINING_SET__MIN_SECONDS"):
+        settings = load_settings(file, {"FANGYAN_TRAIN__MIN_SECONDS": "3", "FANGYAN_TRAIN__DEVICE": "cuda:1"})
+    assert (settings.training_set.min_seconds, settings.base_model.device) == (3, "cuda:1")
+    both = {"FANGYAN_BASE_MODEL__DEVICE": "cpu", "FANGYAN_TRAIN__DEVICE": "cuda:1"}
+    with pytest.warns(FutureWarning):
+        assert load_settings(file, both).base_model.device == "cpu"
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_mistake_in_the_former_section_train_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"unknown key training_set\.min_second; did you mean min_seconds\?"):
+        load_settings(write(tmp_path, "[train]\nmin_second = 1"), {})
+    with pytest.raises(SettingsError, match="train"):
+        load_settings(write(tmp_path, "train = 1"), {})
+    with pytest.raises(SettingsError, match="base_model"):
+        load_settings(write(tmp_path, "base_model = 1\n[train]\ndevice = 'cpu'"), {})

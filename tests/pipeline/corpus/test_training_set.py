@@ -14,7 +14,7 @@ from pipeline.audio import clips
 from pipeline.corpus.dedup import samples_sha256
 from pipeline.corpus.training_set import NotAnId, TrainingSet, build_training_set, sound_file, trim
 from pipeline.lake.lake import Lake
-from pipeline.settings import Settings, Train
+from pipeline.settings import Settings, TrainingSetPolicy
 
 RATE = 16_000
 TODAY = date(2026, 6, 1)
@@ -157,7 +157,7 @@ def test_silence_at_the_end_is_cut_to_what_the_settings_keep(settings: Settings)
 
 
 def test_a_speaker_gives_no_more_than_the_cap_and_the_best_clips_first(settings: Settings) -> None:
-    capped = settings.model_copy(update={"train": Train(speaker_hours=11 / 3600)})
+    capped = settings.model_copy(update={"training_set": TrainingSetPolicy(speaker_hours=11 / 3600)})
     made = build(capped)
     assert rows_of(settings).keys() == {"a2", "a3", "b1", "b2"}
     assert made.left_out["speaker_has_enough"] == 5.0
