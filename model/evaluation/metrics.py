@@ -5,11 +5,13 @@ A new metric is its file, which measures it, and its entry here; the entries' or
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Better = Literal["lower", "higher", "one", "neither"]
 _ARROWS = {"higher": ("↑", "higher is better"), "lower": ("↓", "lower is better"), "one": ("→ 1", "best at 1")}
+_MOST_DIGITS = 9
+_DIFFERENT_TIMES = "spoken at different times, when the machine may have been more or less busy"
 _SIGN = {"higher": 1, "lower": -1, "one": -1, "neither": 0}
 
 
@@ -17,7 +19,8 @@ _SIGN = {"higher": 1, "lower": -1, "one": -1, "neither": 0}
 class Metric:
     """`direction` "one": best at 1, worse the further off; "neither": shown, not judged.
 
-    `scale` turns a value into `unit`; `digits` are those after the point.
+    `scale` turns a value into `unit`; `digits` are those after the point. `not_judged` is the reason why base and
+    fine-tuned voice are shown but not compared as better or worse, "" where they are.
     """
 
     name: str
@@ -27,6 +30,7 @@ class Metric:
     unit: str = ""
     scale: float = 1.0
     digits: int = 2
+    not_judged: str = ""
 
     @property
     def better(self) -> int:
@@ -47,6 +51,13 @@ class Metric:
         """An interval in the unit of `text`: `10.1 to 14.2`."""
         return f"{self._number(low)} to {self._number(high)}"
 
+    def fine_enough(self, *values: float | None) -> Metric:
+        """The metric with so many digits that none of these prints as zero without being zero."""
+        finer = self
+        while finer.digits < _MOST_DIGITS and any(value and not float(finer._plain(value)) for value in values):
+            finer = replace(finer, digits=finer.digits + 1)
+        return finer
+
     @property
     def way(self) -> tuple[str, str] | None:
         """An arrow and its words: which way a value itself is better."""
@@ -56,8 +67,11 @@ class Metric:
     def _suffix(self) -> str:
         return f" {self.unit}" if self.unit else ""
 
+    def _plain(self, value: float) -> str:
+        return f"{value * self.scale:.{self.digits}f}"
+
     def _number(self, value: float) -> str:
-        text = f"{value * self.scale:.{self.digits}f}"
+        text = self._plain(value)
         return text.removeprefix("-") if not float(text) else text.replace("-", "−")
 
 
@@ -166,8 +180,21 @@ _ALL = (
     Metric("silence_share", "Silence", "Share of the time that is silent", "lower", "%", 100.0, 1),
     Metric("longest_silence_s", "Longest silence", "Longest silence inside the utterance", "lower", "s", 1.0, 2),
     Metric("clipped_share", "Clipping", "Share of samples in runs at full scale", "lower", "%", 100.0, 2),
-    Metric("rtf", "Real-time factor", "Real-time factor: wall seconds for each second of audio", "lower", "", 1.0, 2),
-    Metric("first_audio_s", "First audio", "Wall seconds until the first audio", "lower", "s", 1.0, 2),
+    Metric(
+        "rtf",
+        "Real-time factor",
+        "Real-time factor: wall seconds for each second of audio",
+        "lower",
+        not_judged=_DIFFERENT_TIMES,
+    ),
+    Metric(
+        "first_audio_s",
+        "First audio",
+        "Wall seconds until the first audio",
+        "lower",
+        "s",
+        not_judged=_DIFFERENT_TIMES,
+    ),
 )
 METRICS = {metric.name: metric for metric in _ALL}
 _PLACE = {name: place for place, name in enumerate(METRICS)}

@@ -1,12 +1,16 @@
-"""Whether a fine-tuned voice may take its base's place: not worse, beyond the interval, in any guarded metric. Pure."""
+"""Whether a fine-tuned voice may take its base's place: not worse, beyond chance, in any guarded metric. Pure.
+
+The verdicts are those of the report (model/evaluation/verdicts.py), and so are the names of the metrics.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from model.evaluation.intelligibility import unspaced
-from model.evaluation.metrics import metric
+from model.evaluation.metrics import QUALITY, metric
+from model.evaluation.verdicts import BETTER, WORSE, judged
 from model.voices.status import PROMOTED, REJECTED
 from pipeline.lake.rows import Row
 from pipeline.rights.consents import TAINTED
@@ -33,12 +37,12 @@ def decide(summary: Sequence[Row], model: Row, guarded: Sequence[str]) -> Decisi
 
     What was not measured cannot be vouched for: a guarded metric without a paired difference rejects too. A dialect
     whose words are spaced is held to its word error rate instead of cer, one without described tones to no
-    tone_distance.
+    tone_distance. A quality metric that is worse without being guarded does not refuse the voice; the reason names it.
     """
     guarded = _meant(model["dialect"], guarded)
     rows = {
         row["metric"]: row
-        for row in summary
+        for row in judged(summary)
         if row["side"] == DIFFERENCE and row["model_id"] == model["model_id"] and not row["condition"]
     }
     shown = [
@@ -52,15 +56,27 @@ def decide(summary: Sequence[Row], model: Row, guarded: Sequence[str]) -> Decisi
         row = rows.get(name)
         if row is None or row["value"] is None:
             against.append(f"{metric(name).label} was not measured for both voices")
-        elif row["verdict"] == "worse":
+        elif metric(name).not_judged:
+            against.append(f"{metric(name).label} cannot be guarded: {metric(name).not_judged}")
+        elif row["verdict"] == WORSE:
             against.append(f"{metric(name).label} is worse than the base's by {_by_how_much(row)}")
     if against:
         return Decision(REJECTED, "; ".join(against), shown)
-    gains = [
-        f"{metric(name).label} {_by_how_much(rows[name])}" for name in guarded if rows[name]["verdict"] == "better"
+    return Decision(PROMOTED, _why_promoted(rows, guarded), shown)
+
+
+def _why_promoted(rows: Mapping[str, Row], guarded: Sequence[str]) -> str:
+    """Which metrics were guarded, in which of them it is better, and which others are worse."""
+    gains = [f"{metric(name).label} {_by_how_much(rows[name])}" for name in guarded if rows[name]["verdict"] == BETTER]
+    losses = [
+        f"{metric(name).label} {_by_how_much(rows[name])}"
+        for name in QUALITY
+        if name in rows and name not in guarded and rows[name]["verdict"] == WORSE
     ]
-    gained = f"; better in {', '.join(gains)}" if gains else "; better in none of them either"
-    return Decision(PROMOTED, f"not worse than its base in {', '.join(guarded)}{gained}", shown)
+    gained = f"better in {', '.join(gains)}" if gains else "better in none of them either"
+    lost = f"; worse in {', '.join(losses)}, which is not guarded" if losses else ""
+    names = ", ".join(metric(name).label for name in guarded)
+    return f"not worse than its base in the guarded metrics ({names}); {gained}{lost}"
 
 
 def _meant(dialect: str, guarded: Sequence[str]) -> list[str]:
@@ -76,15 +92,17 @@ def table(decision: Decision) -> str:
     lines = ["| metric | fine-tuned - base | 95 % interval | utterances | verdict |", "|---|---:|---:|---:|---|"]
     for row in decision.guarded:
         if row["value"] is None:
-            lines.append(f"| {row['metric']} | not measured | | | |")
+            lines.append(f"| {metric(row['metric']).label} | not measured | | | |")
             continue
         about = metric(row["metric"])
+        if row["verdict"] in (BETTER, WORSE):
+            about = about.fine_enough(row["value"], row["low"], row["high"])
         between = about.span(row["low"], row["high"]) if row["low"] is not None else "none"
-        lines.append(f"| {row['metric']} | {about.change(row['value'])} | {between} | {row['n']} | {row['verdict']} |")
+        lines.append(f"| {about.label} | {about.change(row['value'])} | {between} | {row['n']} | {row['verdict']} |")
     return "\n".join(lines)
 
 
 def _by_how_much(row: Row) -> str:
-    about = metric(row["metric"])
+    about = metric(row["metric"]).fine_enough(row["value"], row["low"], row["high"])
     interval = f" (95 % interval {about.span(row['low'], row['high'])})" if row["low"] is not None else ""
     return f"{about.change(row['value'])}{interval}"

@@ -22,6 +22,7 @@ from model.evaluation.listening.tables import stored_rows
 from model.evaluation.statistics import METHOD
 from model.evaluation.tone_files import write_tones
 from model.evaluation.utterance import Metric, Utterance
+from model.evaluation.verdicts import judged
 from model.validation.texts import Text
 from pipeline.audio import clips
 from pipeline.corpus.excerpts import segment_samples
@@ -69,7 +70,7 @@ def evaluate_dialect(lake: Lake, settings: Settings, dialect: str, progress: Pro
     write_tones(settings.root / "report" / dialect, judges.tones, sounds.details, sides)
     kept, kept_summary = stored_rows(lake, settings.root, dialect)
     _write(lake, "evaluation", dialect, [*out.rows, *kept], made_from)
-    _write(lake, "evaluation_summary", dialect, [*out.summary, *kept_summary], made_from)
+    _write(lake, "evaluation_summary", dialect, judged([*out.summary, *kept_summary]), made_from)
     return lake.rows("evaluation_summary", dialect)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from model.evaluation.metrics import EXPECTED, QUALITY, Metric, in_order, metric, place
+from model.evaluation.verdicts import BETTER, NOT_JUDGED, UNDECIDED, WORSE, judged
 from pipeline.lake.rows import Row
 
 BASE, FINE_TUNED, DIFFERENCE = "base", "fine_tuned", "difference"
@@ -25,13 +26,33 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric of base and fine-tuned model; `verdict` is better, worse, undecided or empty."""
+    """One metric of base and fine-tuned model; `verdict` is better, worse, undecided, not judged or empty."""
 
     metric: Metric
     base: Estimate
     fine_tuned: Estimate
     difference: Estimate
     verdict: str
+
+    @property
+    def printed(self) -> Metric:
+        """The metric as its difference is printed: what was found better or worse has no end at zero."""
+        change = self.difference
+        return self.metric.fine_enough(change.value, change.low, change.high) if self.sure else self.metric
+
+    @property
+    def sure(self) -> bool:
+        return self.verdict in (BETTER, WORSE)
+
+    @property
+    def why(self) -> str:
+        """Why a difference that looks like one is not called better or worse."""
+        if self.verdict == NOT_JUDGED:
+            return self.metric.not_judged
+        low, high = self.difference.low, self.difference.high
+        if self.verdict == UNDECIDED and self.metric.better and low is not None and high is not None:
+            return "beyond zero alone, not among so many metrics" if low > 0 or high < 0 else ""
+        return ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +92,7 @@ def comparisons(summary: Sequence[Row], measured: Sequence[Row]) -> list[Compari
 
     `summary` and `measured` are the dialect's rows of evaluation_summary and evaluation.
     """
+    summary = judged(summary)
     rows = {(row["side"], row["metric"]): row for row in overall(summary)}
     sides = {row["side"] for row in summary}
     names: set[str] = {name for side, name in rows if side in (BASE, FINE_TUNED, DIFFERENCE)} | set(EXPECTED)
@@ -143,8 +165,8 @@ def verdict(compared: Sequence[Comparison]) -> Verdict:
     if all(each.fine_tuned.value is None for each in compared):
         return Verdict("none", "No fine-tuned voice yet", ["Only the base has been measured; see its figures below."])
     told = [each for each in compared if each.metric.name in QUALITY and each.verdict]
-    gains = [each for each in told if each.verdict == "better"]
-    losses = [each for each in told if each.verdict == "worse"]
+    gains = [each for each in told if each.verdict == BETTER]
+    losses = [each for each in told if each.verdict == WORSE]
     if gains and losses:
         kind, headline = "mixed", "Better in some ways, worse in others"
     elif gains:
@@ -155,16 +177,17 @@ def verdict(compared: Sequence[Comparison]) -> Verdict:
         kind, headline = "undecided", "No difference shown"
     count = f"Of {len(told)} compared quality metrics {len(gains)} better, {len(losses)} worse, "
     count += f"{len(told) - len(gains) - len(losses)} undecided."
-    return Verdict(kind, headline, [*(_sentence(each) for each in [*losses, *gains][:3]), count])
+    corrected = f"Each interval is 95 %; the verdicts are corrected for {len(told)} comparisons (Holm)."
+    return Verdict(kind, headline, [*(_sentence(each) for each in [*losses, *gains][:3]), count, corrected])
 
 
 def _sentence(compared: Comparison) -> str:
     change = compared.difference
     if change.value is None:
         return f"{compared.metric.label}: {compared.verdict}."
-    said = f"{compared.metric.label} {compared.metric.change(change.value)}"
+    said = f"{compared.metric.label} {compared.printed.change(change.value)}"
     if change.low is not None and change.high is not None:
-        said += f" (95 % interval {compared.metric.span(change.low, change.high)})"
+        said += f" (95 % interval {compared.printed.span(change.low, change.high)})"
     return f"{said}: {compared.verdict}."
 
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from model.evaluation.listening.answers import Answers, AnswersError, Clip, Preference, Rating
 from model.evaluation.listening.page import Item, ListeningError
 from model.evaluation.listening.scores import MOS, PREFERENCE, evaluation_rows, summary_rows
+from model.evaluation.verdicts import judged
 from pipeline.lake.files import replace_bytes
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_table
@@ -84,7 +85,8 @@ def bring_in(lake: Lake, workspace: Path, answers: Answers) -> dict[str, tuple[l
         for table, rows in zip(("evaluation", "evaluation_summary"), written[dialect], strict=True):
             others = [row for row in lake.rows(table, dialect) if row["metric"] not in (MOS, PREFERENCE)]
             if others or rows:
-                _write(lake, table, dialect, [*others, *rows])
+                together = [*others, *rows]
+                _write(lake, table, dialect, judged(together) if table == "evaluation_summary" else together)
     return written
 
 
