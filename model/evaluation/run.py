@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from model.evaluation import drift
+from model.evaluation.conditions import in_words
 from model.evaluation.evaluate import EvaluationRow, conditions, differences, evaluate, summaries
 from model.evaluation.intelligibility import compared, error_rate, unspaced
 from model.evaluation.judges import Judges, measured_names, open_judges
@@ -23,6 +24,7 @@ from model.evaluation.statistics import METHOD
 from model.evaluation.tone_files import write_tones
 from model.evaluation.utterance import Metric, Utterance
 from model.evaluation.verdicts import judged
+from model.validation.condition import SLOPE, Decoding, Window
 from model.validation.texts import Text
 from pipeline.audio import clips
 from pipeline.corpus.excerpts import segment_samples
@@ -34,7 +36,6 @@ from pipeline.settings import Settings
 
 VERSION = "1"
 BASE, FINE_TUNED, DIFFERENCE = "base", "fine_tuned", "difference"
-SLOPE = "slope per minute"
 _FOLLOWED_IN_NOISE = ("similarity", "cer", "wer", "dnsmos")
 # (utterances done, utterances to do, what they are for)
 Progress = Callable[[int, int, str], None]
@@ -191,7 +192,7 @@ def _noise(
 
 def _speed(out: _Rows, rows: Sequence[Row], sounds: _Sounds, judges: Judges, sides: Mapping[str, str]) -> None:
     metrics = [judges.speed({row["conditions"] or "" for row in rows})]
-    for condition, group in _grouped(rows, lambda row: f"steps {row['steps']}, guidance {row['guidance']:g}").items():
+    for condition, group in _grouped(rows, lambda row: str(Decoding(row["steps"], row["guidance"]))).items():
         _add(out, evaluate(sounds.utterances(group), metrics), condition, sounds, sides, _conditions_by_metric(metrics))
 
 
@@ -237,7 +238,7 @@ def _window(row: EvaluationRow) -> str:
         return "whole"
     size = drift.WINDOW_SECONDS
     first = round(int(start) / size) * size
-    return f"window {first:g}-{first + size:g} s"
+    return str(Window(first, first + size))
 
 
 def _add(
@@ -298,8 +299,7 @@ def _conditions_by_metric(metrics: Sequence[Metric]) -> dict[str, str]:
     out = {}
     for metric in metrics:
         facts = conditions([metric])[metric.name]
-        words = "; ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts.items())
-        out |= dict.fromkeys(metric.gives, f"{words}; {METHOD}")
+        out |= dict.fromkeys(metric.gives, f"{in_words(facts)}; {METHOD}")
     return out
 
 

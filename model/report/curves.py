@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,10 @@ from markupsafe import Markup
 from model.evaluation.metrics import QUALITY, in_order, metric
 from model.report.numbers import BASE, FINE_TUNED, side_name
 from model.report.plots import Line, Point, chart
+from model.validation.condition import SLOPE, Decoding, ReferenceNoise, Window, parse
 from pipeline.lake.rows import Row
 from pipeline.text.dialects import Dialect
 
-_WINDOW = re.compile(r"window (\d+)-(\d+) s")
-_SNR = re.compile(r"(?:snr )?(clean|\d+ dB)(,? denoised)?")
-_STEPS = re.compile(r"steps (\d+)(?:,? guidance ([\d.]+))?")
-_SLOPE = "slope per minute"
 _CLEAN_X = 25.0
 _FLAGGED_FROM_S = 30.0
 
@@ -99,16 +95,16 @@ def drift(summary: Sequence[Row]) -> Figure:
     """Quality metrics by 10 s window of long texts, from 30 s on shaded, and the slope per minute of all."""
     heading, about = "Drift on long texts", "Each metric in windows of 10 s; shaded from 30 s on."
     charts = []
-    for name in in_order({row["metric"] for row in summary if _WINDOW.search(row["condition"] or "")} & {*QUALITY}):
+    for name in in_order(_metrics_under(summary, Window) & {*QUALITY}):
         shown, ends = metric(name), {0.0}
         lines = []
         for side in _sides(summary):
             points = []
             for row in _having(summary, side, name):
-                if (match := _WINDOW.search(row["condition"])) and row["value"] is not None:
-                    start, end = float(match[1]), float(match[2])
-                    points.append(_point((start + end) / 2, row, shown.scale))
-                    ends.add(end)
+                window = parse(row["condition"])
+                if isinstance(window, Window) and row["value"] is not None:
+                    points.append(_point((window.start + window.end) / 2, row, shown.scale))
+                    ends.add(window.end)
             if points:
                 lines.append(Line(side_name(side), side, sorted(points, key=lambda point: point.x)))
         if lines:
@@ -123,17 +119,17 @@ def noise(summary: Sequence[Row]) -> Figure:
     """Metrics by noise level of the reference clip, with and without denoising it."""
     heading, about = "Noisy references", "By the reference's signal-to-noise ratio; dashed where it was denoised first."
     charts = []
-    for name in in_order({row["metric"] for row in summary if _SNR.fullmatch(row["condition"] or "")}):
+    for name in in_order(_metrics_under(summary, ReferenceNoise)):
         shown, levels, lines = metric(name), {}, []
         for side in _sides(summary):
             for denoised in (False, True):
                 points = []
                 for row in _having(summary, side, name):
-                    match = _SNR.fullmatch(row["condition"])
-                    if match and bool(match[2]) == denoised and row["value"] is not None:
+                    noise = parse(row["condition"])
+                    if isinstance(noise, ReferenceNoise) and noise.denoised == denoised and row["value"] is not None:
                         # Louder noise stands further right; a clean reference stands left of 20 dB.
-                        x = -_CLEAN_X if match[1] == "clean" else -float(match[1].removesuffix(" dB"))
-                        levels[x] = match[1].removesuffix(" dB")
+                        x = -_CLEAN_X if noise.snr_db is None else -noise.snr_db
+                        levels[x] = "clean" if noise.snr_db is None else f"{noise.snr_db:g}"
                         points.append(_point(x, row, shown.scale))
                 if points:
                     kind, said = (f"{side} dashed", ", denoised") if denoised else (side, "")
@@ -149,7 +145,7 @@ def speed(summary: Sequence[Row]) -> Figure:
     """Real-time factor and first-audio latency by solver steps, and by guidance where several were tried."""
     heading, about = "Speed", "By solver steps and by guidance; the hardware and precision stand under conditions."
     charts = []
-    for name in in_order({row["metric"] for row in summary if _STEPS.search(row["condition"] or "")}):
+    for name in in_order(_metrics_under(summary, Decoding)):
         shown = metric(name)
         settings = [(row, *_decoding(row)) for side in _sides(summary) for row in _having(summary, side, name)]
         settings = [(row, steps, guidance) for row, steps, guidance in settings if steps and row["value"] is not None]
@@ -178,8 +174,13 @@ def speed(summary: Sequence[Row]) -> Figure:
 
 def _decoding(row: Row) -> tuple[float, float]:
     """Steps and guidance of a row's condition; 0 where it does not say."""
-    match = _STEPS.search(row["condition"])
-    return (float(match[1]), float(match[2] or 0)) if match else (0.0, 0.0)
+    decoding = parse(row["condition"])
+    return (decoding.steps, decoding.guidance or 0) if isinstance(decoding, Decoding) else (0, 0)
+
+
+def _metrics_under(summary: Sequence[Row], kind: type[Window | ReferenceNoise | Decoding]) -> set[str]:
+    """The metrics that were measured under conditions of a kind."""
+    return {row["metric"] for row in summary if isinstance(parse(row["condition"]), kind)}
 
 
 def _usual(values: Iterable[float]) -> float:
@@ -224,7 +225,7 @@ def _thinned(values: list[float]) -> list[float]:
 
 def _slopes(summary: Sequence[Row]) -> list[Slope]:
     """Slopes per minute; the evaluation calls one worse where its interval, size and direction say that it drifts."""
-    rows = [row for row in summary if row["condition"] == _SLOPE and row["value"] is not None]
+    rows = [row for row in summary if row["condition"] == SLOPE and row["value"] is not None]
     found = []
     for name in in_order({row["metric"] for row in rows}):
         shown = metric(name)

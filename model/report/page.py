@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from model.evaluation.conditions import readable
 from model.evaluation.metrics import QUALITY, in_order, metric
 from model.report import curves, numbers, rights
 from model.report.clips import Players, players
@@ -125,7 +126,7 @@ def _dialect(lake: Lake, code: str, tones: Path, budget: int, on: date) -> Diale
     fine_tuned = {row["model_id"] for row in [*summary, *spoken] if row["side"] == numbers.FINE_TUNED}
     return DialectPage(
         known,
-        _language(known),
+        known.language_tag,
         numbers.verdict(compared),
         _model(models, fine_tuned),
         compared,
@@ -155,13 +156,13 @@ def _conditions(summary: Sequence[Row], spoken: Sequence[Row]) -> list[tuple[str
     grouped: dict[str, set[str]] = {}
     for row in summary:
         if row["conditions"] and row["side"] != numbers.DIFFERENCE:
-            grouped.setdefault(row["conditions"], set()).add(row["metric"])
+            grouped.setdefault(readable(row["conditions"]), set()).add(row["metric"])
     said = [(", ".join(metric(name).label for name in in_order(grouped[text])), text) for text in sorted(grouped)]
     decoding: dict[str, list[Row]] = {}
     for row in spoken:
         if row["purpose"] == "quality" and row["steps"] is not None:
             guidance = "" if row["guidance"] is None else f", guidance {row['guidance']:g}"
-            text = f"{row['steps']} steps{guidance}; {row['conditions'] or 'conditions not recorded'}"
+            text = f"{row['steps']} steps{guidance}; {readable(row['conditions'] or 'conditions not recorded')}"
             decoding.setdefault(text, []).append(row)
     for text in sorted(decoding):
         sides = sorted({numbers.side_name(row["side"]) for row in decoding[text]})
@@ -183,13 +184,6 @@ def _embedded(lake: Lake) -> list[str]:
 
 def _drawn(file: Path) -> dict[str, Any] | None:
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
-
-
-def _language(dialect: Dialect) -> str:
-    """The BCP-47 tag by which a browser chooses the shapes of the characters."""
-    if dialect.script != "hanzi":
-        return dialect.code
-    return "zh-Hant-HK" if dialect.code == "yue" else "zh-Hans"
 
 
 def _hash(text: str) -> str:

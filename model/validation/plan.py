@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from model.validation.condition import ReferenceNoise
 from model.validation.texts import Text
 from pipeline.audio.noise import SNRS_DB, mixed, pink_noise
 from pipeline.corpus.excerpts import segment_samples
@@ -23,7 +24,7 @@ from pipeline.lake.lake import Lake
 from pipeline.settings import Settings, Validation
 
 SCOPE = "voice_cloning"
-CLEAN = "clean"
+CLEAN = str(ReferenceNoise(None, denoised=False))
 SPEED_STEPS = (4, 6, 10, 20)
 SPEED_GUIDANCE = (1.0, 2.0, 3.0)
 _SPLITS = ("test", "dev")
@@ -142,9 +143,8 @@ def _worsened(reference: Reference, seed: int) -> Iterator[tuple[str, Reference]
     for level in SNRS_DB:
         samples = clean if level is None else mixed(clean, noise, level)
         for denoise in (False, True):
-            words = CLEAN if level is None else f"snr {level:g} dB"
             name = CLEAN if level is None else f"snr{level:g}"
-            condition = f"{words} denoised" if denoise else words
+            condition = str(ReferenceNoise(level, denoise))
             made = replace(reference, samples=samples, condition=condition, denoise=denoise)
             yield (f"{name}-denoised" if denoise else name), made
 

@@ -53,7 +53,6 @@ CHARACTERS_PER_SECOND = 4.5
 _SECONDS_PER_WORD = 0.4
 
 _PUNCTUATION = "，。？！、：；"
-_TRADITIONAL = {"yue", "nan"}
 _TAG = re.compile(r"\[([^\]]*)\]")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
 
@@ -185,7 +184,9 @@ def _item_faults(path: Path, found: PromptFile, prompt: Prompt) -> list[str]:
     wanted = f"{found.dialect}-{prompt.category}-"
     if not prompt.id.startswith(wanted):
         faults.append(f"id: should begin with {wanted}")
-    faults += [f"text: {complaint}" for complaint in _text_faults(prompt, found.dialect in _TRADITIONAL)]
+    known = dialects.REGISTRY.get(found.dialect)
+    traditional = known is not None and known.traditional
+    faults += [f"text: {complaint}" for complaint in _text_faults(prompt, traditional)]
     return [f"{path.name}: {prompt.id}: {fault}" for fault in faults]
 
 

@@ -23,7 +23,8 @@ class Dialect:
 
     `whisper_language` is the language token that Whisper knows it by, `romanization` how an aligner spells it
     ("pinyin", "jyutping" or "letters"), `tones` the Chao value (1 low to 5 high) of each tone category,
-    `voxcpm_prefix` what VoxCPM2 is told in parentheses before the text ("" where the wording alone decides).
+    `voxcpm_prefix` what VoxCPM2 is told in parentheses before the text ("" where the wording alone decides). The script
+    "hanzi" has `characters` as a BCP-47 tag: simplified, or traditional with the place whose shapes they take.
     """
 
     code: str
@@ -37,6 +38,17 @@ class Dialect:
     wording: str = "Write the language in its own script, with ordinary punctuation."
     tones: Mapping[str, str] = field(default_factory=dict)
     tones_source: str = ""
+    characters: str = "zh-Hans"
+
+    @property
+    def traditional(self) -> bool:
+        """Whether it is written in traditional characters."""
+        return self.characters.startswith("zh-Hant")
+
+    @property
+    def language_tag(self) -> str:
+        """The BCP-47 tag by which a browser chooses the shapes of the characters."""
+        return self.characters if self.script == "hanzi" else self.code
 
     def prompt(self, text: str) -> str:
         """The text as VoxCPM2 wants it: half-width parentheses, no space, the model's own normalisation left off."""
@@ -63,6 +75,7 @@ _CHINESE = (
         whisper_language="yue",
         romanization="jyutping",
         script="hanzi",
+        characters="zh-Hant-HK",
         sample="你食咗飯未呀？我哋一齊去飲茶啦。",
         voxcpm_prefix="粤语",
         wording="Native Cantonese characters (係 唔 嘅 咗 喺 佢 哋 嘢), traditional script; never Mandarin wording.",
@@ -91,6 +104,7 @@ _CHINESE = (
         whisper_language="zh",
         romanization="pinyin",
         script="hanzi",
+        characters="zh-Hant-TW",
         sample="你食飽未？阮欲轉去厝矣。",
         voxcpm_prefix="闽南话",
         wording="Southern Min words in characters (阮 伊 欲 佇 毋 食 厝 囝仔); never Mandarin wording.",

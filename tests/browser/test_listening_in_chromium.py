@@ -57,6 +57,7 @@ def test_a_whole_test_is_done_by_keyboard_and_its_answers_read_back(
         given.append(key)
         browser.press(key)
     assert browser.value("document.getElementById('done').hidden") is False
+    assert "All done, thank you!" in browser.value("document.getElementById('thanks').textContent")
     (tmp_path / "results.csv").write_text(
         "\ufeff" + browser.value("document.getElementById('csv').value"), encoding="utf-8", newline=""
     )
@@ -116,6 +117,24 @@ def test_progress_stays_and_the_order_is_the_listeners_own(page: Path, browser: 
     begin(browser, page, "another")
     assert shown(browser) == f"1 / {TRIALS}"
     assert browser.value(order) != mine
+
+
+def test_the_end_reached_by_skipping_says_how_many_are_left_and_leads_back(page: Path, browser: Chromium) -> None:
+    begin(browser, page, "skipper")
+    for _ in range(TRIALS):
+        browser.press("ArrowRight")
+    thanks = "document.getElementById('thanks').textContent"
+    assert f"{TRIALS} of {TRIALS} not answered yet." in browser.value(thanks)
+    assert "All done" not in browser.value(thanks)
+    browser.value("document.getElementById('unanswered').click()")
+    assert shown(browser) == f"1 / {TRIALS}"
+    listen(browser)
+    browser.press("4")
+    for _ in range(TRIALS):
+        browser.press("ArrowRight")
+    assert f"{TRIALS - 1} of {TRIALS} not answered yet." in browser.value(thanks)
+    browser.value("document.getElementById('unanswered').click()")
+    assert shown(browser) == f"2 / {TRIALS}"
 
 
 def test_a_name_that_could_be_a_formula_is_refused(page: Path, browser: Chromium) -> None:

@@ -70,6 +70,17 @@ def test_no_width_needs_sideways_scrolling(page: Path, browser: Chromium, width:
     assert browser.value("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_caption_is_seen_whole(page: Path, browser: Chromium, width: int) -> None:
+    browser.open(page, width, 844)
+    browser.value("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    edges = "[...document.querySelectorAll('.caption')].map(each => each.getBoundingClientRect().right)"
+    found = browser.value(edges)
+    assert len(found) >= 4
+    assert max(found) <= width
+    assert browser.value("[...document.querySelectorAll('.caption')].every(each => !each.closest('.scroll'))")
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_text_stands_out_from_its_background(page: Path, browser: Chromium, dark: bool) -> None:
     browser.open(page, *PHONE, dark=dark)

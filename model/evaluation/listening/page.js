@@ -80,6 +80,7 @@ function show(number, focus = true) {
   get("results").hidden = !Object.keys(answers).length;
   get("csv").value = csv();
   if (at === trials.length) {
+    finish();
     get("thanks").focus();
     return;
   }
@@ -113,6 +114,18 @@ function show(number, focus = true) {
   get("back").setAttribute("aria-disabled", String(at === 0));
   paint();
   if (focus) get("question").focus();
+}
+
+// The end is reached by skipping too: thanks are for a finished test, else it says how many are left.
+function finish() {
+  const left = trials.filter((trial) => !answers[trial.item]).length;
+  const words = left ? `还有 ${left} 题没有做，一共 ${trials.length} 题。 ` : "做完了，谢谢！ ";
+  const small = document.createElement("span");
+  small.lang = "en";
+  small.textContent = left ? `${left} of ${trials.length} not answered yet.` : "All done, thank you!";
+  get("thanks").replaceChildren(words, small);
+  get("send").hidden = left === trials.length;
+  get("unanswered").hidden = !left;
 }
 
 function paint() {
@@ -222,6 +235,7 @@ player.addEventListener("ended", () => {
 });
 get("back").addEventListener("click", () => show(at - 1));
 get("forward").addEventListener("click", () => show(at + 1));
+get("unanswered").addEventListener("click", () => show(trials.findIndex((trial) => !answers[trial.item])));
 get("export").addEventListener("click", save);
 document.addEventListener("keydown", (event) => {
   if (!listener || event.ctrlKey || event.metaKey || event.altKey) return;

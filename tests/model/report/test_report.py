@@ -17,6 +17,7 @@ from report_lake import FIGURES, HOSTILE, TIANJIN, TUNED_ID, YUE
 from model.labels import labels
 from model.report import build
 from pipeline.lake.lake import Lake
+from pipeline.text import dialects
 
 DAY = date(2026, 11, 24)
 
@@ -255,3 +256,46 @@ def test_plots_show_every_tone_and_flag_a_drift(html: str) -> None:
     assert "Base: 22 at 5, 23.2 at 15" in drift
     assert "Character error rate Base +7.0 points 4.0 to 10.0 drifts" in page.text
     assert "Character error rate Fine-tuned +0.1 points −2.9 to 3.1 none shown" in page.text
+
+
+def test_captions_stand_outside_the_boxes_that_scroll(html: str) -> None:
+    boxes = re.findall(r'<div class="scroll".*?</div>', html, re.S)
+    assert len(boxes) >= 4
+    assert not any("<caption" in box for box in boxes)
+    caption = '<p class="caption">Measured here on the same texts'
+    assert html.index(caption) < html.index('<table class="systems">')
+
+
+def test_conditions_of_stored_rows_are_words(tmp_path: Path) -> None:
+    made = report_lake.make(tmp_path, hostile=False)
+    rows = made.lake.rows("evaluation_summary", YUE)
+    for row in rows:
+        row["conditions"] = "tone reference {'yue': 'corpus, 128 segments'}; bounds [75, 600]"
+    made.lake.write("evaluation_summary", YUE, rows)
+    html = build(made.lake, made.report / "index.html", on=DAY).path.read_text(encoding="utf-8")
+    assert "tone reference yue: corpus, 128 segments; bounds 75, 600" in section(html, "conditions").text
+
+
+def test_texts_declare_the_script_that_they_are_written_in() -> None:
+    tags = {code: dialects.get(code).language_tag for code in ("cmn", "cmn-tianjin", "wuu", "yue", "nan", "en")}
+    simplified = dict.fromkeys(("cmn", "cmn-tianjin", "wuu"), "zh-Hans")
+    assert tags == simplified | {"yue": "zh-Hant-HK", "nan": "zh-Hant-TW", "en": "en"}
+
+
+def test_speed_is_shown_without_a_verdict_and_says_why(html: str) -> None:
+    text = section(html, TIANJIN).text
+    assert re.search(r"Real-time factor .* 0\.41 .* not judged spoken at different times", text)
+
+
+def test_an_interval_beyond_zero_by_chance_alone_makes_no_headline(tmp_path: Path) -> None:
+    made = report_lake.make(tmp_path, hostile=False)
+    rows = made.lake.rows("evaluation_summary", TIANJIN)
+    for row in rows:
+        if row["side"] == "difference" and row["metric"] == "similarity":
+            row.update(value=-0.021, low=-0.041, high=-0.001, verdict="worse")
+    made.lake.write("evaluation_summary", TIANJIN, rows)
+    info = build(made.lake, made.report / "index.html", on=DAY)
+    assert info.verdicts[TIANJIN] == "better"
+    html = info.path.read_text(encoding="utf-8")
+    assert "−0.041 to −0.001 undecided beyond zero alone, not among so many metrics" in section(html, TIANJIN).text
+    assert "the verdicts are corrected for 6 comparisons (Holm)" in section(html, "summary").text
