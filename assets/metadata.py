@@ -82,12 +82,12 @@ def yield_table(lake: Lake, batch: str) -> str:
 
 
 def figures_table(summary: Sequence[Row]) -> str:
-    """Markdown table of a dialect's overall figures, one column a side; `summary` are rows of evaluation_summary."""
-    rows = {(row["metric"], row["side"]): row for row in summary if not row["condition"]}
-    sides = list(dict.fromkeys(side for _, side in rows))
-    lines = ["| metric | " + " | ".join(sides) + " |", "|---|" + "---:|" * len(sides)]
+    """Markdown table of a dialect's overall figures, one column a system; `summary` are rows of evaluation_summary."""
+    rows = {(row["metric"], row["system"]): row for row in summary if not row["condition"]}
+    systems = list(dict.fromkeys(system for _, system in rows))
+    lines = ["| metric | " + " | ".join(systems) + " |", "|---|" + "---:|" * len(systems)]
     for name in dict.fromkeys(metric for metric, _ in rows):
-        cells = [_cell(rows.get((name, side))) for side in sides]
+        cells = [_cell(rows.get((name, system))) for system in systems]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -30,11 +30,11 @@ def report(workspace: Workspace) -> dg.MaterializeResult:
     with workspace.writing():
         made = build(lake, settings.root / REPORT, published=published_rows())
     build_catalog(lake, settings.catalog)
-    found = lake.rows("evaluation_summary", None, ("dialect", "side", "metric", "condition", "value"))
+    found = lake.rows("evaluation_summary", None, ("dialect", "system", "metric", "condition", "value"))
     rates = {
-        f"{row['dialect']} {row['side']}": row["value"]
+        f"{row['dialect']} {row['system']}": row["value"]
         for row in found
-        if row["metric"] == "cer" and not row["condition"] and row["side"] in ("base", "fine_tuned")
+        if row["metric"] == "cer" and not row["condition"] and row["system"] in ("base", "fine_tuned")
     }
     metadata = {
         "report": dg.MetadataValue.url(f"{settings.ui.report.rstrip('/')}/{made.path.name}"),

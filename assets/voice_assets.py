@@ -92,9 +92,9 @@ def validation_set(
             counts = validate_dialect(workspace.lake(), settings, dialect, progress, judged)
     except UnknownVoice as error:
         raise dg.Failure(str(error), allow_retries=False) from None
-    rows = workspace.lake().rows("validation_set", dialect, ("side", "purpose", "error", "provenance"))
-    by_side = Counter(row["side"] for row in rows)
-    errors = Counter(f"{row['side']}: {row['error']}" for row in rows if row["error"])
+    rows = workspace.lake().rows("validation_set", dialect, ("system", "purpose", "error", "provenance"))
+    by_system = Counter(row["system"] for row in rows)
+    errors = Counter(f"{row['system']}: {row['error']}" for row in rows if row["error"])
     return dg.MaterializeResult(
         data_version=dg.DataVersion(_digest(f"{row['provenance']} {row['error'] or ''}" for row in rows)),
         metadata={
@@ -105,7 +105,7 @@ def validation_set(
             "reused": counts.reused,
             "failed": counts.failed,
             "minutes": counts.seconds / 60,
-            "by_side": dg.MetadataValue.json(by_side),
+            "by_system": dg.MetadataValue.json(by_system),
             "by_purpose": dg.MetadataValue.json(Counter(row["purpose"] for row in rows)),
             "errors": dg.MetadataValue.json(dict(errors.most_common(20))),
         },

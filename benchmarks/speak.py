@@ -1,6 +1,6 @@
 """Speed of speaking: patches and audio per second, latency and memory, beside the official package if it is installed.
 
-`python -m benchmarks.speak --config 60m --against voxcpm --against-python VENV/bin/python`. Both sides speak the same
+`python -m benchmarks.speak --config 60m --against voxcpm --against-python VENV/bin/python`. Both systems speak the same
 text with the same weights for the same number of patches, taking turns; medians are printed.
 """
 
@@ -42,7 +42,7 @@ class Speed:
     cpu_seconds: processor time of all threads, which other programs on the machine disturb less than wall time.
     """
 
-    side: str
+    system: str
     batch: int
     steps: int
     patches: int
@@ -115,9 +115,9 @@ def main(
     steps: Annotated[str, typer.Option(help="solver steps")] = "10",
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16; empty: float32 on a CPU, else bfloat16")] = "",
-    threads: Annotated[int, typer.Option(min=1, help="of both sides, on a CPU")] = os.cpu_count() or 1,
+    threads: Annotated[int, typer.Option(min=1, help="of both systems, on a CPU")] = os.cpu_count() or 1,
     patches: Annotated[int, typer.Option(min=2, help="length of each utterance, 160 ms a patch")] = 40,
-    rounds: Annotated[int, typer.Option(min=1, help="turns that each side gets")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="turns that each system gets")] = 3,
     against: Annotated[str, typer.Option(help="voxcpm: measure the official package beside")] = "",
     against_python: Annotated[Path, typer.Option(help="interpreter that has it")] = Path(sys.executable),
     against_dtype: Annotated[str, typer.Option(help="its dtype; empty: as ours")] = "",
@@ -200,7 +200,7 @@ def _saved(model: VoxCPM2, dtype: str) -> Iterator[Path]:
 def _case(
     model: VoxCPM2, official: Official | None, rows: int, steps: int, patches: int, rounds: int
 ) -> Iterator[Speed]:
-    """One batch size and number of steps: both sides once to warm up, then in turns."""
+    """One batch size and number of steps: both systems once to warm up, then in turns."""
     ours: list[Speed] = []
     theirs: list[Speed] = []
     for _ in range(rounds + 1):
@@ -282,13 +282,13 @@ def _print(speeds: list[Speed], conditions: dict[str, Any]) -> None:
     latest: Speed | None = None
     for each in speeds:
         ratio = work = ""
-        if each.side == "fangyan":
+        if each.system == "fangyan":
             latest = each
         elif latest is not None:
             ratio = f"{latest.audio_per_second / each.audio_per_second:.2f} x"
             work = f"{each.cpu_per_audio / latest.cpu_per_audio:.2f} x"
         table.add_row(
-            each.side,
+            each.system,
             str(each.batch),
             str(each.steps),
             f"{each.patches_per_second:.1f}",

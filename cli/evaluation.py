@@ -140,7 +140,7 @@ def _print_scores(summary: list[dict]) -> None:
         interval = "" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}"
         name = " ".join(filter(None, (row["metric"], row["condition"])))
         table.add_row(
-            row["dialect"], row["side"], name, f"{row['value']:.2f}", interval, str(row["n"]), row["conditions"]
+            row["dialect"], row["system"], name, f"{row['value']:.2f}", interval, str(row["n"]), row["conditions"]
         )
     Console().print(table)
 

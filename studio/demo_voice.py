@@ -77,10 +77,10 @@ def voice_figures(settings: Settings) -> dict[str, Any]:
     lake = Lake(settings.lake)
     voice = current(lake, settings, DIALECT)
     rows = {
-        (row["side"], row["metric"]): row for row in lake.rows("evaluation_summary", DIALECT) if not row["condition"]
+        (row["system"], row["metric"]): row for row in lake.rows("evaluation_summary", DIALECT) if not row["condition"]
     }
     found: dict[str, Any] = {
-        side: {name: _figure(rows.get((side, name))) for name in EXPECTED} for side in ("base", "fine_tuned")
+        system: {name: _figure(rows.get((system, name))) for name in EXPECTED} for system in ("base", "fine_tuned")
     }
     found["difference"] = {
         name: _figure(row) | {"verdict": row["verdict"]}
@@ -105,7 +105,7 @@ def print_voice(summary: dict[str, Any], console: Console) -> None:
         return
     table = Table("Tianjin", "base", "fine-tuned", "difference", "")
     for name in EXPECTED:
-        cells = [_words(summary[side].get(name)) for side in ("base", "fine_tuned", "difference")]
+        cells = [_words(summary[system].get(name)) for system in ("base", "fine_tuned", "difference")]
         table.add_row(name, *cells, summary["difference"].get(name, {}).get("verdict") or "")
     console.print(table)
     said = f"{voice['model_id']}: {voice['status']}: {voice['status_reason']}"

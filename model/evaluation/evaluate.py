@@ -72,7 +72,7 @@ def differences(
     for key, models in values.items():
         one, two = models.get(base, {}), models.get(other, {})
         if one.keys() & two.keys():
-            # The mean of both sides' weights: a tone metric hears a different number of syllables in each.
+            # The mean of both systems' weights: a tone metric hears a different number of syllables in each.
             weights = {name: (one[name].weight + two[name].weight) / 2 for name in one.keys() & two.keys()}
             found[key] = compare(key[1], _values(one), _values(two), weights, seed)
     return found

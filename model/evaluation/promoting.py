@@ -25,8 +25,8 @@ class Promotion:
 
 def judged(lake: Lake, settings: Settings, dialect: str) -> Voice | None:
     """The fine-tuned voice whose speech the evaluation is about; None if none was judged."""
-    rows = lake.rows("evaluation_summary", dialect, ("side", "model_id"))
-    name = next((row["model_id"] for row in rows if row["side"] == "fine_tuned"), None)
+    rows = lake.rows("evaluation_summary", dialect, ("system", "model_id"))
+    name = next((row["model_id"] for row in rows if row["system"] == "fine_tuned"), None)
     row = next((row for row in lake.rows("models", dialect) if row["model_id"] == name), None)
     return Voice(row, settings.root / row["path"], reused=True) if row else None
 

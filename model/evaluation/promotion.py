@@ -43,7 +43,7 @@ def decide(summary: Sequence[Row], model: Row, guarded: Sequence[str]) -> Decisi
     rows = {
         row["metric"]: row
         for row in judged(summary)
-        if row["side"] == DIFFERENCE and row["model_id"] == model["model_id"] and not row["condition"]
+        if row["system"] == DIFFERENCE and row["model_id"] == model["model_id"] and not row["condition"]
     }
     shown = [
         {key: (rows.get(name) or {}).get(key) for key in ("value", "low", "high", "n", "verdict")} | {"metric": name}

@@ -61,14 +61,14 @@ def evaluate_dialect(lake: Lake, settings: Settings, dialect: str, progress: Pro
     if _made_before(lake, dialect) == made_from and not _unmeasured(lake, dialect, spoken):
         return lake.rows("evaluation_summary", dialect)
     judges = open_judges(lake, settings, dialect)
-    sides = {row["model_id"]: row["side"] for row in spoken}
+    systems = {row["model_id"]: row["system"] for row in spoken}
     sounds = _Sounds(lake, dialect, spoken)
     out = _Rows()
-    _quality(out, [row for row in spoken if row["purpose"] == "quality"], sounds, judges, sides, progress)
-    _noise(out, [row for row in spoken if row["purpose"] == "noise"], sounds, judges, sides, progress)
-    _speed(out, [row for row in spoken if row["purpose"] == "speed"], sounds, judges, sides)
-    _drift(out, [row for row in spoken if row["purpose"] == "long"], sounds, judges, sides, progress)
-    write_tones(settings.root / "report" / dialect, judges.tones, sounds.details, sides)
+    _quality(out, [row for row in spoken if row["purpose"] == "quality"], sounds, judges, systems, progress)
+    _noise(out, [row for row in spoken if row["purpose"] == "noise"], sounds, judges, systems, progress)
+    _speed(out, [row for row in spoken if row["purpose"] == "speed"], sounds, judges, systems)
+    _drift(out, [row for row in spoken if row["purpose"] == "long"], sounds, judges, systems, progress)
+    write_tones(settings.root / "report" / dialect, judges.tones, sounds.details, systems)
     kept, kept_summary = stored_rows(lake, settings.root, dialect)
     _write(lake, "evaluation", dialect, [*out.rows, *kept], made_from)
     _write(lake, "evaluation_summary", dialect, judged([*out.summary, *kept_summary]), made_from)
@@ -118,7 +118,7 @@ def _quality(
     rows: Sequence[Row],
     sounds: _Sounds,
     judges: Judges,
-    sides: Mapping[str, str],
+    systems: Mapping[str, str],
     progress: Progress | None,
 ) -> None:
     utterances = sounds.utterances(rows)
@@ -132,15 +132,15 @@ def _quality(
         if row["audio"] is None:
             found += nothing_spoken(row)
     conditions_of = _conditions_by_metric(metrics)
-    _add(out, found, None, sounds, sides, conditions_of)
-    ids = {side: model_id for model_id, side in sides.items()}
+    _add(out, found, None, sounds, systems, conditions_of)
+    ids = {system: model_id for model_id, system in systems.items()}
     if BASE in ids and FINE_TUNED in ids:
         for (_, name), one in differences(found, ids[BASE], ids[FINE_TUNED]).items():
             out.summary.append(
                 {
                     "dialect": sounds.dialect,
                     "model_id": ids[FINE_TUNED],
-                    "side": DIFFERENCE,
+                    "system": DIFFERENCE,
                     "metric": name,
                     "value": one.value,
                     "low": one.low,
@@ -178,7 +178,7 @@ def _noise(
     rows: Sequence[Row],
     sounds: _Sounds,
     judges: Judges,
-    sides: Mapping[str, str],
+    systems: Mapping[str, str],
     progress: Progress | None,
 ) -> None:
     metrics = judges.giving(_FOLLOWED_IN_NOISE)
@@ -187,13 +187,15 @@ def _noise(
         judges.recognizer.transcribe(utterances)
         found = evaluate(utterances, metrics, _reporting(progress, f"reference {condition}"))
         found = [row for row in found if row.metric in _FOLLOWED_IN_NOISE]
-        _add(out, found, condition, sounds, sides, _conditions_by_metric(metrics))
+        _add(out, found, condition, sounds, systems, _conditions_by_metric(metrics))
 
 
-def _speed(out: _Rows, rows: Sequence[Row], sounds: _Sounds, judges: Judges, sides: Mapping[str, str]) -> None:
+def _speed(out: _Rows, rows: Sequence[Row], sounds: _Sounds, judges: Judges, systems: Mapping[str, str]) -> None:
     metrics = [judges.speed({row["conditions"] or "" for row in rows})]
     for condition, group in _grouped(rows, lambda row: str(Decoding(row["steps"], row["guidance"]))).items():
-        _add(out, evaluate(sounds.utterances(group), metrics), condition, sounds, sides, _conditions_by_metric(metrics))
+        _add(
+            out, evaluate(sounds.utterances(group), metrics), condition, sounds, systems, _conditions_by_metric(metrics)
+        )
 
 
 def _drift(
@@ -201,7 +203,7 @@ def _drift(
     rows: Sequence[Row],
     sounds: _Sounds,
     judges: Judges,
-    sides: Mapping[str, str],
+    systems: Mapping[str, str],
     progress: Progress | None,
 ) -> None:
     conditions_of = _conditions_by_metric(judges.all)
@@ -209,14 +211,14 @@ def _drift(
         drifts, found = drift.measure_drift(sounds.utterances(group), judges.all, judges.aligner)
         followed = [row for row in found if row.metric in drift.BOUNDS or row.value is None]
         for condition, window in _grouped(followed, _window).items():
-            _add(out, window, condition, sounds, sides, conditions_of)
+            _add(out, window, condition, sounds, systems, conditions_of)
         for one in drifts:
             slope = one.slope
             out.summary.append(
                 {
                     "dialect": sounds.dialect,
                     "model_id": model_id,
-                    "side": sides[model_id],
+                    "system": systems[model_id],
                     "metric": one.metric,
                     "condition": SLOPE,
                     "value": slope.value,
@@ -246,7 +248,7 @@ def _add(
     found: Sequence[EvaluationRow],
     condition: str | None,
     sounds: _Sounds,
-    sides: Mapping[str, str],
+    systems: Mapping[str, str],
     conditions_of: Mapping[str, str],
 ) -> None:
     """Rows and their figures, under one condition."""
@@ -257,7 +259,7 @@ def _add(
             {
                 "utterance_id": row.utterance_id,
                 "model_id": row.model_id,
-                "side": sides[row.model_id],
+                "system": systems[row.model_id],
                 "dialect": row.dialect,
                 "reference_recording_id": sounds.recordings.get((spoken, row.model_id)),
                 "metric": row.metric,
@@ -273,7 +275,7 @@ def _add(
             {
                 "dialect": dialect,
                 "model_id": model_id,
-                "side": sides[model_id],
+                "system": systems[model_id],
                 "metric": name,
                 "condition": condition,
                 "value": one.value,
@@ -319,7 +321,7 @@ def _made_from(lake: Lake, settings: Settings, dialect: str, spoken: Sequence[Ro
     facts = [
         VERSION,
         # A failure that was spoken after all has the provenance that it had.
-        [[row["provenance"], row["model_id"], row["side"], row["error"]] for row in spoken],
+        [[row["provenance"], row["model_id"], row["system"], row["error"]] for row in spoken],
         sorted(row["segment_id"] for row in corpus if row["decision"] == "keep"),
         settings.transcribe.model_dump(mode="json"),
         [

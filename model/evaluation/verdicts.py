@@ -60,9 +60,9 @@ def probability(value: float, low: float, high: float) -> float:
 
 
 def _compares(row: Row) -> bool:
-    if row["side"] == "difference":
+    if row["system"] == "difference":
         return not row.get("condition")
-    return (row["metric"], row["side"], row.get("condition")) == ("preference", "fine_tuned", _OVER_BASE)
+    return (row["metric"], row["system"], row.get("condition")) == ("preference", "fine_tuned", _OVER_BASE)
 
 
 def _verdicts(family: Iterable[Row]) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from model.evaluation.metrics import metric
 from model.labels import labels
-from model.report.numbers import BASE, FINE_TUNED, side_name
+from model.report.numbers import BASE, FINE_TUNED, system_name
 from model.validation.synthesis import KEY_VARIABLE
 from pipeline.corpus.excerpts import audio_in
 from pipeline.errors import BadRecording
@@ -32,7 +32,7 @@ class Clip:
     """
 
     name: str
-    side: str
+    system: str
     uri: str
     missing: str = ""
     anchor: str = ""
@@ -87,7 +87,7 @@ def players(lake: Lake, dialect: str, spoken: Sequence[Row], measured: Sequence[
     for rows in _in_turn(groups):
         reference_id = rows[0]["reference_segment_id"]
         reference = references.get(reference_id, b"")
-        files = [audio.get((row["utterance_id"], row["model_id"], row["side"]), b"") for row in rows]
+        files = [audio.get((row["utterance_id"], row["model_id"], row["system"]), b"") for row in rows]
         size = sum(_encoded(data) for data in files)
         size += 0 if reference_id in anchors else _encoded(reference)
         if spent + size > budget:
@@ -109,21 +109,21 @@ def _in_turn(groups: dict[str, list[Row]]) -> Iterator[list[Row]]:
     """One utterance of each category, then the next of each, by id; within one the base first."""
     by_category: dict[str, list[list[Row]]] = {}
     for utterance_id in sorted(groups):
-        rows = sorted(groups[utterance_id], key=lambda row: _rank(row["side"]))
+        rows = sorted(groups[utterance_id], key=lambda row: _rank(row["system"]))
         by_category.setdefault(rows[0]["category"] or "", []).append(rows)
     for turn in itertools.zip_longest(*(by_category[name] for name in sorted(by_category))):
         yield from (rows for rows in turn if rows)
 
 
-def _rank(side: str) -> tuple[bool, bool, str]:
-    return side != BASE, side != FINE_TUNED, side
+def _rank(system: str) -> tuple[bool, bool, str]:
+    return system != BASE, system != FINE_TUNED, system
 
 
 def _synthesized(lake: Lake, dialect: str, wanted: set[str]) -> dict[tuple[str, str, str], bytes]:
-    columns = ["utterance_id", "model_id", "side", "audio"]
+    columns = ["utterance_id", "model_id", "system", "audio"]
     rows = lake.rows("validation_set", dialect, columns)
     return {
-        (row["utterance_id"], row["model_id"], row["side"]): (row["audio"] or {}).get("bytes") or b""
+        (row["utterance_id"], row["model_id"], row["system"]): (row["audio"] or {}).get("bytes") or b""
         for row in rows
         if row["utterance_id"] in wanted
     }
@@ -151,13 +151,13 @@ def _reference_clip(reference_id: str | None, data: bytes, anchors: dict[str | N
 
 
 def _clip(row: Row, data: bytes, said: dict[str, Row]) -> Clip:
-    name = side_name(row["side"])
+    name = system_name(row["system"])
     missing = "" if data else row["error"] or "no audio was stored"
     values = [(name, said[name]["value"]) for name in _SHOWN if name in said and said[name]["value"] is not None]
     figures = [(metric(name).label, metric(name).text(value)) for name, value in values]
     told = next((said[name] for name in ("cer", "wer") if name in said and said[name]["value"] is not None), {})
     heard = _compared(row["text"], told["detail"]) if data and told.get("detail") else []
-    return Clip(name, row["side"], _uri(data) if data else "", missing, figures=figures, heard=heard)
+    return Clip(name, row["system"], _uri(data) if data else "", missing, figures=figures, heard=heard)
 
 
 def _utterance(row: Row, clips: list[Clip]) -> Utterance:

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from model.evaluation.metrics import QUALITY, in_order, metric
-from model.report.numbers import BASE, FINE_TUNED, side_name
+from model.report.numbers import BASE, FINE_TUNED, system_name
 from model.report.plots import Line, Point, chart
 from model.validation.condition import SLOPE, Decoding, ReferenceNoise, Window, parse
 from pipeline.lake.rows import Row
@@ -34,9 +34,9 @@ class Figure:
 
 @dataclass(frozen=True)
 class Slope:
-    """How a side's metric changes per minute, as printed, and whether that is flagged as drift."""
+    """How a system's metric changes per minute, as printed, and whether that is flagged as drift."""
 
-    side: str
+    system: str
     metric: str
     change: str
     span: str
@@ -63,7 +63,7 @@ def tones(dialect: Dialect, drawn: Mapping[str, Any] | None) -> Figure:
     for tone in sorted(found):
         lines = [
             Line(
-                "Dialect" if kind == "reference" else side_name(kind),
+                "Dialect" if kind == "reference" else system_name(kind),
                 kind,
                 [Point(100 * i / (len(line) - 1), y) for i, y in enumerate(line)],
                 dots=False,
@@ -82,9 +82,9 @@ def tones(dialect: Dialect, drawn: Mapping[str, Any] | None) -> Figure:
             )
         )
     matrices = [
-        (side_name(side), table)
-        for side in (BASE, FINE_TUNED)
-        if (table := _confusion(((drawn or {}).get("confusion") or {}).get(side)))
+        (system_name(system), table)
+        for system in (BASE, FINE_TUNED)
+        if (table := _confusion(((drawn or {}).get("confusion") or {}).get(system)))
     ]
     if source := (drawn or {}).get("source"):
         about += f" The dialect's contours: {source}."
@@ -98,15 +98,15 @@ def drift(summary: Sequence[Row]) -> Figure:
     for name in in_order(_metrics_under(summary, Window) & {*QUALITY}):
         shown, ends = metric(name), {0.0}
         lines = []
-        for side in _sides(summary):
+        for system in _systems(summary):
             points = []
-            for row in _having(summary, side, name):
+            for row in _having(summary, system, name):
                 window = parse(row["condition"])
                 if isinstance(window, Window) and row["value"] is not None:
                     points.append(_point((window.start + window.end) / 2, row, shown.scale))
                     ends.add(window.end)
             if points:
-                lines.append(Line(side_name(side), side, sorted(points, key=lambda point: point.x)))
+                lines.append(Line(system_name(system), system, sorted(points, key=lambda point: point.x)))
         if lines:
             ticks = [(end, f"{end:g}") for end in _thinned(sorted(ends))]
             shade = (_FLAGGED_FROM_S, "from 30 s")
@@ -121,10 +121,10 @@ def noise(summary: Sequence[Row]) -> Figure:
     charts = []
     for name in in_order(_metrics_under(summary, ReferenceNoise)):
         shown, levels, lines = metric(name), {}, []
-        for side in _sides(summary):
+        for system in _systems(summary):
             for denoised in (False, True):
                 points = []
-                for row in _having(summary, side, name):
+                for row in _having(summary, system, name):
                     noise = parse(row["condition"])
                     if isinstance(noise, ReferenceNoise) and noise.denoised == denoised and row["value"] is not None:
                         # Louder noise stands further right; a clean reference stands left of 20 dB.
@@ -132,9 +132,9 @@ def noise(summary: Sequence[Row]) -> Figure:
                         levels[x] = "clean" if noise.snr_db is None else f"{noise.snr_db:g}"
                         points.append(_point(x, row, shown.scale))
                 if points:
-                    kind, said = (f"{side} dashed", ", denoised") if denoised else (side, "")
+                    kind, said = (f"{system} dashed", ", denoised") if denoised else (system, "")
                     points.sort(key=lambda point: point.x)
-                    lines.append(Line(side_name(side) + said, kind, points))
+                    lines.append(Line(system_name(system) + said, kind, points))
         if lines:
             ticks = sorted(levels.items())
             charts.append(chart(shown.label, lines, "SNR of the reference, dB", ticks, shown.unit))
@@ -147,7 +147,7 @@ def speed(summary: Sequence[Row]) -> Figure:
     charts = []
     for name in in_order(_metrics_under(summary, Decoding)):
         shown = metric(name)
-        settings = [(row, *_decoding(row)) for side in _sides(summary) for row in _having(summary, side, name)]
+        settings = [(row, *_decoding(row)) for system in _systems(summary) for row in _having(summary, system, name)]
         settings = [(row, steps, guidance) for row, steps, guidance in settings if steps and row["value"] is not None]
         usual_steps = _usual(steps for _, steps, _ in settings)
         usual_guidance = _usual(guidance for _, _, guidance in settings)
@@ -158,14 +158,14 @@ def speed(summary: Sequence[Row]) -> Figure:
             if len({x for x, _ in points}) > 1:
                 lines = [
                     Line(
-                        side_name(side),
-                        side,
+                        system_name(system),
+                        system,
                         sorted(
-                            (_point(x, row, shown.scale) for x, row in points if row["side"] == side),
+                            (_point(x, row, shown.scale) for x, row in points if row["system"] == system),
                             key=lambda point: point.x,
                         ),
                     )
-                    for side in _sides(summary)
+                    for system in _systems(summary)
                 ]
                 ticks = [(x, f"{x:g}") for x in sorted({x for x, _ in points})]
                 charts.append(chart(shown.label, lines, along, ticks, shown.unit))
@@ -205,13 +205,13 @@ def _confusion(counts: Mapping[str, Mapping[str, float]] | None) -> Confusion | 
     return Confusion(tones, shares)
 
 
-def _sides(summary: Sequence[Row]) -> list[str]:
-    found = {row["side"] for row in summary}
-    return [side for side in (BASE, FINE_TUNED) if side in found]
+def _systems(summary: Sequence[Row]) -> list[str]:
+    found = {row["system"] for row in summary}
+    return [system for system in (BASE, FINE_TUNED) if system in found]
 
 
-def _having(summary: Sequence[Row], side: str, name: str) -> list[Row]:
-    return [row for row in summary if row["side"] == side and row["metric"] == name and row["condition"]]
+def _having(summary: Sequence[Row], system: str, name: str) -> list[Row]:
+    return [row for row in summary if row["system"] == system and row["metric"] == name and row["condition"]]
 
 
 def _point(x: float, row: Row, scale: float) -> Point:
@@ -229,9 +229,9 @@ def _slopes(summary: Sequence[Row]) -> list[Slope]:
     found = []
     for name in in_order({row["metric"] for row in rows}):
         shown = metric(name)
-        for side in _sides(rows):
-            for row in (row for row in rows if row["metric"] == name and row["side"] == side):
+        for system in _systems(rows):
+            for row in (row for row in rows if row["metric"] == name and row["system"] == system):
                 span = "" if row["low"] is None else shown.span(row["low"], row["high"])
                 drifts = row["verdict"] == "worse"
-                found.append(Slope(side_name(side), shown.label, shown.change(row["value"]), span, drifts))
+                found.append(Slope(system_name(system), shown.label, shown.change(row["value"]), span, drifts))
     return found

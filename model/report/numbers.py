@@ -10,7 +10,7 @@ from model.evaluation.verdicts import BETTER, NOT_JUDGED, UNDECIDED, WORSE, judg
 from pipeline.lake.rows import Row
 
 BASE, FINE_TUNED, DIFFERENCE = "base", "fine_tuned", "difference"
-_SIDE_NAMES = {BASE: "Base", FINE_TUNED: "Fine-tuned"}
+_SYSTEM_NAMES = {BASE: "Base", FINE_TUNED: "Fine-tuned"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class System:
     """A voice that spoke the same texts: its estimates per metric, utterances it was asked for and those it failed."""
 
     name: str
-    side: str
+    key: str
     model_id: str
     estimates: dict[str, Estimate]
     asked: int
@@ -77,9 +77,9 @@ class Verdict:
     sentences: list[str]
 
 
-def side_name(side: str) -> str:
-    """What the page calls a side; another system keeps its own name."""
-    return _SIDE_NAMES.get(side, side)
+def system_name(system: str) -> str:
+    """What the page calls a system; another than base and fine-tuned keeps its own name."""
+    return _SYSTEM_NAMES.get(system, system)
 
 
 def overall(summary: Iterable[Row]) -> list[Row]:
@@ -93,16 +93,16 @@ def comparisons(summary: Sequence[Row], measured: Sequence[Row]) -> list[Compari
     `summary` and `measured` are the dialect's rows of evaluation_summary and evaluation.
     """
     summary = judged(summary)
-    rows = {(row["side"], row["metric"]): row for row in overall(summary)}
-    sides = {row["side"] for row in summary}
-    names: set[str] = {name for side, name in rows if side in (BASE, FINE_TUNED, DIFFERENCE)} | set(EXPECTED)
+    rows = {(row["system"], row["metric"]): row for row in overall(summary)}
+    present = {row["system"] for row in summary}
+    names: set[str] = {name for system, name in rows if system in (BASE, FINE_TUNED, DIFFERENCE)} | set(EXPECTED)
     if "wer" in names and (BASE, "cer") not in rows:
         names.discard("cer")
 
-    def estimate(side: str, name: str) -> Estimate:
-        row = rows.get((side, name))
+    def estimate(system: str, name: str) -> Estimate:
+        row = rows.get((system, name))
         if row is None or row["value"] is None:
-            return Estimate(missing=_why(side, name, sides, measured))
+            return Estimate(missing=_why(system, name, present, measured))
         return Estimate(row["value"], row["low"], row["high"], row["n"])
 
     compared = [
@@ -129,7 +129,7 @@ def _preferred(summary: Sequence[Row]) -> list[Comparison]:
             row["verdict"] or "",
         )
         for row in summary
-        if (row["metric"], row["side"], row["condition"]) == ("preference", FINE_TUNED, f"over {BASE}")
+        if (row["metric"], row["system"], row["condition"]) == ("preference", FINE_TUNED, f"over {BASE}")
         and None not in (row["value"], row["low"], row["high"])
     ]
 
@@ -140,21 +140,21 @@ def systems(summary: Sequence[Row], measured: Sequence[Row], spoken: Sequence[Ro
     `spoken` are the dialect's rows of validation_set.
     """
     whole = overall(summary)
-    sides = {row["side"] for row in [*whole, *spoken]} - {DIFFERENCE}
+    present = {row["system"] for row in [*whole, *spoken]} - {DIFFERENCE}
     found = []
-    for side in sorted(sides, key=lambda side: (side != BASE, side != FINE_TUNED, side)):
-        asked = [row for row in spoken if row["side"] == side and row["purpose"] == "quality"]
+    for system in sorted(present, key=lambda system: (system != BASE, system != FINE_TUNED, system)):
+        asked = [row for row in spoken if row["system"] == system and row["purpose"] == "quality"]
         failed = [row for row in asked if row["error"] or row["stop_reason"] == "failed"]
         estimates = {
             row["metric"]: Estimate(row["value"], row["low"], row["high"], row["n"])
             if row["value"] is not None
-            else Estimate(missing=_why(side, row["metric"], sides, measured))
+            else Estimate(missing=_why(system, row["metric"], present, measured))
             for row in whole
-            if row["side"] == side
+            if row["system"] == system
         }
-        model_id = next((row["model_id"] for row in [*whole, *spoken] if row["side"] == side), "")
+        model_id = next((row["model_id"] for row in [*whole, *spoken] if row["system"] == system), "")
         why = failed[0]["error"] or "" if failed else ""
-        found.append(System(side_name(side), side, model_id, estimates, len(asked), len(failed), why))
+        found.append(System(system_name(system), system, model_id, estimates, len(asked), len(failed), why))
     return found
 
 
@@ -191,14 +191,15 @@ def _sentence(compared: Comparison) -> str:
     return f"{said}: {compared.verdict}."
 
 
-def _why(side: str, name: str, sides: set[str], measured: Sequence[Row]) -> str:
+def _why(system: str, name: str, present: set[str], measured: Sequence[Row]) -> str:
     """Why there is no value, from the rows that say so or from what the tables lack."""
-    if side == DIFFERENCE:
-        measured_sides = {row["side"] for row in measured if row["metric"] == name and row["value"] is not None}
-        return "not compared in pairs" if {BASE, FINE_TUNED} <= measured_sides else "needs both sides measured"
-    said = [row["detail"] for row in measured if row["side"] == side and row["metric"] == name and row["value"] is None]
+    if system == DIFFERENCE:
+        measured_systems = {row["system"] for row in measured if row["metric"] == name and row["value"] is not None}
+        return "not compared in pairs" if {BASE, FINE_TUNED} <= measured_systems else "needs both systems measured"
+    own = [row for row in measured if row["system"] == system and row["metric"] == name]
+    said = [row["detail"] for row in own if row["value"] is None]
     if any(said):
         return next(text for text in said if text)
-    if side not in sides:
-        return "no fine-tuned voice yet" if side == FINE_TUNED else f"nothing spoken by {side_name(side)}"
+    if system not in present:
+        return "no fine-tuned voice yet" if system == FINE_TUNED else f"nothing spoken by {system_name(system)}"
     return "no such measurement in the tables"

@@ -30,7 +30,7 @@ from pipeline.text.dialects import Dialect
 _HERE = Path(__file__).parent
 _TABLES = ("training_set", "validation_set", "evaluation_summary", "models")
 _SPOKEN = (
-    *("utterance_id", "model_id", "side", "prompt_id", "category", "purpose", "text", "readings"),
+    *("utterance_id", "model_id", "system", "prompt_id", "category", "purpose", "text", "readings"),
     *("reference_segment_id", "reference_recording_id", "reference_condition", "seed", "steps", "guidance"),
     *("stop_reason", "error", "conditions", "label"),
 )
@@ -123,7 +123,7 @@ def _dialect(lake: Lake, code: str, tones: Path, budget: int, on: date) -> Diale
     compared = numbers.comparisons(summary, measured)
     systems = numbers.systems(summary, measured, spoken)
     names = {name for system in systems for name in system.estimates}
-    fine_tuned = {row["model_id"] for row in [*summary, *spoken] if row["side"] == numbers.FINE_TUNED}
+    fine_tuned = {row["model_id"] for row in [*summary, *spoken] if row["system"] == numbers.FINE_TUNED}
     return DialectPage(
         known,
         known.language_tag,
@@ -155,7 +155,7 @@ def _conditions(summary: Sequence[Row], spoken: Sequence[Row]) -> list[tuple[str
     """What was measured under which conditions, each set of conditions once."""
     grouped: dict[str, set[str]] = {}
     for row in summary:
-        if row["conditions"] and row["side"] != numbers.DIFFERENCE:
+        if row["conditions"] and row["system"] != numbers.DIFFERENCE:
             grouped.setdefault(readable(row["conditions"]), set()).add(row["metric"])
     said = [(", ".join(metric(name).label for name in in_order(grouped[text])), text) for text in sorted(grouped)]
     decoding: dict[str, list[Row]] = {}
@@ -165,11 +165,11 @@ def _conditions(summary: Sequence[Row], spoken: Sequence[Row]) -> list[tuple[str
             text = f"{row['steps']} steps{guidance}; {readable(row['conditions'] or 'conditions not recorded')}"
             decoding.setdefault(text, []).append(row)
     for text in sorted(decoding):
-        sides = sorted({numbers.side_name(row["side"]) for row in decoding[text]})
+        systems = sorted({numbers.system_name(row["system"]) for row in decoding[text]})
         seeds = sorted({row["seed"] for row in decoding[text] if row["seed"] is not None})
         listed = ", ".join(map(str, seeds)) if len(seeds) < 6 else f"{seeds[0]} to {seeds[-1]}"
         drawn = f"; seeds {listed}" if seeds else ""
-        said.append((f"Synthesis, {', '.join(sides)}", text + drawn))
+        said.append((f"Synthesis, {', '.join(systems)}", text + drawn))
     return said
 
 

@@ -41,7 +41,7 @@ def _wanted_of(synthesizer: Synthesizer, request: SynthesisRequest) -> bool:
     """Other systems speak what is compared; noisy references only if they copy voices."""
     if not isinstance(synthesizer, SystemSynthesizer):
         return True
-    return request.purpose == "quality" or (request.purpose == "noise" and synthesizer.system.clones)
+    return request.purpose == "quality" or (request.purpose == "noise" and synthesizer.config.clones)
 
 
 def open_voice(base: Base, voice: Voice | None, device: str) -> VoxCPM2:

@@ -54,7 +54,7 @@ class Synthesizer(Protocol):
     @property
     def model_id(self) -> str: ...
     @property
-    def side(self) -> str: ...
+    def system(self) -> str: ...
     @property
     def content(self) -> str: ...
     @property
@@ -108,7 +108,7 @@ def synthesize(
             done += 1
             counts.spoken += 1
             if progress is not None:
-                progress(done, total, synthesizer.side)
+                progress(done, total, synthesizer.system)
     _write(lake, dialect, list(wanted), current, parts)
     parts.clear()
     for row in lake.rows("validation_set", dialect, ("error", "seconds")):
@@ -123,8 +123,8 @@ class VoxCPM2Synthesizer:
     `open` brings the model up when there is something to say, and it is let go afterwards.
     """
 
-    def __init__(self, open: Callable[[], VoxCPM2], model_id: str, side: str, content: str, batch_size: int) -> None:
-        self.model_id, self.side, self.content, self.batch_size = model_id, side, content, batch_size
+    def __init__(self, open: Callable[[], VoxCPM2], model_id: str, system: str, content: str, batch_size: int) -> None:
+        self.model_id, self.system, self.content, self.batch_size = model_id, system, content, batch_size
         self.conditions = ""
         self._open = open
 
@@ -222,7 +222,7 @@ def _row(synthesizer: Synthesizer, request: SynthesisRequest, spoken: Spoken, pr
     row: Row = {
         "utterance_id": request.utterance_id,
         "model_id": synthesizer.model_id,
-        "side": synthesizer.side,
+        "system": synthesizer.system,
         "dialect": request.dialect,
         "prompt_id": request.text.prompt_id,
         "category": request.text.category,

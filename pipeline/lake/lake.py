@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline.lake.files import replace_file
 from pipeline.lake.rows import Row, to_rows, to_table
-from pipeline.lake.tables import TABLES
+from pipeline.lake.tables import RENAMED, TABLES
 
 _AUDIO_ROW_GROUP = 100
 _ROW_GROUP = 50_000
@@ -43,8 +43,19 @@ def write_parquet(chunks: Iterable[pa.Table], file: Path, row_group: int = _ROW_
     replace_file(file, write)
 
 
-def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """`table` with the columns of `schema`; those that an older version did not write are null."""
+def stored_names(table: str, columns: Iterable[str]) -> list[str]:
+    """What the files of a table may call `columns`, those of an older version included."""
+    return [*columns, *(before for before, now in RENAMED.get(table, {}).items() if now in columns)]
+
+
+def with_current_names(content: pa.Table, table: str) -> pa.Table:
+    """What a file of a table holds, its columns under the names that they have now."""
+    return content.rename_columns([RENAMED.get(table, {}).get(name, name) for name in content.column_names])
+
+
+def _fitted(content: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
+    """What a file of table `name` holds, with the columns of `schema`; those that it lacks for its age are null."""
+    table = with_current_names(content, name)
     for field in schema:
         if field.nullable and field.name not in table.schema.names:
             table = table.append_column(field, pa.nulls(len(table), field.type))
@@ -81,9 +92,8 @@ class Lake:
         schema = TABLES[table] if columns is None else pa.schema([TABLES[table].field(name) for name in columns])
         names = self.partitions(table) if partition is None else [partition]
         files = [file for name in names if (file := self.path(table, name)).exists()]
-        read = [
-            _fitted(pq.ParquetFile(file).read(columns=list(columns) if columns else None), schema) for file in files
-        ]
+        wanted = stored_names(table, columns) if columns else None
+        read = [_fitted(pq.ParquetFile(file).read(columns=wanted), table, schema) for file in files]
         return pa.concat_tables(read) if read else schema.empty_table()
 
     def rows(self, table: str, partition: str | None = None, columns: Sequence[str] | None = None) -> list[Row]:
@@ -95,7 +105,7 @@ class Lake:
         file = self.path(table, partition)
         if not file.exists():
             return TABLES[table].empty_table()
-        return _fitted(pq.read_table(file, filters=[("recording_id", "=", recording_id)]), TABLES[table])
+        return _fitted(pq.read_table(file, filters=[("recording_id", "=", recording_id)]), table, TABLES[table])
 
     def write(self, table: str, partition: str, content: Iterable[pa.Table] | Sequence[Row]) -> None:
         """Replace a partition by rows, or by chunks that have the table's schema (held in memory one at a time)."""
@@ -128,7 +138,8 @@ class Parts:
             table = pq.ParquetFile(file).read()
             notes = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
             ledger, quarantine = json.loads(notes["ledger"]), json.loads(notes["quarantine"])
-            yield Part(notes["source"], notes["provenance"], _fitted(table, TABLES[self.table]), ledger, quarantine)
+            rows = _fitted(table, self.table, TABLES[self.table])
+            yield Part(notes["source"], notes["provenance"], rows, ledger, quarantine)
 
     def clear(self) -> None:
         """Remove the parts; the batch has been written."""

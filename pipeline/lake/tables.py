@@ -314,7 +314,7 @@ VALIDATION_SET = _schema(
     "Synthesized utterances that show what a model learned. AI-generated, every one labelled so",
     _field("utterance_id", pa.string(), "Prompt and purpose; the same for every model that speaks it", nullable=False),
     _field("model_id", pa.string(), "Who spoke it", nullable=False),
-    _field("side", pa.string(), "base, fine_tuned or the name of another system", nullable=False),
+    _field("system", pa.string(), "base, fine_tuned or the name of another system", nullable=False),
     _field("dialect", pa.string(), "Dialect code of the registry", nullable=False),
     _field("prompt_id", pa.string(), "Id of the prompt"),
     _field("category", pa.string(), "Category of the prompt"),
@@ -346,7 +346,7 @@ EVALUATION = _schema(
     "One measurement of one utterance",
     _field("utterance_id", pa.string(), "The utterance", nullable=False),
     _field("model_id", pa.string(), "Who spoke it", nullable=False),
-    _field("side", pa.string(), "base, fine_tuned or the name of another system", nullable=False),
+    _field("system", pa.string(), "base, fine_tuned or the name of another system", nullable=False),
     _field("dialect", pa.string(), "Dialect code of the registry", nullable=False),
     _field("reference_recording_id", pa.string(), "Recording whose voice was copied"),
     _field("metric", pa.string(), "Name of the metric", nullable=False),
@@ -361,7 +361,7 @@ EVALUATION_SUMMARY = _schema(
     "A metric over all utterances of a model, with a 95 % bootstrap interval",
     _field("dialect", pa.string(), "Dialect code of the registry", nullable=False),
     _field("model_id", pa.string(), "Who spoke", nullable=False),
-    _field("side", pa.string(), "base, fine_tuned, difference (fine-tuned minus base, paired) or another system"),
+    _field("system", pa.string(), "base, fine_tuned, difference (fine-tuned minus base, paired) or another system"),
     _field("metric", pa.string(), "Name of the metric", nullable=False),
     _field("condition", pa.string(), "Window, noise level or step count where the metric has one"),
     _field("value", pa.float64(), "Estimate"),
@@ -396,3 +396,9 @@ TABLES: dict[str, pa.Schema] = {
 def span_id(recording_id: str, start: float, end: float) -> str:
     """Id of a stretch of a recording, `start` and `end` in seconds: `<recording_id>-<start ms>-<end ms>`."""
     return f"{recording_id}-{round(start * 1000):09d}-{round(end * 1000):09d}"
+
+
+RENAMED: dict[str, dict[str, str]] = {
+    table: {"side": "system"} for table in ("validation_set", "evaluation", "evaluation_summary")
+}
+"""By table, what a column was called and is called since 0.2: old files are read, and views show both until 0.3."""

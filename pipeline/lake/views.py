@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import duckdb
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline import stage_list
 from pipeline.lake.lake import Lake
-from pipeline.lake.tables import TABLES
+from pipeline.lake.tables import RENAMED, TABLES
 
 ABOUT = "catalog_info"
 
@@ -112,7 +112,8 @@ def create_views(
     """
     for name in ("corpus", *(table for table in TABLES if table not in ("corpus", "segments")), "segments"):
         schema = TABLES[name]
-        source = _source(connection, schema, pattern_of(name) if lake.partitions(name) else "", only_if)
+        renamed = RENAMED.get(name, {})
+        source = _source(connection, schema, pattern_of(name) if lake.partitions(name) else "", only_if, renamed)
         if name == "segments":
             chosen = ", ".join(
                 f"coalesce(decided.{quoted(column)}, scored.{quoted(column)}) AS {quoted(column)}"
@@ -122,7 +123,9 @@ def create_views(
                 f"SELECT scored.* REPLACE ({chosen}) FROM ({source}) AS scored "
                 "LEFT JOIN corpus AS decided USING (segment_id)"
             )
-        _view(connection, name, source, _note(schema.metadata), {f.name: _note(f.metadata) for f in schema})
+        columns = {field.name: _note(field.metadata) for field in schema}
+        columns |= {before: f"Renamed: ask for {now}. Shown until 0.3" for before, now in renamed.items()}
+        _view(connection, name, source, _note(schema.metadata), columns)
     stages = "[" + ", ".join(literal(name) for name in (*stage_list.names(), "corpus")) + "]"
     for name, (about, select, columns) in _SUMMARIES.items():
         _view(connection, name, select.replace("{stages}", stages), about, columns)
@@ -142,18 +145,27 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _source(connection: duckdb.DuckDBPyConnection, schema: pa.Schema, pattern: str, only_if: str) -> str:
-    """A SELECT of the table's columns with their types, whether there are files or not (`pattern` is empty)."""
+def _source(
+    connection: duckdb.DuckDBPyConnection, schema: pa.Schema, pattern: str, only_if: str, renamed: Mapping[str, str]
+) -> str:
+    """A SELECT of the table's columns with their types, whether there are files or not (`pattern` is empty).
+
+    A column that was `renamed` (its name before to its name now) stands there under both, from files of either age.
+    """
     connection.register("typed", schema.empty_table())
     types = {row[0]: row[1] for row in connection.execute("DESCRIBE typed").fetchall()}
     connection.unregister("typed")
+    types |= {before: types[now] for before, now in renamed.items()}
     empty = "SELECT " + ", ".join(f"NULL::{kind} AS {quoted(column)}" for column, kind in types.items())
     if not pattern:
         # `WHERE false AND ...` would not look at the condition.
         return f"{empty} WHERE NOT ({only_if or 'true'})"
     # Files of an older version may lack columns; the empty part in front gives each its place and type.
     files = f"SELECT * FROM read_parquet({literal(pattern)}, union_by_name = true, hive_partitioning = false)"
-    columns = ", ".join(quoted(column) for column in types)
+    either = {
+        name: f"coalesce({quoted(now)}, {quoted(before)})" for before, now in renamed.items() for name in (before, now)
+    }
+    columns = ", ".join(f"{either.get(column, quoted(column))} AS {quoted(column)}" for column in types)
     return f"SELECT {columns} FROM ({empty} WHERE false UNION ALL BY NAME {files}) WHERE {only_if or 'true'}"
 
 

@@ -186,7 +186,7 @@ def test_both_voices_and_the_other_system_say_the_same_and_every_sound_is_labell
     rows = spoken(finished_voice[0])
     asked: dict[str, set[str]] = {}
     for row in rows:
-        asked.setdefault(row["side"], set()).add(row["utterance_id"])
+        asked.setdefault(row["system"], set()).add(row["utterance_id"])
     assert asked["base"] == asked["fine_tuned"]
     assert asked["espeak-ng"] == {f"{text.prompt_id}-quality" for text in TEXTS}
     assert {row["purpose"] for row in rows} == {"quality", "noise", "speed"}
@@ -206,9 +206,9 @@ def test_every_metric_is_there_for_both_sides_and_the_status_says_what_decided(
     settings, _ = finished_voice
     lake = Lake(settings.lake)
     summary = lake.rows("evaluation_summary", DIALECT)
-    overall = {(row["side"], row["metric"]) for row in summary if not row["condition"]}
-    for side in ("base", "fine_tuned", "difference"):
-        assert {(side, name) for name in ("cer", "similarity", "dnsmos", "stop_rate", "rtf")} <= overall
+    overall = {(row["system"], row["metric"]) for row in summary if not row["condition"]}
+    for system in ("base", "fine_tuned", "difference"):
+        assert {(system, name) for name in ("cer", "similarity", "dnsmos", "stop_rate", "rtf")} <= overall
     conditions = {row["condition"] for row in summary}
     assert {"clean", "snr 0 dB denoised", "steps 4, guidance 2"} <= conditions
     (model,) = lake.rows("models", DIALECT)
@@ -323,7 +323,7 @@ def test_a_run_killed_while_speaking_goes_on_where_it_was(corpus_only: Path, tmp
 
 def difference(metric: str, value: float, verdict: str) -> dict[str, Any]:
     return {
-        "side": "difference",
+        "system": "difference",
         "model_id": "m",
         "metric": metric,
         "condition": None,

@@ -87,63 +87,64 @@ def _summary(dialect: str, fine_tuned: bool) -> list[dict[str, Any]]:
     for metric, (base, tuned, half, verdict) in FIGURES.items():
         if metric == "tone_distance" and not fine_tuned:
             continue
-        sides = [("base", base, half, None)]
+        systems = [("base", base, half, None)]
         if fine_tuned:
-            sides += [("fine_tuned", tuned, half, None), ("difference", tuned - base, half * 0.8, verdict)]
+            systems += [("fine_tuned", tuned, half, None), ("difference", tuned - base, half * 0.8, verdict)]
         if fine_tuned and metric in ("cer", "similarity", "dnsmos", "rtf"):
-            sides.append(("espeak-ng", base * 1.2, half, None))
-        rows += [_row(dialect, side, metric, value, reach, verdict=said) for side, value, reach, said in sides]
+            systems.append(("espeak-ng", base * 1.2, half, None))
+        rows += [_row(dialect, system, metric, value, reach, verdict=said) for system, value, reach, said in systems]
     return rows
 
 
-def _row(dialect: str, side: str, metric: str, value: float, half: float, condition: str | None = None, **more: Any):
-    model = {"base": BASE_ID, "fine_tuned": TUNED_ID, "difference": TUNED_ID}.get(side, side)
+def _row(dialect: str, system: str, metric: str, value: float, half: float, condition: str | None = None, **more: Any):
+    model = {"base": BASE_ID, "fine_tuned": TUNED_ID, "difference": TUNED_ID}.get(system, system)
     ends = {"value": value, "low": value - half, "high": value + half, "n": 40}
-    facts = {"dialect": dialect, "model_id": model, "side": side, "metric": metric, "condition": condition}
+    facts = {"dialect": dialect, "model_id": model, "system": system, "metric": metric, "condition": condition}
     return facts | ends | {"conditions": CONDITIONS} | more
 
 
 def _curves(dialect: str) -> list[dict[str, Any]]:
     rows = []
-    for side, lift in (("base", 0.0), ("fine_tuned", -0.08)):
+    for system, lift in (("base", 0.0), ("fine_tuned", -0.08)):
         for index in range(7):
             window = f"window {index * 10}-{index * 10 + 10} s"
-            rows.append(_row(dialect, side, "cer", 0.22 + lift + 0.012 * index * (side == "base"), 0.03, window))
-            rows.append(_row(dialect, side, "similarity", 0.72 - lift / 8 - 0.004 * index, 0.02, window))
+            rows.append(_row(dialect, system, "cer", 0.22 + lift + 0.012 * index * (system == "base"), 0.03, window))
+            rows.append(_row(dialect, system, "similarity", 0.72 - lift / 8 - 0.004 * index, 0.02, window))
         rows.append(
             _row(
                 dialect,
-                side,
+                system,
                 "cer",
-                0.07 if side == "base" else 0.001,
+                0.07 if system == "base" else 0.001,
                 0.03,
                 "slope per minute",
-                verdict="worse" if side == "base" else "undecided",
+                verdict="worse" if system == "base" else "undecided",
             )
         )
         for snr, loss in (("clean", 0.0), ("20 dB", 0.02), ("10 dB", 0.09), ("5 dB", 0.15), ("0 dB", 0.24)):
             for treated, share in (("", 1.0), (", denoised", 0.45)):
                 condition = f"{snr}{treated}" if snr == "clean" else f"snr {snr}{treated}"
-                rows.append(_row(dialect, side, "similarity", 0.73 - lift / 8 - loss * share, 0.03, condition))
-                rows.append(_row(dialect, side, "dnsmos", 3.1 - 2 * loss * share, 0.1, condition))
+                rows.append(_row(dialect, system, "similarity", 0.73 - lift / 8 - loss * share, 0.03, condition))
+                rows.append(_row(dialect, system, "dnsmos", 3.1 - 2 * loss * share, 0.1, condition))
         for steps, guidance in ((4, 2), (6, 2), (10, 2), (20, 2), (10, 1), (10, 3)):
             decoding = f"steps {steps}, guidance {guidance}"
-            rows.append(_row(dialect, side, "rtf", 0.02 + 0.02 * steps * (1 + (guidance > 1)), 0.01, decoding))
-            rows.append(_row(dialect, side, "first_audio_s", 0.1 + 0.01 * steps, 0.01, decoding))
+            rows.append(_row(dialect, system, "rtf", 0.02 + 0.02 * steps * (1 + (guidance > 1)), 0.01, decoding))
+            rows.append(_row(dialect, system, "first_audio_s", 0.1 + 0.01 * steps, 0.01, decoding))
     return rows
 
 
 def _spoken(texts: tuple[tuple[str, str, str], ...]) -> list[dict[str, Any]]:
     rows = []
     for index, (category, text, readings) in enumerate(texts):
-        for side, model, hz in (("base", BASE_ID, 220), ("fine_tuned", TUNED_ID, 330), ("espeak-ng", "espeak-ng", 440)):
-            failed = side == "espeak-ng" and index == 1
-            data, label = (b"", None) if failed else labels.attach(tone(hz + 10 * index), _label(side, index))
+        voices = ("base", BASE_ID, 220), ("fine_tuned", TUNED_ID, 330), ("espeak-ng", "espeak-ng", 440)
+        for system, model, hz in voices:
+            failed = system == "espeak-ng" and index == 1
+            data, label = (b"", None) if failed else labels.attach(tone(hz + 10 * index), _label(system, index))
             rows.append(
                 {
                     "utterance_id": f"{category}-{index:02d}",
                     "model_id": model,
-                    "side": side,
+                    "system": system,
                     "dialect": TIANJIN,
                     "prompt_id": f"{category}-{index:02d}",
                     "category": category,
@@ -155,8 +156,8 @@ def _spoken(texts: tuple[tuple[str, str, str], ...]) -> list[dict[str, Any]]:
                     "reference_condition": "clean",
                     "seed": 7,
                     "attempts": 1,
-                    "steps": 10 if side != "espeak-ng" else None,
-                    "guidance": 2.0 if side != "espeak-ng" else None,
+                    "steps": 10 if system != "espeak-ng" else None,
+                    "guidance": 2.0 if system != "espeak-ng" else None,
                     "stop_reason": "failed" if failed else "stopped",
                     "error": "exit status 1" if failed else None,
                     "seconds": 0.6,
@@ -169,24 +170,24 @@ def _spoken(texts: tuple[tuple[str, str, str], ...]) -> list[dict[str, Any]]:
     return rows
 
 
-def _label(side: str, index: int) -> labels.Label:
-    return labels.Label(produce_id=hashlib.sha256(f"{side}-{index}".encode()).hexdigest()[:32])
+def _label(system: str, index: int) -> labels.Label:
+    return labels.Label(produce_id=hashlib.sha256(f"{system}-{index}".encode()).hexdigest()[:32])
 
 
 def _measured(texts: tuple[tuple[str, str, str], ...]) -> list[dict[str, Any]]:
     rows = []
     for index, (category, text, _) in enumerate(texts):
-        for side, cer in (("base", 0.25), ("fine_tuned", 0.0), ("espeak-ng", 0.5)):
-            heard = text if side == "fine_tuned" else text.replace("天", "点").replace("吃", "七")
+        for system, cer in (("base", 0.25), ("fine_tuned", 0.0), ("espeak-ng", 0.5)):
+            heard = text if system == "fine_tuned" else text.replace("天", "点").replace("吃", "七")
             name = f"{category}-{index:02d}"
-            rows.append(_measurement(name, side, TIANJIN, "cer", cer, heard))
-            rows.append(_measurement(name, side, TIANJIN, "similarity", 0.7 + 0.01 * index, None))
+            rows.append(_measurement(name, system, TIANJIN, "cer", cer, heard))
+            rows.append(_measurement(name, system, TIANJIN, "similarity", 0.7 + 0.01 * index, None))
     return rows
 
 
-def _measurement(name: str, side: str, dialect: str, metric: str, value: float | None, detail: str | None):
-    model = {"base": BASE_ID, "fine_tuned": TUNED_ID}.get(side, side)
-    row = {"utterance_id": name, "model_id": model, "side": side, "dialect": dialect, "metric": metric}
+def _measurement(name: str, system: str, dialect: str, metric: str, value: float | None, detail: str | None):
+    model = {"base": BASE_ID, "fine_tuned": TUNED_ID}.get(system, system)
+    row = {"utterance_id": name, "model_id": model, "system": system, "dialect": dialect, "metric": metric}
     return row | {"value": value, "detail": detail}
 
 
@@ -239,8 +240,8 @@ def _tones() -> dict[str, Any]:
         line = np.interp(np.linspace(0, 1, 11), np.linspace(0, 1, len(shape)), shape)
         drawn[name] = {"reference": list(line), "base": list(-0.4 * line + 1), "fine_tuned": list(0.85 * line + 0.3)}
     confusion = {
-        side: {a: {b: (hits if a == b else 4) for b in shapes} for a in shapes}
-        for side, hits in (("base", 6), ("fine_tuned", 30))
+        system: {a: {b: (hits if a == b else 4) for b in shapes} for a in shapes}
+        for system, hits in (("base", 6), ("fine_tuned", 30))
     }
     return {"tones": drawn, "confusion": confusion}
 

@@ -169,7 +169,7 @@ def _train(settings: Settings, lake: Lake, segments: list[Row]) -> None:
         copied = {"reference_segment_id": row["segment_id"], "reference_recording_id": row["recording_id"]}
         sound = np.random.default_rng(1000 + number).standard_normal(RATE).astype(np.float32) * 0.1
         cell = {"audio": {"bytes": encode_flac(sound, RATE), "path": None}, "sample_rate": RATE}
-        utterances.append(spoken | copied | cell | {"model_id": "tianjin-2", "side": "fine_tuned"})
+        utterances.append(spoken | copied | cell | {"model_id": "tianjin-2", "system": "fine_tuned"})
     lake.write("validation_set", DIALECT, utterances)
     for place, content in (
         ("cache/latents/1234.safetensors", segments[0]["audio"]["bytes"]),

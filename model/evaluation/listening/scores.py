@@ -64,7 +64,7 @@ def evaluation_rows(answers: Answers) -> list[Row]:
         {
             "utterance_id": clip.utterance_id,
             "model_id": clip.model_id or clip.system,
-            "side": clip.system,
+            "system": clip.system,
             "dialect": clip.dialect,
             "reference_recording_id": clip.reference_recording_id,
             "metric": MOS,
@@ -111,7 +111,7 @@ def _row(
     return {
         "dialect": dialect,
         "model_id": model_id or system,
-        "side": system,
+        "system": system,
         "metric": metric,
         "condition": condition,
         "value": found.value,

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from model.evaluation.listening.answers import Answers, AnswersError, Clip, Preference, Rating
@@ -20,7 +21,7 @@ from model.evaluation.listening.page import Item, ListeningError
 from model.evaluation.listening.scores import MOS, PREFERENCE, evaluation_rows, summary_rows
 from model.evaluation.verdicts import judged
 from pipeline.lake.files import replace_bytes
-from pipeline.lake.lake import Lake
+from pipeline.lake.lake import Lake, stored_names, with_current_names
 from pipeline.lake.rows import Row, to_table
 
 FOLDER = "listening"
@@ -28,7 +29,7 @@ VERSION = 1
 _SAME_LENGTH_S = 0.002
 """A key has lengths in whole milliseconds."""
 _COLUMNS = (
-    *("utterance_id", "text", "side", "model_id", "dialect", "reference_recording_id", "purpose", "audio", "error"),
+    *("utterance_id", "text", "system", "model_id", "dialect", "reference_recording_id", "purpose", "audio", "error"),
 )
 
 
@@ -39,19 +40,19 @@ def items_of(validation: Path, utterances: int = 24, systems: Collection[str] = 
     quality. Raises ListeningError.
     """
     rows = [row for row in _rows(validation) if row["purpose"] == "quality" and row["error"] is None and row["audio"]]
-    wanted = set(systems) or {row["side"] for row in rows}
-    if unknown := wanted - {row["side"] for row in rows}:
-        there = ", ".join(sorted({row["side"] for row in rows})) or "nobody"
+    wanted = set(systems) or {row["system"] for row in rows}
+    if unknown := wanted - {row["system"] for row in rows}:
+        there = ", ".join(sorted({row["system"] for row in rows})) or "nobody"
         raise ListeningError(f"{validation}: {', '.join(sorted(unknown))} spoke nothing; there are {there}")
     spoken: dict[tuple[str, str], dict[str, Row]] = defaultdict(dict)
     for row in rows:
-        if row["side"] in wanted:
-            spoken[row["dialect"], row["utterance_id"]][row["side"]] = row
-    complete = sorted(key for key, sides in spoken.items() if sides.keys() == wanted)
+        if row["system"] in wanted:
+            spoken[row["dialect"], row["utterance_id"]][row["system"]] = row
+    complete = sorted(key for key, systems in spoken.items() if systems.keys() == wanted)
     if not complete:
         raise ListeningError(f"{validation}: no utterance was spoken by all of {', '.join(sorted(wanted)) or 'nobody'}")
     chosen = random.Random(f"listening {seed}").sample(complete, min(utterances, len(complete)))
-    return [_item(spoken[key][side]) for key in sorted(chosen) for side in sorted(wanted)]
+    return [_item(spoken[key][system]) for key in sorted(chosen) for system in sorted(wanted)]
 
 
 def bring_in(lake: Lake, workspace: Path, answers: Answers) -> dict[str, tuple[list[Row], list[Row]]]:
@@ -127,10 +128,11 @@ def _rows(validation: Path) -> Iterable[Row]:
         raise ListeningError(f"{validation}: no validation set there; name a .parquet or a folder that holds some")
     for file in files:
         source = pq.ParquetFile(file)
-        if missing := set(_COLUMNS) - set(source.schema_arrow.names):
+        known = with_current_names(source.schema_arrow.empty_table(), "validation_set").column_names
+        if missing := set(_COLUMNS) - set(known):
             raise ListeningError(f"{file}: is no validation set, it lacks {', '.join(sorted(missing))}")
-        for batch in source.iter_batches(64, columns=list(_COLUMNS)):
-            yield from batch.to_pylist()
+        for batch in source.iter_batches(64, columns=stored_names("validation_set", _COLUMNS)):
+            yield from with_current_names(pa.Table.from_batches([batch]), "validation_set").to_pylist()
 
 
 def _write(lake: Lake, table: str, dialect: str, rows: list[Row]) -> None:
@@ -145,7 +147,7 @@ def _item(row: Row) -> Item:
     return Item(
         row["utterance_id"],
         row["text"],
-        row["side"],
+        row["system"],
         row["audio"]["bytes"],
         "audio/flac",
         row["model_id"],

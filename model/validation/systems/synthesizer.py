@@ -33,8 +33,8 @@ class SystemSynthesizer:
     def __init__(
         self, system: Directory | Command | OpenAI | ElevenLabs, reference_texts: Mapping[str, str] | None = None
     ) -> None:
-        self.system = system
-        self.side = system.name
+        self.config = system
+        self.system = system.name
         self.content = _content(system)
         self.model_id = f"{system.name}-{self.content[:12]}"
         voice = "copies the reference's voice" if system.clones else "has a voice of its own"
@@ -46,7 +46,7 @@ class SystemSynthesizer:
         for one in requests:
             voice = one.reference
             outcome = request_speech(
-                self.system,
+                self.config,
                 SpeechRequest(
                     one.utterance_id,
                     one.text.heard,
@@ -59,7 +59,7 @@ class SystemSynthesizer:
                 yield one, Spoken(None, error=outcome.reason)
                 continue
             seconds = len(outcome.samples) / outcome.sample_rate
-            measured = self.system.kind != "directory"
+            measured = self.config.kind != "directory"
             facts = {
                 "attempts": outcome.attempts,
                 "real_time_factor": outcome.wall_s / seconds if measured else None,

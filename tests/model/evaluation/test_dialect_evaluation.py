@@ -15,7 +15,7 @@ from pipeline.settings import Settings
 
 
 def _failed(text: str, dialect: str = "cmn-tianjin", **more: object) -> dict:
-    facts = {"utterance_id": "u", "model_id": "m", "side": "s", "provenance": "p", "error": "exit status 1"}
+    facts = {"utterance_id": "u", "model_id": "m", "system": "s", "provenance": "p", "error": "exit status 1"}
     return facts | {"text": text, "dialect": dialect} | more
 
 

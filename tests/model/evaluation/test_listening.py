@@ -241,12 +241,12 @@ def answered(key: dict, listeners: int = 6) -> list[Answer]:
 def test_scores_become_rows_of_the_tables(made: tuple[str, dict], answer: Callable[..., Answers]) -> None:
     _, key = made
     found = answer(*answered(key))
-    rows = {(row["utterance_id"], row["side"]): row for row in scores.evaluation_rows(found)}
+    rows = {(row["utterance_id"], row["system"]): row for row in scores.evaluation_rows(found)}
     assert len(rows) == 4
     one = rows["t-00", "fine_tuned"]
     assert (one["metric"], one["value"], one["numerator"], one["denominator"]) == ("listener_mos", 3.5, 21.0, 6.0)
     assert (one["model_id"], one["dialect"], one["reference_recording_id"]) == ("fine_tuned-1", "cmn-tianjin", "r-0")
-    summary = {(row["side"], row["metric"], row["condition"]): row for row in scores.summary_rows(found)}
+    summary = {(row["system"], row["metric"], row["condition"]): row for row in scores.summary_rows(found)}
     assert set(summary) == {
         ("base", "listener_mos", None),
         ("fine_tuned", "listener_mos", None),
@@ -267,7 +267,7 @@ def validation_row(item: Item, **more: object) -> dict:
     return {
         "utterance_id": item.utterance_id,
         "model_id": item.model_id,
-        "side": item.system,
+        "system": item.system,
         "dialect": item.dialect,
         "purpose": "quality",
         "text": item.text,
@@ -295,6 +295,10 @@ def test_clips_are_drawn_from_the_table_where_all_systems_spoke(lake: Lake) -> N
     assert len({item.utterance_id for item in few}) == 1
     assert [item.system for item in few] == ["base", "espeak-ng"]
     assert few == items_of(folder, 1, ("base", "espeak-ng"), seed=3)
+    content = lake.read("validation_set")
+    before = content.rename_columns(["side" if name == "system" else name for name in content.column_names])
+    lake.write("validation_set", "cmn-tianjin", iter([before]))
+    assert few == items_of(folder, 1, ("base", "espeak-ng"), seed=3)
     assert len(items_of(folder, systems=["base"])) == 3
     with pytest.raises(ListeningError, match="XTTS spoke nothing; there are base, espeak-ng, fine_tuned"):
         items_of(folder, systems=["XTTS"])
@@ -307,7 +311,8 @@ def test_scores_come_into_the_tables_once_and_go_with_what_was_spoken(
 ) -> None:
     _, key = made
     workspace = lake.root.parent
-    measured = {"utterance_id": "t-00", "model_id": "base-1", "side": "base", "dialect": "cmn-tianjin", "metric": "cer"}
+    measured = {"utterance_id": "t-00", "model_id": "base-1", "system": "base"}
+    measured |= {"dialect": "cmn-tianjin", "metric": "cer"}
     content = to_table("evaluation", [measured | {"value": 0.1}])
     noted = content.replace_schema_metadata({**(content.schema.metadata or {}), b"made_from": b"hash"})
     lake.write("evaluation", "cmn-tianjin", iter([noted]))

@@ -18,13 +18,13 @@ GUARDED = ("cer", "similarity")
 
 
 def row(name: str, value: float, low: float | None, high: float | None, **more: Any) -> dict[str, Any]:
-    facts = {"side": "difference", "model_id": "m", "metric": name, "condition": None, "n": 60, "verdict": None}
+    facts = {"system": "difference", "model_id": "m", "metric": name, "condition": None, "n": 60, "verdict": None}
     return facts | {"value": value, "low": low, "high": high} | more
 
 
-def sides(summary: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The differences with figures of both sides, as a table has them."""
-    both = [each | {"side": side, "verdict": None} for each in summary for side in ("base", "fine_tuned")]
+def with_both(summary: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The differences with figures of both systems, as a table has them."""
+    both = [each | {"system": system, "verdict": None} for each in summary for system in ("base", "fine_tuned")]
     return [*both, *summary]
 
 
@@ -63,7 +63,7 @@ def test_an_interval_that_ends_at_zero_or_is_missing_is_undecided(low: float | N
 def test_speed_is_shown_and_not_judged() -> None:
     fast = row("rtf", -2.2, -2.5, -1.9, verdict="better")
     assert verdicts(fast) == {"rtf": "not judged"}
-    (shown,) = [each for each in numbers.comparisons(sides([fast]), []) if each.metric.name == "rtf"]
+    (shown,) = [each for each in numbers.comparisons(with_both([fast]), []) if each.metric.name == "rtf"]
     assert shown.difference.value == -2.2
     assert "different times" in shown.why
     refused = decide([fast], MODEL, ("rtf",))
@@ -99,13 +99,13 @@ def test_verdicts_of_older_tables_are_judged_anew_and_judging_twice_changes_noth
 
 
 def test_rows_that_compare_nothing_keep_their_verdict() -> None:
-    slope = row("cer", 0.07, 0.04, 0.10, side="base", condition="slope per minute", verdict="worse")
-    rival = row("preference", 0.7, 0.6, 0.8, side="espeak-ng", condition="over base", verdict="better")
+    slope = row("cer", 0.07, 0.04, 0.10, system="base", condition="slope per minute", verdict="worse")
+    rival = row("preference", 0.7, 0.6, 0.8, system="espeak-ng", condition="over base", verdict="better")
     assert judged([slope, rival]) == [slope, rival]
 
 
 def test_what_listeners_preferred_is_corrected_with_the_other_quality_metrics() -> None:
-    chosen = row("preference", 0.6, 0.505, 0.69, side="fine_tuned", condition="over base", verdict="better")
+    chosen = row("preference", 0.6, 0.505, 0.69, system="fine_tuned", condition="over base", verdict="better")
     assert verdicts(chosen)["preference"] == "better"
     assert verdicts(chosen, row("cer", 0.0, -1.0, 1.0), row("dnsmos", 0.0, -1.0, 1.0))["preference"] == "undecided"
     assert verdicts(chosen | {"value": 0.5, "low": 0.5, "high": 0.6})["preference"] == "undecided"
@@ -117,7 +117,7 @@ def test_headline_and_promotion_give_the_same_verdicts_in_the_same_words() -> No
         row("similarity", 0.002, -0.01, 0.014),
         row("centroid_similarity", -0.05, -0.06, -0.04),
     ]
-    compared = numbers.comparisons(sides(summary), [])
+    compared = numbers.comparisons(with_both(summary), [])
     headline, decision = numbers.verdict(compared), decide(summary, MODEL, GUARDED)
     assert (headline.kind, decision.status) == ("mixed", "promoted")
     loss = "Similarity to the speaker −0.050 (95 % interval −0.060 to −0.040)"
@@ -135,12 +135,12 @@ def test_headline_and_promotion_give_the_same_verdicts_in_the_same_words() -> No
 
 def test_no_end_of_an_interval_called_worse_is_printed_as_zero() -> None:
     loss = row("similarity", -0.0006, -0.0008, -0.0004)
-    (shown,) = [each for each in numbers.comparisons(sides([loss]), []) if each.metric.name == "similarity"]
+    (shown,) = [each for each in numbers.comparisons(with_both([loss]), []) if each.metric.name == "similarity"]
     assert shown.verdict == "worse"
     assert shown.printed.span(-0.0008, -0.0004) == "−0.0008 to −0.0004"
     decision = decide([loss], MODEL, ("similarity",))
     assert "−0.0006 (95 % interval −0.0008 to −0.0004)" in decision.reason
     assert "−0.0008 to −0.0004" in table(decision)
     open_ = row("similarity", -0.0004, -0.041, 0.0002)
-    (shown,) = [each for each in numbers.comparisons(sides([open_]), []) if each.metric.name == "similarity"]
+    (shown,) = [each for each in numbers.comparisons(with_both([open_]), []) if each.metric.name == "similarity"]
     assert (shown.verdict, shown.printed.span(-0.041, 0.0002)) == ("undecided", "−0.041 to 0.000")

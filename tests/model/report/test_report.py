@@ -88,7 +88,7 @@ def test_a_loss_beside_a_gain_is_told_first_and_a_refusal_with_its_reason(tmp_pa
     made = report_lake.make(tmp_path, hostile=False)
     rows = made.lake.rows("evaluation_summary", TIANJIN)
     for row in rows:
-        if row["side"] == "difference" and row["metric"] == "dnsmos":
+        if row["system"] == "difference" and row["metric"] == "dnsmos":
             row.update(value=-0.4, low=-0.5, high=-0.3, verdict="worse")
     made.lake.write("evaluation_summary", TIANJIN, rows)
     models = made.lake.rows("models", TIANJIN)
@@ -110,7 +110,7 @@ def test_a_loss_beside_a_gain_is_told_first_and_a_refusal_with_its_reason(tmp_pa
 def test_what_listeners_preferred_blind_counts(tmp_path: Path) -> None:
     made = report_lake.make(tmp_path, hostile=False)
     rows = made.lake.rows("evaluation_summary", TIANJIN)
-    told = {"dialect": TIANJIN, "model_id": TUNED_ID, "side": "fine_tuned", "metric": "preference", "n": 60}
+    told = {"dialect": TIANJIN, "model_id": TUNED_ID, "system": "fine_tuned", "metric": "preference", "n": 60}
     rows.append(told | {"condition": "over base", "value": 0.7, "low": 0.58, "high": 0.81, "verdict": "better"})
     made.lake.write("evaluation_summary", TIANJIN, rows)
     html = build(made.lake, made.report / "index.html", on=DAY).path.read_text(encoding="utf-8")
@@ -291,7 +291,7 @@ def test_an_interval_beyond_zero_by_chance_alone_makes_no_headline(tmp_path: Pat
     made = report_lake.make(tmp_path, hostile=False)
     rows = made.lake.rows("evaluation_summary", TIANJIN)
     for row in rows:
-        if row["side"] == "difference" and row["metric"] == "similarity":
+        if row["system"] == "difference" and row["metric"] == "similarity":
             row.update(value=-0.021, low=-0.041, high=-0.001, verdict="worse")
     made.lake.write("evaluation_summary", TIANJIN, rows)
     info = build(made.lake, made.report / "index.html", on=DAY)

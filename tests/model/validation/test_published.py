@@ -33,7 +33,7 @@ def test_a_figure_does_not_fit_into_the_tables_of_measurements() -> None:
     row = published_rows()[0]
     required = {field.name for field in EVALUATION_SUMMARY if not field.nullable}
     assert required - row.keys() >= {"dialect", "model_id"}
-    assert {"side", "low", "high", "n", "verdict"}.isdisjoint(row)
+    assert {"low", "high", "n", "verdict"}.isdisjoint(row)
     assert isinstance(row["value"], str)
     assert "arXiv:" in row["source"]
     with pytest.raises(pa.ArrowInvalid):

@@ -465,7 +465,7 @@ def test_failures_are_kept_and_a_second_run_asks_only_for_them(server: SpeechSer
     assert rows["t-1-quality"]["error"] == "the server answered 400 Bad Request: broken"
     assert rows["t-2-quality"]["seconds"] == pytest.approx(0.8)
     assert rows["t-2-quality"]["label"]
-    assert rows["t-0-quality"]["side"] == "served"
+    assert rows["t-0-quality"]["system"] == "served"
     assert "has a voice of its own" in rows["t-0-quality"]["conditions"]
 
     again = synthesize(lake, "cmn-tianjin", requests, [SystemSynthesizer(system, {"s-1": "今儿"})])
@@ -500,8 +500,8 @@ def test_a_system_is_asked_only_in_its_dialects(tmp_path: Path) -> None:
         "[[system]]\nname='b'\nkind='directory'\npath='x'\n",
         encoding="utf-8",
     )
-    assert [speaker.side for speaker in system_synthesizers("yue", file)] == ["a", "b"]
-    assert [speaker.side for speaker in system_synthesizers("nan", file)] == ["b"]
+    assert [speaker.system for speaker in system_synthesizers("yue", file)] == ["a", "b"]
+    assert [speaker.system for speaker in system_synthesizers("nan", file)] == ["b"]
 
 
 def test_other_files_in_a_directory_make_another_model(tmp_path: Path) -> None:

@@ -88,3 +88,25 @@ def test_a_file_of_an_older_version_is_read_with_nulls_in_the_columns_it_lacks(t
     assert lake.rows("recordings")[0]["decoding"] is None
     assert lake.rows("recordings", "b1", ("source", "decoding")) == [{"source": "a.wav", "decoding": None}]
     assert lake.of_recording("recordings", "b1", "r1").schema.equals(TABLES["recordings"])
+
+
+def test_a_column_under_its_former_name_is_read_under_its_current_one(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    row = {
+        "utterance_id": "u1",
+        "model_id": "m1",
+        "system": "base",
+        "dialect": "yue",
+        "purpose": "quality",
+        "text": "x",
+    }
+    new = to_table("validation_set", [row])
+    old = new.rename_columns(["side" if name == "system" else name for name in new.column_names])
+    write_parquet([old], lake.path("validation_set", "old"))
+    write_parquet([new], lake.path("validation_set", "new"))
+    assert lake.read("validation_set", "old").equals(lake.read("validation_set", "new"), check_metadata=True)
+    assert lake.rows("validation_set", None, ("system", "text")) == [{"system": "base", "text": "x"}] * 2
+    assert lake.rows("validation_set", "old", ("text",)) == [{"text": "x"}]
+    parts = Parts(lake, "validate", "yue", "validation_set")
+    parts.put(Part("p", "p", old, [], []))
+    assert [part.rows.schema.equals(TABLES["validation_set"]) for part in parts.read()] == [True]

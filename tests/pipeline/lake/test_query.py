@@ -14,7 +14,8 @@ from pipeline.lake.lake import Lake
 from pipeline.lake.query import query
 from pipeline.lake.query_result import CatalogError
 from pipeline.lake.read_only import SharedFile
-from pipeline.lake.tables import TABLES
+from pipeline.lake.rows import to_table
+from pipeline.lake.tables import RENAMED, TABLES
 
 WRITING = [
     "COPY (SELECT 1 AS x) TO '{file}'",
@@ -108,7 +109,8 @@ def digest(folder: Path) -> dict[str, str]:
 def test_every_table_is_a_view_with_its_columns_in_order_whether_it_has_files_or_not(lake: Lake) -> None:
     columns = "list(column_name ORDER BY column_index)"
     found = dict(query(lake, f"SELECT table_name, {columns} FROM duckdb_columns() GROUP BY table_name").rows)
-    assert {name: found[name] for name in TABLES} == {name: schema.names for name, schema in TABLES.items()}
+    expected = {name: [*schema.names, *RENAMED.get(name, {})] for name, schema in TABLES.items()}
+    assert {name: found[name] for name in TABLES} == expected
     assert query(lake, "SELECT count(*) FROM quarantine").rows == [(0,)]
     types = {row[0]: row[1] for row in query(lake, "DESCRIBE consents").rows}
     assert types["recordings"] == "VARCHAR[]"
@@ -150,6 +152,20 @@ def test_files_of_an_older_version_get_nulls_in_new_columns(lake: Lake) -> None:
     old = lake.read("segments", "b1").drop_columns(["audio_sha256", "tier"])
     lake.write("segments", "b1", iter([old]))
     assert query(lake, "SELECT count(*), count(tier), count(audio_sha256) FROM segments").rows == [(3, 0, 0)]
+
+
+def test_a_renamed_column_is_shown_under_both_names_from_files_of_either_age(lake: Lake) -> None:
+    both = "SELECT system, side FROM evaluation_summary ORDER BY 1"
+    assert query(lake, both).rows == []
+    rows = [{"dialect": "yue", "model_id": "m", "metric": "cer", "system": name} for name in ("base", "fine_tuned")]
+    old = to_table("evaluation_summary", rows[:1])
+    old = old.rename_columns(["side" if name == "system" else name for name in old.column_names])
+    lake.write("evaluation_summary", "yue", iter([old]))
+    assert query(lake, both).rows == [("base", "base")]
+    lake.write("evaluation_summary", "cmn", rows[1:])
+    assert query(lake, both).rows == [("base", "base"), ("fine_tuned", "fine_tuned")]
+    noted = "SELECT comment FROM duckdb_columns() WHERE table_name = 'evaluation_summary' AND column_name = 'side'"
+    assert query(lake, noted).rows == [("Renamed: ask for system. Shown until 0.3",)]
 
 
 @pytest.mark.parametrize("sql", READING)
