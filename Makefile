@@ -15,7 +15,7 @@ demo: $(VENV)/ready
 	$(BIN)/fangyan demo --workspace workspace/demo
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 check: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2
