@@ -146,7 +146,6 @@ def _quality(
                     "low": one.low,
                     "high": one.high,
                     "n": one.n,
-                    "verdict": one.verdict,
                     "conditions": f"fine-tuned less base, paired by utterance; {conditions_of.get(name, METHOD)}",
                 }
             )

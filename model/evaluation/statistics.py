@@ -37,7 +37,10 @@ class Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """Fine-tuned less base over the `n` utterances that both have, with the base's and the other's own mean."""
+    """Fine-tuned less base over the `n` utterances that both have, with the base's and the other's own mean.
+
+    `verdict` is of this metric alone; model/evaluation/verdicts.py corrects it where several are compared.
+    """
 
     metric: str
     value: float

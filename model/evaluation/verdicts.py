@@ -89,7 +89,8 @@ def _can_be_judged(row: Row) -> bool:
 
 
 def _has_interval(row: Row) -> bool:
-    return None not in (row["value"], row["low"], row["high"])
+    ends = row["value"], row["low"], row["high"]
+    return all(end is not None and math.isfinite(end) for end in ends)
 
 
 def _direction(name: str) -> int:

@@ -143,7 +143,11 @@ def noise(summary: Sequence[Row]) -> Figure:
 
 def speed(summary: Sequence[Row]) -> Figure:
     """Real-time factor and first-audio latency by solver steps, and by guidance where several were tried."""
-    heading, about = "Speed", "By solver steps and by guidance; the hardware and precision stand under conditions."
+    heading, about = (
+        "Speed",
+        "By solver steps and by guidance; hardware and precision are under conditions. Base and fine-tuned voice spoke "
+        "at different times, when the machine may have been more or less busy.",
+    )
     charts = []
     for name in in_order(_metrics_under(summary, Decoding)):
         shown = metric(name)
@@ -231,7 +235,8 @@ def _slopes(summary: Sequence[Row]) -> list[Slope]:
         shown = metric(name)
         for system in _systems(rows):
             for row in (row for row in rows if row["metric"] == name and row["system"] == system):
-                span = "" if row["low"] is None else shown.span(row["low"], row["high"])
                 drifts = row["verdict"] == "worse"
-                found.append(Slope(system_name(system), shown.label, shown.change(row["value"]), span, drifts))
+                printed = shown.fine_enough(row["value"], row["low"], row["high"]) if drifts else shown
+                span = "" if row["low"] is None else printed.span(row["low"], row["high"])
+                found.append(Slope(system_name(system), shown.label, printed.change(row["value"]), span, drifts))
     return found

@@ -177,8 +177,9 @@ def verdict(compared: Sequence[Comparison]) -> Verdict:
         kind, headline = "undecided", "No difference shown"
     count = f"Of {len(told)} compared quality metrics {len(gains)} better, {len(losses)} worse, "
     count += f"{len(told) - len(gains) - len(losses)} undecided."
-    corrected = f"Each interval is 95 %; the verdicts are corrected for {len(told)} comparisons (Holm)."
-    return Verdict(kind, headline, [*(_sentence(each) for each in [*losses, *gains][:3]), count, corrected])
+    notes = [f"Each interval is 95 %; the verdicts are corrected for {len(told)} comparisons (Holm)."]
+    said = [*(_sentence(each) for each in [*losses, *gains][:3]), count]
+    return Verdict(kind, headline, said + (notes if len(told) > 1 else []))
 
 
 def _sentence(compared: Comparison) -> str:

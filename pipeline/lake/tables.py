@@ -368,7 +368,11 @@ EVALUATION_SUMMARY = _schema(
     _field("low", pa.float64(), "Lower end of the 95 % interval"),
     _field("high", pa.float64(), "Upper end of the 95 % interval"),
     _field("n", pa.int64(), "Utterances"),
-    _field("verdict", pa.string(), "For a difference: better, worse or undecided"),
+    _field(
+        "verdict",
+        pa.string(),
+        "For a difference, corrected for the number of metrics: better, worse, undecided or not judged",
+    ),
     _field("conditions", pa.string(), "Recogniser, embedding, normalisation, hardware and decoding settings"),
 )
 

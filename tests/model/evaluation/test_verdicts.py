@@ -54,7 +54,7 @@ def test_one_of_many_metrics_just_beyond_zero_is_undecided_and_alone_it_is_worse
     assert verdicts(sure, *others)["centroid_similarity"] == "worse"
 
 
-@pytest.mark.parametrize(("low", "high"), [(-0.041, 0.0), (0.0, 0.041), (None, None)])
+@pytest.mark.parametrize(("low", "high"), [(-0.041, 0.0), (0.0, 0.041), (None, None), (float("nan"), float("nan"))])
 def test_an_interval_that_ends_at_zero_or_is_missing_is_undecided(low: float | None, high: float | None) -> None:
     value = 0.02 if low is None else (low + (high or 0)) / 2
     assert verdicts(row("similarity", value, low, high)) == {"similarity": "undecided"}
@@ -144,3 +144,8 @@ def test_no_end_of_an_interval_called_worse_is_printed_as_zero() -> None:
     open_ = row("similarity", -0.0004, -0.041, 0.0002)
     (shown,) = [each for each in numbers.comparisons(with_both([open_]), []) if each.metric.name == "similarity"]
     assert (shown.verdict, shown.printed.span(-0.041, 0.0002)) == ("undecided", "−0.041 to 0.000")
+
+
+def test_one_comparison_is_not_said_to_be_corrected() -> None:
+    said = numbers.verdict(numbers.comparisons(with_both([row("cer", -0.12, -0.14, -0.10)]), [])).sentences
+    assert not any("Holm" in sentence for sentence in said)

@@ -282,6 +282,17 @@ def test_texts_declare_the_script_that_they_are_written_in() -> None:
     assert tags == simplified | {"yue": "zh-Hant-HK", "nan": "zh-Hant-TW", "en": "en"}
 
 
+def test_a_drift_is_not_printed_as_one_that_may_be_zero(tmp_path: Path) -> None:
+    made = report_lake.make(tmp_path, hostile=False)
+    rows = made.lake.rows("evaluation_summary", TIANJIN)
+    for row in rows:
+        if row["condition"] == "slope per minute" and row["verdict"] == "worse":
+            row.update(value=0.0005, low=0.0002, high=0.0008)
+    made.lake.write("evaluation_summary", TIANJIN, rows)
+    html = build(made.lake, made.report / "index.html", on=DAY).path.read_text(encoding="utf-8")
+    assert "Character error rate Base +0.05 points 0.02 to 0.08 drifts" in section(html, TIANJIN).text
+
+
 def test_speed_is_shown_without_a_verdict_and_says_why(html: str) -> None:
     text = section(html, TIANJIN).text
     assert re.search(r"Real-time factor .* 0\.41 .* not judged spoken at different times", text)
