@@ -14,11 +14,12 @@ def test_facts_are_key_and_value_inside_values_too() -> None:
         "gpu": None,
         "streamed": True,
         "beam_size": 5,
+        "characters_per_second": {"yue": 3.6595139384222874},
         "left_out": (),
     }
     assert in_words(facts) == (
         "tone reference: cmn-tianjin: corpus, 128 segments, yue: source: Chao values; bounds: 75, 600; gpu: none; "
-        "streamed: yes; beam size: 5; left out: none"
+        "streamed: yes; beam size: 5; characters per second: yue: 3.66; left out: none"
     )
 
 
