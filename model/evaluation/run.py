@@ -192,9 +192,8 @@ def _noise(
 def _speed(out: _Rows, rows: Sequence[Row], sounds: _Sounds, judges: Judges, systems: Mapping[str, str]) -> None:
     metrics = [judges.speed({row["conditions"] or "" for row in rows})]
     for condition, group in _grouped(rows, lambda row: str(Decoding(row["steps"], row["guidance"]))).items():
-        _add(
-            out, evaluate(sounds.utterances(group), metrics), condition, sounds, systems, _conditions_by_metric(metrics)
-        )
+        found = evaluate(sounds.utterances(group), metrics)
+        _add(out, found, condition, sounds, systems, _conditions_by_metric(metrics))
 
 
 def _drift(

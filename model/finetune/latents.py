@@ -22,6 +22,7 @@ SHORTEST_SECONDS = 0.5
 # More silence than this at the end of clips teaches the model not to stop.
 TRAILING_SECONDS = 0.3
 _FRAME_SECONDS = 0.02
+# Not the -40 dB of pipeline/corpus/training_set.py: see there.
 _BELOW_LOUDEST_DB = 45.0
 _SILENT_DBFS = -60.0
 # Part of the key: what is done to a clip before it is encoded, and that zeros fill its last patch up.

@@ -41,8 +41,10 @@ _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]*")
 _SPLITS = ("train", "dev")
 _CHUNK = 50
 _FRAME_SECONDS = 0.02
+# model/finetune/latents.py trims at -45 dB: it takes any clips, without an alignment, and so cuts less. Both values
+# decide what clips and latents are known by: to change one is to train every voice again.
 _SILENCE_DB = -40.0
-"""A frame this far below the loudest is silence."""
+"""A frame this far below the loudest is silence, for clips whose characters are aligned."""
 _COLUMNS = (
     "segment_id",
     "recording_id",
