@@ -97,7 +97,7 @@ def _spoken(environment: dict[str, str]) -> Spoken:
     done = subprocess.run(
         [sys.executable, "-c", code], env=inherited | environment, capture_output=True, text=True, check=True
     )
-    return Spoken(*json.loads(done.stdout.splitlines()[-1]), load)
+    return Spoken(*json.loads(done.stdout.splitlines()[-1]), load=load)
 
 
 @contextmanager
