@@ -5,6 +5,7 @@ A worker that dies or hangs takes down its recording only, which is tried again 
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing as mp
 import os
 import threading
@@ -224,6 +225,12 @@ def _start(stage: Stage, placement: Placement) -> _Worker:
 
 def _work(stage: Stage, pipe: Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # The stage has ended without this worker, because another one's model was unavailable.
+    with contextlib.suppress(BrokenPipeError):
+        _serve(stage, pipe)
+
+
+def _serve(stage: Stage, pipe: Connection) -> None:
     started = time.monotonic()
     try:
         stage.load()
