@@ -34,7 +34,8 @@ def landed_files(context: dg.SensorEvaluationContext, workspace: Workspace) -> d
     names = batches.names(settings.root)
     started = int((context.cursor or "b0")[1:])
     fresh = [name for name in names if int(name[1:]) > started]
-    busy = [name for name in fresh if _is_running(context.instance, name)]
+    claimed = batches.somebody_runs_all(settings.root)
+    busy = [name for name in fresh if _is_running(context.instance, name) or (claimed and not _is_done(settings, name))]
     wanted = [name for name in fresh if name not in busy and not _is_done(settings, name)][:limit]
     seen = wanted[-1] if len(wanted) == limit else (fresh[-1] if fresh else context.cursor)
     known = set(context.instance.get_dynamic_partitions(batch_partitions.name or "batch"))
@@ -50,7 +51,7 @@ def landed_files(context: dg.SensorEvaluationContext, workspace: Workspace) -> d
         changes.append(batch_partitions.build_delete_request(strange))
     return dg.SensorResult(
         run_requests=[dg.RunRequest(run_key=name, partition_key=name) for name in wanted],
-        skip_reason=None if wanted else _waiting(settings),
+        skip_reason=None if wanted else ("`fangyan run` is at the batches" if claimed else _waiting(settings)),
         dynamic_partitions_requests=changes,
         asset_events=heartbeat(context.instance, settings),
         cursor=seen,

@@ -39,8 +39,9 @@ def run_pending(settings: Settings, config: Path | None, retry_quarantined: bool
         retry = (
             {stage.asset: {"config": {"retry_quarantined": True}} for stage in STAGES} if retry_quarantined else None
         )
-        for name in names:
-            _run(instance, workspace, "line_job", name, retry)
+        with batches.running_all(settings.root):
+            for name in names:
+                _run(instance, workspace, "line_job", name, retry)
         if names:
             _run(instance, workspace, "corpus_job")
     return names

@@ -257,6 +257,35 @@ def _replace(workspace: Path, name: str, entries: list[_Entry]) -> None:
 
 
 @contextmanager
+def running_all(workspace: Path) -> Iterator[None]:
+    """Says while it lasts that this process runs every batch, one after another; it ends with the process too."""
+    with _open_claim(workspace) as handle:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+
+
+def somebody_runs_all(workspace: Path) -> bool:
+    """Whether another process is within `running_all`."""
+    with _open_claim(workspace) as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@contextmanager
+def _open_claim(workspace: Path) -> Iterator[int]:
+    folder = workspace / _FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / ".running_all", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+@contextmanager
 def _locked(workspace: Path) -> Iterator[None]:
     """One planner at a time, in this process or another; clears what one that was killed left behind."""
     folder = workspace / _FOLDER

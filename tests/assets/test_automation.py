@@ -129,6 +129,19 @@ def test_the_sensor_does_not_start_a_batch_that_the_command_line_has_finished_or
     assert added.partition_keys == ["b00001", "b00002", "b00003"]
 
 
+def test_the_sensor_leaves_all_batches_to_a_command_line_that_is_at_them(workspace: Workspace) -> None:
+    for number in range(4):
+        land(workspace, f"{number}.wav")
+    settings = workspace.settings()
+    batches.plan(settings.landing, settings.root, settings, time.time(), close_all=True)
+    with dg.DagsterInstance.ephemeral() as instance:
+        with batches.running_all(settings.root):
+            result = tick(instance, workspace)
+        assert started(result) == []
+        assert "fangyan run" in str(result.skip_reason)
+        assert started(tick(instance, workspace, result.cursor)) == ["b00001", "b00002"]
+
+
 def test_partitions_that_cannot_be_batches_are_removed(workspace: Workspace) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("batch", ["monday", "b00007"])
