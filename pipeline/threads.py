@@ -13,6 +13,7 @@ from pipeline.engine.machine import usable_cores
 
 _PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 _NUMBER = "OMP_NUM_THREADS"
+_FEW_CORES = 2
 _BUSY_SHARE = 1.5
 """Of the cores: more processes than this that want to run are not ours alone, of which there is one a core."""
 
@@ -29,7 +30,11 @@ def share_cores(environment: MutableMapping[str, str] | None = None) -> None:
 
 
 def threads(usable: int, cores: int, load: float) -> int | None:
-    """One where others use the cores, as many as a quota or affinity leaves, None for what the libraries choose."""
-    if load > _BUSY_SHARE * cores:
+    """One where others use the cores or there are only two, as many as a quota or affinity leaves, else None.
+
+    None leaves the choice to the libraries. Two threads that sleep for each other are slower than one: the embedded
+    voice on two quiet cores has a real-time factor of 0.15 so, 0.085 with one. Spinning has 0.066, beside others 0.55.
+    """
+    if usable <= _FEW_CORES or load > _BUSY_SHARE * cores:
         return 1
     return usable if usable < cores else None

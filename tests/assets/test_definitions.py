@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import dagster as dg
+import pytest
 
 from assets.definitions import defs
 from pipeline.settings import PROJECT
@@ -23,6 +24,7 @@ def test_loading_the_code_location_imports_no_heavy_library() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_dagsters_own_command_accepts_the_workspace() -> None:
     command = [sys.executable, "-m", "dagster", "definitions", "validate", "-w", str(PROJECT / "workspace.yaml")]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)

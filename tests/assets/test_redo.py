@@ -15,6 +15,8 @@ from pipeline import batches
 from pipeline.run import run_stage
 from pipeline.stage_list import build_stage
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:

@@ -18,6 +18,7 @@ from pipeline.settings import Engine, Settings
 from pipeline.settings import Ingest as IngestSettings
 from pipeline.stage_list import STAGES, build_stage
 
+pytestmark = pytest.mark.slow
 BATCH = "b00001"
 SOURCES = ("yue/tv/a.wav", "yue/tv/b.wav")
 

@@ -18,7 +18,8 @@ def test_what_a_person_has_set_stays() -> None:
 
 
 def test_one_thread_where_others_use_the_cores() -> None:
-    assert threads(usable=2, cores=2, load=8.0) == 1
-    assert threads(usable=2, cores=2, load=2.2) is None
+    assert threads(usable=8, cores=8, load=13.0) == 1
+    assert threads(usable=8, cores=8, load=11.0) is None
+    assert threads(usable=2, cores=2, load=0.1) == 1
     assert threads(usable=1, cores=8, load=0.1) == 1
     assert threads(usable=4, cores=8, load=0.1) == 4

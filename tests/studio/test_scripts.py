@@ -157,6 +157,7 @@ def test_dialect_words_are_said(dialect: str):
     assert [word for word in WORDS[dialect] if word not in said] == []
 
 
+@pytest.mark.slow
 def test_the_same_seed_says_the_same_in_another_process():
     code = (
         "import random; from studio import scripts\n"
