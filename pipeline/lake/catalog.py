@@ -5,12 +5,12 @@ It holds no data, so it is never out of date and never locked: views read the fi
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from uuid import uuid4
 
 import duckdb
 
+from pipeline.lake.files import replace_file
 from pipeline.lake.lake import Lake
 from pipeline.lake.views import ABOUT, create_views, literal
 
@@ -20,24 +20,22 @@ _STORAGE = "v1.0.0"
 
 def build_catalog(lake: Lake, file: Path) -> None:
     """Write a catalog of `lake` to a temporary file beside `file`, then put it in its place in one step."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    for stale in file.parent.glob(f".{file.name}.*.tmp*"):
-        stale.unlink(missing_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     root = _escaped(str(lake.root.resolve()))
-    try:
+    build = uuid4().hex
+
+    def write(temporary: Path) -> None:
         with duckdb.connect(":memory:") as connection:
             connection.execute(f"ATTACH {literal(str(temporary))} AS made (STORAGE_VERSION {literal(_STORAGE)})")
             connection.execute("USE made")
             connection.begin()
-            build = uuid4().hex
             create_views(connection, lake, lambda table: f"{root}/{table}/*.parquet", build, _in_its_place(file, build))
             connection.commit()
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(file)
+
+    try:
+        replace_file(file, write)
     finally:
-        for leftover in file.parent.glob(f"{temporary.name}*"):
+        # What DuckDB leaves beside a file whose writing was cut short.
+        for leftover in file.parent.glob(f".{file.name}.*.tmp.wal"):
             leftover.unlink(missing_ok=True)
 
 
