@@ -122,8 +122,35 @@ class Denoise(_Section):
     )
 
 
+class RecognizerSettings(_Section):
+    """One of several recognisers."""
+
+    name: str = Field(default="", description="in table hypotheses")
+    kind: str = Field(default="faster-whisper", description="faster-whisper, sherpa-onnx or openai")
+    checkpoint: str = Field(default="", description="folder or name on the hub, of one that runs here")
+    address: str = Field(default="", description="URL of a server that speaks OpenAI's protocol")
+    model: str = Field(default="", description="what the server, or the folder, calls the model")
+    dialects: tuple[str, ...] = Field(default=(), description="codes that it is used for; empty: all")
+    device: str = "auto"
+    compute_type: str = "default"
+    beam_size: int = Field(default=5, ge=1)
+
+    @property
+    def label(self) -> str:
+        """Its name; without one the last part of its checkpoint's."""
+        return self.name or Path(self.checkpoint).name
+
+    def key(self, field: str) -> str:
+        """How the configuration names one of its fields: `[transcribe] checkpoint` where it is the only one."""
+        return f"[[transcribe.recognizers]] {self.name}: {field}" if self.name else f"[transcribe] {field}"
+
+
 class Transcribe(_Section):
     checkpoint: str = "checkpoints/whisper-micro"
+    recognizers: tuple[RecognizerSettings, ...] = Field(
+        default=(),
+        description="several in place of `checkpoint`; a dialect's first also judges voices",
+    )
     device: str = "auto"
     compute_type: str = "default"
     batch_size: int = Field(default=8, ge=1)
@@ -137,6 +164,20 @@ class Transcribe(_Section):
     max_compression_ratio: float = Field(default=2.4, gt=0)
     max_characters_per_second: float = Field(default=12.0, gt=0)
     min_characters_per_second: float = Field(default=0.5, ge=0)
+
+    @field_validator("recognizers")
+    @classmethod
+    def _named(cls, value: tuple[RecognizerSettings, ...]) -> tuple[RecognizerSettings, ...]:
+        names = [each.name for each in value]
+        if not all(names) or len(set(names)) < len(names):
+            raise ValueError("each needs a name of its own")
+        return value
+
+    @property
+    def used(self) -> tuple[RecognizerSettings, ...]:
+        """The recognisers listed, else the one of `checkpoint`."""
+        alone = {"checkpoint", "device", "compute_type", "beam_size"}
+        return self.recognizers or (RecognizerSettings(**self.model_dump(include=alone)),)
 
 
 class Align(_Section):
@@ -387,10 +428,12 @@ def _settle(values: dict[str, Any], folder: Path) -> None:
     if folder == PROJECT:
         return
     values["workspace"] = folder / values.get("workspace", "workspace")
-    for section, key in _RELATIVE:
-        named = values.get(section, {}).get(key)
+    places = [(values.get(section, {}), key) for section, key in _RELATIVE]
+    places += [(each, "checkpoint") for each in values.get("transcribe", {}).get("recognizers", ())]
+    for section, key in places:
+        named = section.get(key)
         if named and (folder / named).exists():
-            values[section][key] = str(folder / named)
+            section[key] = str(folder / named)
 
 
 def _apply_environment(values: dict[str, Any], name: str, value: str) -> None:
@@ -419,7 +462,8 @@ def _explain(where: str, problem: Any) -> str:
         return f"{where}: {key} = {problem['input']!r}: {problem['msg']}"
     model: Any = Settings
     for part in problem["loc"][:-1]:
-        model = model.model_fields[part].annotation
+        # In a list the part is a number, and the list's annotation names what it holds.
+        model = model.__args__[0] if isinstance(part, int) else model.model_fields[part].annotation
     allowed = sorted(model.model_fields)
     near = difflib.get_close_matches(str(problem["loc"][-1]), allowed, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""

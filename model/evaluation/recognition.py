@@ -13,30 +13,35 @@ from numpy.typing import NDArray
 from model.evaluation.utterance import NotMeasured, Span, Utterance
 from pipeline.audio import vad
 from pipeline.errors import ModelUnavailable
-from pipeline.recognition import alignment
+from pipeline.recognition import alignment, recognizers
 from pipeline.recognition.alignment import Aligner, AlignmentError
 from pipeline.recognition.checkpoints import fingerprint
-from pipeline.recognition.whisper import SAMPLE_RATE, Recognizer
+from pipeline.recognition.hypothesis import Recognizer
 from pipeline.settings import Transcribe
 from pipeline.text.dialects import UnknownDialectError
 from pipeline.text.romanize import Token, romanize, syllable_letters
+
+SAMPLE_RATE = vad.SAMPLE_RATE
 
 
 class UtteranceRecognizer:
     """The pipeline's recogniser on utterances of any length, cut at pauses to the stretches it can hear at once.
 
-    Raises ModelUnavailable. Where Silero finds no speech the text is empty. Unlike the pipeline, nothing that was heard
-    is dropped: a loop or a doubtful text is an error of the utterance, not of the corpus.
+    Of several it is the first that is used for the dialect: one judge, whose errors are known. Raises ModelUnavailable.
+    Where Silero finds no speech the text is empty. Unlike the pipeline, nothing that was heard is dropped: a loop or a
+    doubtful text is an error of the utterance, not of the corpus.
     """
 
     def __init__(self, settings: Transcribe) -> None:
         self._settings = settings
-        self._recognizer = Recognizer(settings)
+        first = settings.used[0]
+        self._recognizers: dict[str, Recognizer] = {first.label: recognizers.open_recognizer(first)}
         self._known: WeakKeyDictionary[Utterance, str] = WeakKeyDictionary()
+        judges = recognizers.first_of_each(settings.used)
         self.conditions: Mapping[str, Any] = {
-            "recognizer": settings.checkpoint,
-            "recognizer_fingerprint": fingerprint(settings.checkpoint)[:12],
-            "beam_size": settings.beam_size,
+            "recognizer": _listed([each.checkpoint or each.label for each in judges]),
+            "recognizer_fingerprint": _listed([fingerprint(each.checkpoint)[:12] for each in judges]),
+            "beam_size": _listed([each.beam_size for each in judges]),
             "longest_window_s": settings.max_seconds,
         }
 
@@ -46,7 +51,7 @@ class UtteranceRecognizer:
             if not len(utterance.samples):
                 raise NotMeasured("there is no audio")
             try:
-                self._recognizer.language(utterance.dialect)
+                self._recognizer(utterance.dialect).language(utterance.dialect)
             except (ModelUnavailable, UnknownDialectError) as error:
                 raise NotMeasured(str(error)) from None
             self.transcribe([utterance])
@@ -57,7 +62,8 @@ class UtteranceRecognizer:
         new = [utterance for utterance in utterances if utterance not in self._known and len(utterance.samples)]
         for dialect in dict.fromkeys(utterance.dialect for utterance in new):
             try:
-                language = self._recognizer.language(dialect)
+                recognizer = self._recognizer(dialect)
+                recognizer.language(dialect)
             except (ModelUnavailable, UnknownDialectError):
                 continue
             windows = [
@@ -70,11 +76,19 @@ class UtteranceRecognizer:
             size = self._settings.batch_size
             for first in range(0, len(windows), size):
                 batch = windows[first : first + size]
-                heard = self._recognizer.transcribe([samples for _, samples in batch], language)
+                heard = recognizer.transcribe([samples for _, samples in batch], dialect)
                 for (utterance, _), found in zip(batch, heard, strict=True):
-                    said = "".join(segment.text for segment in found.segments).strip()
-                    texts[utterance] = f"{texts[utterance]} {said}".strip()
+                    texts[utterance] = f"{texts[utterance]} {found.text}".strip()
             self._known.update(texts)
+
+    def _recognizer(self, dialect: str) -> Recognizer:
+        """The first that is used for the dialect. Raises ModelUnavailable."""
+        first = next(iter(recognizers.hearing(dialect, self._settings.used)), None)
+        if first is None:
+            raise ModelUnavailable(f"no recogniser of [[transcribe.recognizers]] is used for {dialect}")
+        if first.label not in self._recognizers:
+            self._recognizers[first.label] = recognizers.open_recognizer(first)
+        return self._recognizers[first.label]
 
     def _windows(self, utterance: Utterance) -> list[NDArray[np.float32]]:
         samples = utterance.at(SAMPLE_RATE)
@@ -82,6 +96,11 @@ class UtteranceRecognizer:
         shortest = round(self._settings.min_seconds * SAMPLE_RATE)
         spans = vad.speech_chunks(samples, self._settings.max_seconds)
         return [samples[first:last] for first, last in spans if last - first >= shortest]
+
+
+def _listed(values: Sequence[Any]) -> Any:
+    """One value as it is, several in a list."""
+    return values[0] if len(values) == 1 else list(values)
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,8 +31,8 @@ from pipeline.corpus.excerpts import segment_samples
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_table
 from pipeline.lake.tables import TABLES
-from pipeline.recognition import checkpoints
-from pipeline.settings import Settings
+from pipeline.recognition import checkpoints, recognizers
+from pipeline.settings import Settings, Transcribe
 
 VERSION = "1"
 BASE, FINE_TUNED, DIFFERENCE = "base", "fine_tuned", "difference"
@@ -321,13 +321,16 @@ def _made_from(lake: Lake, settings: Settings, dialect: str, spoken: Sequence[Ro
         # A failure that was spoken after all has the provenance that it had.
         [[row["provenance"], row["model_id"], row["system"], row["error"]] for row in spoken],
         sorted(row["segment_id"] for row in corpus if row["decision"] == "keep"),
-        settings.transcribe.model_dump(mode="json"),
-        [
-            checkpoints.fingerprint(name)
-            for name in (settings.transcribe.checkpoint, settings.align.checkpoint, settings.diarize.checkpoint)
-        ],
+        _hearing(settings.transcribe),
+        [checkpoints.fingerprint(name) for name in (settings.align.checkpoint, settings.diarize.checkpoint)],
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest().encode()
+
+
+def _hearing(settings: Transcribe) -> list[Any]:
+    """What shapes the texts that the judges hear."""
+    judges = [recognizers.identity(each) for each in recognizers.first_of_each(settings.used)]
+    return [judges, settings.batch_size, settings.min_seconds, settings.max_seconds]
 
 
 def _unmeasured(lake: Lake, dialect: str, spoken: Sequence[Row]) -> set[str]:

@@ -1,14 +1,15 @@
 """Bounds on what a recogniser returned: loops, no speech, low confidence, impossible rate.
 
-faster-whisper's batched path takes such thresholds and ignores them, so they are applied here.
+faster-whisper's batched path takes such thresholds and ignores them, so they are applied here. What a recogniser does
+not tell breaks no bound.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 
+from pipeline.recognition.hypothesis import Hypothesis
 from pipeline.settings import Transcribe
 
 _LONGEST_LOOP_UNIT = 20
@@ -17,29 +18,19 @@ _LETTERS_PER_SYLLABLE = 2.5
 _ALPHABETS = ("LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "ARMENIAN", "GEORGIAN")
 
 
-@dataclass(frozen=True)
-class Recognition:
-    """What the recogniser returned for one chunk of `seconds`. `avg_logprob` is per token, in nats."""
-
-    text: str
-    seconds: float
-    avg_logprob: float
-    no_speech_prob: float
-    compression_ratio: float
-
-
-def drop_reason(found: Recognition, bounds: Transcribe) -> str | None:
-    """Why this transcript is not to be believed, or None: the first bound it breaks, the most telling first."""
+def drop_reason(found: Hypothesis, seconds: float, bounds: Transcribe) -> str | None:
+    """Why what was found in a clip of so many seconds is not to be believed, or None: the first bound it breaks, the
+    most telling first."""
     if not tokens(found.text):
         return "empty_transcript"
-    if found.compression_ratio > bounds.max_compression_ratio or has_loop(found.text):
+    if (found.compression_ratio or 0.0) > bounds.max_compression_ratio or has_loop(found.text):
         return "loop"
     # without regard to the log-probability: a sentence learned by heart and heard in silence is a confident one
-    if found.no_speech_prob > bounds.max_no_speech_prob:
+    if (found.no_speech_prob or 0.0) > bounds.max_no_speech_prob:
         return "no_speech"
-    if found.avg_logprob < bounds.min_avg_logprob:
+    if (found.avg_logprob or 0.0) < bounds.min_avg_logprob:
         return "low_confidence"
-    rate = syllables(found.text) / found.seconds
+    rate = syllables(found.text) / seconds
     if not bounds.min_characters_per_second <= rate <= bounds.max_characters_per_second:
         return "implausible_rate"
     return None

@@ -1,4 +1,4 @@
-"""faster-whisper as the configuration names it: brought up once, hears clips in batches, knows a dialect's language."""
+"""faster-whisper: brought up once, hears clips in batches, knows a dialect's language; its segments stop here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,20 +14,13 @@ from numpy.typing import NDArray
 from pipeline.audio import vad
 from pipeline.errors import ModelUnavailable
 from pipeline.recognition import checkpoints
-from pipeline.settings import Transcribe
+from pipeline.recognition.hypothesis import Hypothesis, Word
+from pipeline.settings import RecognizerSettings
 from pipeline.text import dialects
 
 SAMPLE_RATE = vad.SAMPLE_RATE
 
-_KEY = "[transcribe] checkpoint"
 _OLDER_CODES = {"yue": "zh"}
-
-
-class Transcription(NamedTuple):
-    """faster-whisper's segments of one clip; their times are seconds that count from `begin` s before the clip."""
-
-    begin: int
-    segments: list[Any]
 
 
 def known() -> list[str]:
@@ -37,17 +30,18 @@ def known() -> list[str]:
     return available_models()
 
 
-class Recognizer:
-    """The checkpoint of `settings`, on its device. Raises ModelUnavailable."""
+class FasterWhisper:
+    """A Recognizer: the CTranslate2 checkpoint of `settings`, on its device. Raises ModelUnavailable."""
 
-    def __init__(self, settings: Transcribe) -> None:
+    def __init__(self, settings: RecognizerSettings) -> None:
         self._settings = settings
+        self._key = settings.key("checkpoint")
         import ctranslate2
         from faster_whisper import BatchedInferencePipeline
 
-        folder = checkpoints.locate(settings.checkpoint, _KEY, known())
+        folder = checkpoints.locate(settings.checkpoint, self._key, known())
         if os.path.isabs(folder):
-            _check_complete(Path(folder), settings.checkpoint)
+            self._check_complete(Path(folder))
 
         devices = [settings.device]
         if devices == ["auto"]:
@@ -58,7 +52,7 @@ class Recognizer:
             try:
                 self._model = self._open(folder, device)
             except Exception as error:
-                problem = f"{_KEY} = {settings.checkpoint!r} does not load on {device}: {error}"
+                problem = f"{self._key} = {settings.checkpoint!r} does not load on {device}: {error}"
                 if not devices:
                     raise ModelUnavailable(problem) from error
                 logging.getLogger(__name__).warning("%s; trying %s", problem, devices[0])
@@ -72,7 +66,7 @@ class Recognizer:
         for code in (wanted, _OLDER_CODES.get(wanted, wanted)):
             if self._model.hf_tokenizer.token_to_id(f"<|{code}|>") is not None:
                 return code
-        raise ModelUnavailable(f"{_KEY} = {self._settings.checkpoint!r} does not know the language {wanted!r}")
+        raise ModelUnavailable(f"{self._key} = {self._settings.checkpoint!r} does not know the language {wanted!r}")
 
     def probability(self, samples: NDArray[np.float32], language: str) -> float | None:
         """How probable the recogniser finds this language in float32 (T,) at 16 kHz; None if it knows but one."""
@@ -82,12 +76,13 @@ class Recognizer:
         return dict(every).get(language)
 
     def transcribe(
-        self, clips: Sequence[NDArray[np.float32]], language: str, words: bool = False
-    ) -> list[Transcription]:
-        """What is said in each clip, float32 (T,) at 16 kHz, all in one batch; with word times if `words`.
+        self, clips: Sequence[NDArray[np.float32]], dialect: str, hotwords: Sequence[str] = ()
+    ) -> list[Hypothesis]:
+        """What is said in each clip, float32 (T,) at 16 kHz, all in one batch.
 
         Clips are laid out at whole seconds, so that a segment's `seek` tells its clip.
         """
+        language = self.language(dialect)
         begins: list[int] = []
         length = 0
         for clip in clips:
@@ -103,14 +98,15 @@ class Recognizer:
             language=language,
             beam_size=self._settings.beam_size,
             batch_size=len(clips),
-            word_timestamps=words,
+            word_timestamps=True,
             vad_filter=False,
             clip_timestamps=stretches,
+            hotwords=" ".join(hotwords) or None,
         )
         found: dict[int, list[Any]] = {begin: [] for begin in begins}
         for segment in segments:
             found[segment.seek // self._model.frames_per_second].append(segment)
-        return [Transcription(begin, found[begin]) for begin in begins]
+        return [_hypothesis(found[begin], begin, language) for begin in begins]
 
     def _open(self, folder: str, device: str) -> Any:
         """The recogniser, tried once: a GPU whose libraries do not fit says so at the first computation only."""
@@ -121,11 +117,28 @@ class Recognizer:
         model.encode(model.feature_extractor(np.zeros(SAMPLE_RATE, np.float32))[..., :-1])
         return model
 
+    def _check_complete(self, folder: Path) -> None:
+        """faster-whisper would ask the hub for another model's tokenizer in place of one that is missing."""
+        if (folder / "model.bin").is_file() and not (folder / "tokenizer.json").is_file():
+            raise ModelUnavailable(
+                f"{self._key} = {self._settings.checkpoint!r}: {folder} has no tokenizer.json; convert the model "
+                "again, with --copy_files tokenizer.json preprocessor_config.json"
+            )
 
-def _check_complete(folder: Path, name: str) -> None:
-    """faster-whisper would ask the hub for another model's tokenizer in place of one that is missing."""
-    if (folder / "model.bin").is_file() and not (folder / "tokenizer.json").is_file():
-        raise ModelUnavailable(
-            f"{_KEY} = {name!r}: {folder} has no tokenizer.json; convert the model again, "
-            "with --copy_files tokenizer.json preprocessor_config.json"
-        )
+
+def _hypothesis(segments: Sequence[Any], begin: int, language: str) -> Hypothesis:
+    """What faster-whisper's segments of one clip say; their times count from `begin` s before the clip."""
+    if not segments:
+        return Hypothesis("", language)
+    return Hypothesis(
+        text="".join(segment.text for segment in segments).strip(),
+        language=language,
+        words=tuple(
+            Word(word.word, word.start - begin, word.end - begin, float(word.probability))
+            for segment in segments
+            for word in segment.words or []
+        ),
+        avg_logprob=float(np.mean([segment.avg_logprob for segment in segments])),
+        no_speech_prob=max(segment.no_speech_prob for segment in segments),
+        compression_ratio=max(segment.compression_ratio for segment in segments),
+    )

@@ -1,4 +1,4 @@
-"""What was said: Silero VAD cuts turns to chunks, faster-whisper hears them in batches, the bounds judge each chunk."""
+"""What was said: Silero VAD cuts turns to chunks, a recogniser hears them in batches, the bounds judge each chunk."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from pipeline.audio import vad
 from pipeline.errors import BadRecording
 from pipeline.lake.rows import Row
 from pipeline.lake.tables import span_id
-from pipeline.recognition import asr_filters, checkpoints
-from pipeline.recognition.asr_filters import Recognition
-from pipeline.recognition.resources import resources
-from pipeline.recognition.whisper import Recognizer
+from pipeline.recognition import asr_filters, recognizers
+from pipeline.recognition.hypothesis import Hypothesis, Recognizer, Word
 from pipeline.settings import Settings
 from pipeline.stage import LedgerEntry, Recording, Stage, StageResult
 from pipeline.text import dialects
@@ -56,17 +54,18 @@ class Transcribe(Stage):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.transcribe
         self._recognizer: Recognizer | None = None
-        self.resources = resources(self._settings.checkpoint, self._settings.device, memory_gb=2.0)
+        self.resources = recognizers.resources_of(self._settings.used[:1], memory_gb=2.0)
 
     def parameters(self) -> dict[str, Any]:
-        """What shapes the text: the settings but for the device, and the checkpoint's content."""
-        return self._settings.model_dump(exclude={"device", "checkpoint"}) | {
-            "checkpoint": checkpoints.fingerprint(self._settings.checkpoint)
+        """What shapes the text: the settings but for devices, and the checkpoints' content."""
+        alone = {"checkpoint", "device", "compute_type", "beam_size", "recognizers"}
+        return self._settings.model_dump(exclude=alone) | {
+            "recognizers": [recognizers.identity(each) for each in self._settings.used]
         }
 
     def load(self) -> None:
         """Bring the recogniser up on its device. Raises ModelUnavailable."""
-        self._recognizer = Recognizer(self._settings)
+        self._recognizer = recognizers.open_recognizer(self._settings.used[0])
 
     def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
         """One row per chunk, in order; pauses and turns without speech are in the ledger."""
@@ -117,31 +116,21 @@ class Transcribe(Stage):
 
     def _heard(self, recording: Recording, chunks: Sequence[Chunk], language: str) -> list[Row]:
         """Recognise one batch."""
-        heard = self._loaded().transcribe([chunk.samples for chunk in chunks], language, words=True)
+        heard = self._loaded().transcribe([chunk.samples for chunk in chunks], recording.dialect)
         return [
-            self._judged(_row(recording, chunk, language), chunk, found.begin, found.segments)
+            self._judged(_row(recording, chunk, language), chunk, found)
             for chunk, found in zip(chunks, heard, strict=True)
         ]
 
-    def _judged(self, row: Row, chunk: Chunk, begin: int, segments: Sequence[Any]) -> Row:
-        """The row of a chunk that was laid out from second `begin` on, from what came back for it."""
-        if not segments:
-            return row | {"decision": "drop", "drop_reason": "empty_transcript"}
-        text = "".join(segment.text for segment in segments).strip()
-        heard = Recognition(
-            text=text,
-            seconds=chunk.seconds,
-            avg_logprob=float(np.mean([segment.avg_logprob for segment in segments])),
-            no_speech_prob=max(segment.no_speech_prob for segment in segments),
-            compression_ratio=max(segment.compression_ratio for segment in segments),
-        )
-        reason = asr_filters.drop_reason(heard, self._settings)
+    def _judged(self, row: Row, chunk: Chunk, found: Hypothesis) -> Row:
+        """The row of a chunk from what came back for it."""
+        reason = asr_filters.drop_reason(found, chunk.seconds, self._settings)
         return row | {
-            "text": text,
-            "words": _words([word for segment in segments for word in segment.words or []], chunk, begin),
-            "asr_avg_logprob": heard.avg_logprob,
-            "asr_no_speech_prob": heard.no_speech_prob,
-            "asr_compression_ratio": heard.compression_ratio,
+            "text": found.text,
+            "words": _words(found.words, chunk),
+            "asr_avg_logprob": found.avg_logprob,
+            "asr_no_speech_prob": found.no_speech_prob,
+            "asr_compression_ratio": found.compression_ratio,
             "decision": "keep" if reason is None else "drop",
             "drop_reason": reason,
         }
@@ -158,14 +147,14 @@ class Transcribe(Stage):
         return self._recognizer
 
 
-def _words(words: Sequence[Any], chunk: Chunk, begin: int) -> list[dict[str, Any]]:
+def _words(words: Sequence[Word], chunk: Chunk) -> list[dict[str, Any]]:
     """Word times in seconds of the recording, in order and inside the chunk (the recogniser's may lie outside)."""
     placed: list[dict[str, Any]] = []
     reached = chunk.start
     for word in words:
-        start = min(max(reached, chunk.start + word.start - begin), chunk.end)
-        end = min(max(start, chunk.start + word.end - begin), chunk.end)
-        placed.append({"word": word.word, "start": start, "end": end, "probability": float(word.probability)})
+        start = min(max(reached, chunk.start + word.start), chunk.end)
+        end = min(max(start, chunk.start + word.end), chunk.end)
+        placed.append({"word": word.text, "start": start, "end": end, "probability": word.probability})
         reached = start
     return placed
 

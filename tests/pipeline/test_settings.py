@@ -115,3 +115,47 @@ def test_a_mistake_in_the_former_section_train_is_named(tmp_path: Path) -> None:
         load_settings(write(tmp_path, "train = 1"), {})
     with pytest.raises(SettingsError, match="base_model"):
         load_settings(write(tmp_path, "base_model = 1\n[train]\ndevice = 'cpu'"), {})
+
+
+RECOGNIZERS = """
+[transcribe]
+beam_size = 2
+[[transcribe.recognizers]]
+name = "first"
+checkpoint = "folder"
+[[transcribe.recognizers]]
+name = "second"
+kind = "sherpa-onnx"
+checkpoint = "checkpoints/whisper-micro"
+dialects = ["yue"]
+"""
+
+
+def test_a_list_of_recognisers_takes_the_place_of_the_one_checkpoint(tmp_path: Path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "fangyan.toml").write_text(RECOGNIZERS)
+    used = load_settings(tmp_path / "fangyan.toml", {}).transcribe.used
+    assert [(each.label, each.checkpoint) for each in used] == [
+        ("first", str(tmp_path / "folder")),
+        ("second", "checkpoints/whisper-micro"),
+    ]
+    assert used[1].key("address") == "[[transcribe.recognizers]] second: address"
+
+
+def test_without_a_list_the_one_checkpoint_is_the_recogniser(tmp_path: Path):
+    (tmp_path / "fangyan.toml").write_text("[transcribe]\nbeam_size = 2")
+    (only,) = load_settings(tmp_path / "fangyan.toml", {}).transcribe.used
+    assert (only.label, only.kind, only.beam_size) == ("whisper-micro", "faster-whisper", 2)
+    assert only.key("checkpoint") == "[transcribe] checkpoint"
+
+
+def test_recognisers_need_names_of_their_own(tmp_path: Path):
+    (tmp_path / "fangyan.toml").write_text(RECOGNIZERS.replace("second", "first"))
+    with pytest.raises(SettingsError, match=r"transcribe.recognizers.*each needs a name of its own"):
+        load_settings(tmp_path / "fangyan.toml", {})
+
+
+def test_an_unknown_key_of_a_recogniser_is_named(tmp_path: Path):
+    (tmp_path / "fangyan.toml").write_text(RECOGNIZERS.replace("dialects", "dialect"))
+    with pytest.raises(SettingsError, match=r"unknown key transcribe.recognizers.1.dialect; did you mean dialects\?"):
+        load_settings(tmp_path / "fangyan.toml", {})

@@ -6,15 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.recognition.asr_filters import Recognition, drop_reason, has_loop, syllables, tokens
+from pipeline.recognition.asr_filters import drop_reason, has_loop, syllables, tokens
+from pipeline.recognition.hypothesis import Hypothesis
 from pipeline.settings import Transcribe
 
-GOOD = Recognition("今天天气很好，我们去公园走走吧。", 4.0, -0.2, 0.02, 0.9)
+GOOD = Hypothesis("今天天气很好，我们去公园走走吧。", "zh", (), -0.2, 0.02, 0.9)
+SECONDS = 4.0
 BOUNDS = Transcribe()
 
 
 def test_an_ordinary_sentence_passes():
-    assert drop_reason(GOOD, BOUNDS) is None
+    assert drop_reason(GOOD, SECONDS, BOUNDS) is None
+
+
+def test_what_a_recogniser_does_not_tell_breaks_no_bound():
+    assert drop_reason(Hypothesis(GOOD.text, "zh"), SECONDS, BOUNDS) is None
 
 
 @pytest.mark.parametrize(
@@ -27,12 +33,15 @@ def test_an_ordinary_sentence_passes():
         ({"no_speech_prob": 0.7}, "no_speech"),
         ({"no_speech_prob": 0.7, "avg_logprob": -0.1}, "no_speech"),
         ({"avg_logprob": -1.2}, "low_confidence"),
-        ({"seconds": 1.0}, "implausible_rate"),
-        ({"seconds": 40.0}, "implausible_rate"),
     ],
 )
 def test_each_bound_has_its_reason(change: dict[str, object], reason: str):
-    assert drop_reason(replace(GOOD, **change), BOUNDS) == reason  # type: ignore[arg-type]
+    assert drop_reason(replace(GOOD, **change), SECONDS, BOUNDS) == reason  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seconds", [1.0, 40.0])
+def test_nobody_speaks_so_fast_or_so_slowly(seconds: float):
+    assert drop_reason(GOOD, seconds, BOUNDS) == "implausible_rate"
 
 
 @pytest.mark.parametrize(

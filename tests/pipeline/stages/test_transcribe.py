@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import random
 from pathlib import Path
-from types import SimpleNamespace
 
 import jiwer
 import numpy as np
@@ -16,6 +15,7 @@ from pipeline.errors import BadRecording, ModelUnavailable
 from pipeline.lake.rows import Row
 from pipeline.lake.tables import TRANSCRIPTS, span_id
 from pipeline.recognition.asr_filters import tokens
+from pipeline.recognition.hypothesis import Word
 from pipeline.settings import Settings
 from pipeline.stage import Recording, StageResult
 from pipeline.stages.transcribe import Chunk, Transcribe, _words
@@ -108,8 +108,7 @@ def test_noise_is_no_speech():
 
 def test_word_times_stay_inside_the_chunk_and_in_order():
     chunk = Chunk({}, 100.0, 102.0, np.zeros(0, np.float32))
-    heard = [(6.98, 7.5), (7.4, 7.3), (8.9, 31.0)]
-    words = _words([SimpleNamespace(word="字", start=a, end=b, probability=0.5) for a, b in heard], chunk, 7)
+    words = _words([Word("字", start, end, 0.5) for start, end in ((-0.02, 0.5), (0.4, 0.3), (1.9, 24.0))], chunk)
     times = [(word["start"], word["end"]) for word in words]
     assert times == [pytest.approx(pair) for pair in [(100.0, 100.5), (100.4, 100.4), (101.9, 102.0)]]
 

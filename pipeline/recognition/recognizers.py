@@ -1,0 +1,64 @@
+"""The list of recognisers: which class brings up which kind, and which of those configured hear a dialect."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.errors import ModelUnavailable
+from pipeline.recognition import checkpoints
+from pipeline.recognition.hypothesis import Recognizer
+from pipeline.recognition.resources import resources
+from pipeline.settings import RecognizerSettings
+from pipeline.stage import Resources
+from pipeline.text import dialects
+
+RECOGNIZERS: dict[str, str] = {
+    "faster-whisper": "pipeline.recognition.whisper:FasterWhisper",
+}
+"""By kind, the module and class; imported when one is opened."""
+
+
+def open_recognizer(settings: RecognizerSettings) -> Recognizer:
+    """Bring a recogniser up on its device. Raises ModelUnavailable that names the key."""
+    for code in settings.dialects:
+        try:
+            dialects.get(code)
+        except dialects.UnknownDialectError as error:
+            raise ModelUnavailable(f"{settings.key('dialects')} = {list(settings.dialects)}: {error}") from None
+    code = RECOGNIZERS.get(settings.kind)
+    if code is None:
+        raise ModelUnavailable(f"{settings.key('kind')} = {settings.kind!r}: there are {', '.join(RECOGNIZERS)}")
+    module, _, name = code.partition(":")
+    return getattr(importlib.import_module(module), name)(settings)
+
+
+def hearing(dialect: str, configured: Sequence[RecognizerSettings]) -> list[RecognizerSettings]:
+    """Those of the configured recognisers that are used for a dialect, in their order."""
+    return [each for each in configured if not each.dialects or dialect in each.dialects]
+
+
+def first_of_each(configured: Sequence[RecognizerSettings]) -> list[RecognizerSettings]:
+    """Those that come first for some dialect: all up to the first that hears every dialect."""
+    found: list[RecognizerSettings] = []
+    for each in configured:
+        if not each.dialects or not set(each.dialects) <= {code for one in found for code in one.dialects}:
+            found.append(each)
+        if not each.dialects:
+            break
+    return found
+
+
+def identity(settings: RecognizerSettings) -> dict[str, Any]:
+    """What shapes a recogniser's hypotheses: its settings but for the device, and its checkpoint's content."""
+    facts = settings.model_dump(mode="json", exclude={"device", "checkpoint", "name"})
+    return facts | {"name": settings.label, "checkpoint": checkpoints.fingerprint(settings.checkpoint)}
+
+
+def resources_of(configured: Sequence[RecognizerSettings], memory_gb: float) -> Resources:
+    """What one worker needs that holds all of them: `memory_gb` of main memory for each, and their GPU memory."""
+    each = [resources(one.checkpoint, one.device if one.checkpoint else "cpu", memory_gb) for one in configured]
+    device = next((one.device for one in each if one.gpus), each[0].device)
+    memory, gpu_memory = sum(one.memory_gb for one in each), sum(one.gpu_memory_gb for one in each)
+    return Resources(1.0, max(one.gpus for one in each), memory, gpu_memory, device)
