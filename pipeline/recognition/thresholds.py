@@ -1,0 +1,35 @@
+"""Thresholds that belong to a checkpoint: `thresholds.json` in its folder, beside the weights that they were found for.
+
+    {"transcribe": {"min_avg_logprob": -0.8, "dialects": {"wuu": {"min_avg_logprob": -0.5}}}, "align": {"min_score": 0.3}}
+
+By stage, names as in the stage's section of the configuration; what stands under `dialects` goes before the rest. A
+value in the configuration goes before the file's.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pipeline.errors import ModelUnavailable
+from pipeline.settings import checkpoint_path
+
+FILE = "thresholds.json"
+_DIALECTS = "dialects"
+
+
+def stored(checkpoint: str, stage: str, dialect: str = "") -> dict[str, float]:
+    """The thresholds of a stage that lie in a checkpoint's folder; {} where there are none, as for a hub id.
+
+    Raises ModelUnavailable if the file is not what is described above.
+    """
+    file = Path(checkpoint_path(checkpoint)) / FILE
+    if not checkpoint or not file.is_file():
+        return {}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        of_stage = dict(content.get(stage, {}))
+        of_dialect = of_stage.pop(_DIALECTS, {}).get(dialect, {})
+        return {name: float(value) for name, value in (of_stage | of_dialect).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ModelUnavailable(f"{file}: no thresholds by stage, such as {{{stage!r}: {{...}}}}: {error}") from error
