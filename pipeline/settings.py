@@ -32,7 +32,7 @@ CONFIGURATION = "fangyan.toml"
 _ADDRESS = re.compile(r"(^|/)(s3a?|gc?s|az|abfss?|wasbs?|oss|cos|obs|hdfs|hf|s?ftp|https?|file):/", re.IGNORECASE)
 _ENVIRONMENT_PREFIX = "FANGYAN_"
 _RELATIVE = (
-    *((section, "checkpoint") for section in ("diarize", "transcribe", "align", "base_model")),
+    *((section, "checkpoint") for section in ("diarize", "given_text", "transcribe", "align", "base_model")),
     ("validation", "systems"),
 )
 """Keys that may name something beside the configuration file."""
@@ -178,6 +178,35 @@ class Transcribe(_Section):
         """The recognisers listed, else the one of `checkpoint`."""
         alone = {"checkpoint", "device", "compute_type", "beam_size"}
         return self.recognizers or (RecognizerSettings(**self.model_dump(include=alone)),)
+
+
+class GivenText(_Section):
+    """How transcripts that come with recordings are read."""
+
+    encoding: str = Field(default="", description="of files that do not say it and are not UTF-8, such as gb18030")
+    text_tiers: tuple[str, ...] = Field(
+        default=("text", "方言", "方言文字", "汉字", "transcription", "transcript", "utterance", "sentence", "default"),
+        description="names of TextGrid and ELAN tiers that hold the text",
+    )
+    word_tiers: tuple[str, ...] = Field(
+        default=("words", "word", "词", "字"), description="read as text where there is no tier of text"
+    )
+    gloss_tiers: tuple[str, ...] = Field(
+        default=("gloss", "意译", "普通话", "translation"), description="meaning in standard Mandarin"
+    )
+    ipa_tiers: tuple[str, ...] = Field(default=("ipa", "音标", "国际音标"))
+    place_tiers: tuple[str, ...] = Field(default=("place", "地点", "方言点"), description="the sub-dialect")
+    remarks_tiers: tuple[str, ...] = Field(default=("remarks", "备注", "note", "notes", "comment"))
+    ignored_tiers: tuple[str, ...] = Field(default=("phones", "phone", "音素"), description="left out without a note")
+    checkpoint: str = Field(
+        default="checkpoints/aligner-micro", description="CTC aligner that finds text without times in a recording"
+    )
+
+    @property
+    def tiers(self) -> dict[str, tuple[str, ...]]:
+        """Names of tiers by what they hold."""
+        kinds = ("text", "gloss", "ipa", "place", "remarks", "ignored")
+        return {kind: getattr(self, f"{kind}_tiers") for kind in kinds} | {"words": self.word_tiers}
 
 
 class Align(_Section):
@@ -344,6 +373,7 @@ class Settings(_Section):
     ingest: Ingest = Ingest()
     diarize: Diarize = Diarize()
     denoise: Denoise = Denoise()
+    given_text: GivenText = GivenText()
     transcribe: Transcribe = Transcribe()
     align: Align = Align()
     score: Score = Score()

@@ -1,0 +1,1 @@
+"""Transcripts that come with recordings: one file a format, all giving the same lines."""
