@@ -1,0 +1,1 @@
+"""The pipeline on recordings of people, beside plain recognisers: `python -m benchmarks.field`."""
