@@ -117,6 +117,7 @@ def recordings(landing: Path, workspace: Path, batch: str) -> list[Recording]:
     every = names(workspace)
     later = {entry.source for name in every[every.index(batch) + 1 :] for entry in _read(workspace, name)}
     metadata = landing_zone.Metadata(landing)
+    sidecars = landing_zone.sidecars(landing)
     return [
         Recording(
             source=entry.source,
@@ -128,6 +129,7 @@ def recordings(landing: Path, workspace: Path, batch: str) -> list[Recording]:
             metadata=metadata.of(entry.source),
             size=entry.bytes,
             mtime_ns=entry.mtime_ns,
+            sidecars=sidecars.of(entry.source),
         )
         for entry in entries
         if entry.withdrawn or entry.source not in later

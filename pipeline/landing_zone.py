@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from pipeline.audio import clips
 from pipeline.errors import BadRecording
+from pipeline.exchange.formats import format_of
+from pipeline.exchange.sidecars import Sidecars, called, could_be_of
 from pipeline.landed_metadata import METADATA_FILES as METADATA_FILES
 from pipeline.landed_metadata import Metadata, Problem, is_metadata
 from pipeline.rights.consents import CONSENTS_FILE, read_consents
@@ -61,10 +63,12 @@ def scan(landing: Path, with_metadata: bool = False) -> Scan:
     consents, complaints = read_consents(landing / CONSENTS_FILE)
     evidence = {_plain(consent.evidence) for consent in consents if consent.evidence}
     root = landing.resolve()
+    transcripts: list[str] = []
     for source, entry in _walk(landing, "", root, found.problems):
         if is_metadata(entry.name) or source == CONSENTS_FILE:
             continue
         if is_side_file(entry.name):
+            transcripts += [source] if format_of(entry.name) and _plain(source) not in evidence else []
             continue
         landed = _judge(source, entry)
         if _plain(source) in evidence and not (isinstance(landed, LandedFile) and _is_sound(landing, landed)):
@@ -77,10 +81,17 @@ def scan(landing: Path, with_metadata: bool = False) -> Scan:
     if with_metadata:
         found.problems += [Problem(CONSENTS_FILE, "bad_consent", message) for message in complaints]
         found.problems += Metadata(landing).check(file.source for file in found.files)
+        found.problems += _of_no_recording(transcripts, found.files)
     found.problems = [
         replace(one, source=in_a_line(one.source), message=in_a_line(one.message, 1000)) for one in found.problems
     ]
     return found
+
+
+def sidecars(landing: Path) -> Sidecars:
+    """The transcripts beside recordings; a consent's evidence is none."""
+    consents, _ = read_consents(landing / CONSENTS_FILE)
+    return Sidecars(landing, {_plain(consent.evidence) for consent in consents if consent.evidence})
 
 
 def locate(landing: Path, file: Path) -> tuple[str | None, dict[str, str]]:
@@ -90,6 +101,15 @@ def locate(landing: Path, file: Path) -> tuple[str | None, dict[str, str]]:
         return None, {}
     source = here.relative_to(root).as_posix()
     return source, Metadata(landing).of(source)
+
+
+def _of_no_recording(transcripts: Iterable[str], files: Iterable[LandedFile]) -> Iterator[Problem]:
+    """Transcripts by name that no recording is called after; a .txt may be anything."""
+    there = {name for file in files for name in called(file.source)}
+    for source in transcripts:
+        if not source.casefold().endswith(".txt") and not could_be_of(source) & there:
+            words = "is a transcript, but no recording beside it has its name; call it after the recording"
+            yield Problem(source, "transcript_of_none", words)
 
 
 def _walk(landing: Path, below: str, root: Path, problems: list[Problem]) -> Iterator[tuple[str, os.DirEntry[str]]]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pipeline.audio.decoding_options import PLAIN, DecodingOptions
+from pipeline.exchange.given import GivenLine
+from pipeline.exchange.sidecars import Sidecar
 from pipeline.lake.rows import Row
 
 Outcome = Literal["passed", "dropped", "quarantined"]
@@ -33,7 +35,8 @@ class Recording:
     `size` (bytes) and `mtime_ns` are those of the file when its batch was closed, 0 after ingest. `metadata` are the
     free columns that came with the file. `permission` is what the consents say when the stage begins. `file_sha256` is
     the hash of the file that ingest read, `decoding` how it was decoded: `pipeline.original_audio` reads it again so,
-    and no other file in its place.
+    and no other file in its place. `sidecars` are the transcripts beside a landed file, `given` the lines that ingest
+    read from them or from the metadata.
     """
 
     source: str
@@ -50,6 +53,8 @@ class Recording:
     permission: Permission = Permission()
     file_sha256: str = ""
     decoding: DecodingOptions = PLAIN
+    sidecars: tuple[Sidecar, ...] = ()
+    given: tuple[GivenLine, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,8 @@ class Stage(ABC):
     writes: str
     """The table whose rows `process` returns."""
     resources: Resources
+    about: tuple[str, ...] = ()
+    """Columns of the recording's row that its rows depend on, beside the audio and the dialect (`given`)."""
     over_files: bool = False
     """True if it works on the landed files of a batch, else on the recordings that the stage before it passed on."""
     compares: tuple[str, ...] = ()

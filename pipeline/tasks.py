@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline import batches, ledger, stage_list
 from pipeline.audio.decoding_options import from_json
+from pipeline.exchange.given import GivenLine
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
 from pipeline.rights.current import CurrentRights
@@ -62,6 +63,8 @@ def file_content(recording: Recording) -> str:
     facts = [recording.source, recording.size, recording.mtime_ns, dict(recording.metadata), permission.consent_id]
     if permission.consent_id is None:
         facts.append(permission.reason)
+    if recording.sidecars:
+        facts.append([[one.source, one.bytes, one.mtime_ns] for one in recording.sidecars])
     return json.dumps(facts, sort_keys=True, ensure_ascii=False)
 
 
@@ -87,6 +90,9 @@ def _of_recordings(stage: Stage, batch: str, settings: Settings, lake: Lake, rig
         if "recordings" in stage.reads:
             unsaid = {"provenance", "batch"} | ({"decoding"} if row["decoding"] is None else set())
             content["row"] = {key: value for key, value in row.items() if key not in unsaid}
+        about = {name: row[name] for name in stage.about if row.get(name)}
+        if about:
+            content["about"] = about
         refusal = rights.refusal(row)
         if refusal:
             # Another provenance: with the right to use it, its work comes back.
@@ -121,6 +127,7 @@ def _recording(row: Row, batch: str, settings: Settings) -> Recording:
         metadata=row["metadata"],
         file_sha256=row["file_sha256"],
         decoding=from_json(row["decoding"]),
+        given=tuple(GivenLine.from_row(line) for line in row.get("given") or ()),
     )
 
 

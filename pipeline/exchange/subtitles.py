@@ -40,10 +40,11 @@ def read(text: str, settings: GivenText) -> Transcript:
 def read_aegisub(text: str, settings: GivenText) -> Transcript:
     """The events of an .ass or .ssa file; the field Name is the speaker."""
     import pysubs2
+    from pysubs2.exceptions import Pysubs2Error
 
     try:
         file = pysubs2.SSAFile.from_string(text)
-    except (pysubs2.Pysubs2Error, ValueError) as error:
+    except (Pysubs2Error, ValueError) as error:
         raise TranscriptError(f"is not read as Aegisub's: {error}; export it again") from None
     events = [event for event in file if not event.is_comment]
     return Transcript(

@@ -17,6 +17,12 @@ WORDS = pa.list_(
     pa.struct([("word", pa.string()), ("start", pa.float64()), ("end", pa.float64()), ("probability", pa.float32())])
 )
 METADATA = pa.map_(pa.string(), pa.string())
+GIVEN = pa.list_(
+    pa.struct(
+        [("start", pa.float64()), ("end", pa.float64())]
+        + [(name, pa.string()) for name in ("text", "speaker", "gloss", "ipa", "place", "remarks")]
+    )
+)
 
 
 def _field(name: str, kind: pa.DataType, description: str, unit: str = "", nullable: bool = True) -> pa.Field:
@@ -75,6 +81,10 @@ RECORDINGS = _schema(
     _field("bandwidth_hz", pa.float32(), "Highest frequency with energy above the noise floor", "Hz"),
     _field("consent_id", pa.string(), "The consent that covers this recording"),
     _field("metadata", METADATA, "Free columns that came with the file"),
+    _field("given", GIVEN, "Lines of the transcript that came with it, marks included; times in s, null without"),
+    _field("given_from", pa.string(), "The file below landing that they are from, or metadata"),
+    _field("given_problem", pa.string(), "Why a transcript beside it cannot be read, and what to do"),
+    _field("given_notes", pa.string(), "What to know of how its transcript was read"),
     _PROVENANCE,
 )
 

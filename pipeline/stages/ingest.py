@@ -17,6 +17,7 @@ from pipeline.audio.containers import mislabelled
 from pipeline.audio.decoding_options import PLAIN
 from pipeline.audio.measuring import Measured, audio_sha256, measure
 from pipeline.errors import BadRecording
+from pipeline.exchange.beside import Given, read_given
 from pipeline.lake.files import file_sha256
 from pipeline.lake.rows import Row
 from pipeline.rights.current import CORPUS_SCOPE
@@ -34,7 +35,7 @@ class Ingest(Stage):
     """Files to rows of `recordings`. Raises BadRecording for what cannot be used, with what to do about it."""
 
     name = "ingest"
-    version = "1"
+    version = "2"
     reads = (TOMBSTONES,)
     writes = "recordings"
     resources = Resources(cpus=1.0, memory_gb=0.5)
@@ -43,10 +44,12 @@ class Ingest(Stage):
 
     def __init__(self, settings: Settings) -> None:
         self._bounds = settings.ingest
+        self._given_text = settings.given_text
         self._landing = settings.landing
 
     def parameters(self) -> dict[str, Any]:
-        return self._bounds.model_dump() | {"scope": CORPUS_SCOPE}
+        given_text = self._given_text.model_dump(mode="json", exclude={"checkpoint"})
+        return self._bounds.model_dump() | {"scope": CORPUS_SCOPE, "given_text": given_text}
 
     def load(self) -> None:
         # The first meter imports scipy.signal, which takes seconds.
@@ -66,6 +69,7 @@ class Ingest(Stage):
         if gone:
             status, why, covering = "withdrawn", gone, None
         allowed = status == "ok"
+        given = self._given(recording, measured) if allowed else Given()
         notes = [mislabelled(recording.source, measured.info.container), _missing_words(measured), *measured.notes]
         row: Row = {
             "source": recording.source,
@@ -90,6 +94,10 @@ class Ingest(Stage):
             "bandwidth_hz": measured.bandwidth_hz,
             "consent_id": covering,
             "metadata": dict(recording.metadata),
+            "given": [line.to_row() for line in given.lines] or None,
+            "given_from": given.source,
+            "given_problem": "; ".join(given.problems) or None,
+            "given_notes": "; ".join(given.notes) or None,
         }
         entry = LedgerEntry("passed" if allowed else "dropped", measured.duration, "" if allowed else status)
         return StageResult([row], [entry], row["recording_id"], measured.duration)
@@ -110,6 +118,9 @@ class Ingest(Stage):
             for source, row in rows.items()
             if _mark(row) != _mark(before[source])
         }
+
+    def _given(self, recording: Recording, measured: Measured) -> Given:
+        return read_given(self._landing, recording.sidecars, recording.metadata, measured.duration, self._given_text)
 
     def _check_unchanged(self, recording: Recording) -> None:
         """Raises BadRecording if the file is gone, leads out of the landing folder, or is not the one of the batch."""

@@ -21,7 +21,7 @@ Clip = tuple[int, str]
 _FACTS = ("start", "end", "local_speaker", "seconds", "duration", "model_id")
 _STAYING = ("tombstones", "consents", "models")
 _KEPT_METADATA = ("consent_id", "licence")
-_FREE = {"recording_id", "metadata"}
+_FREE = ("metadata", "given", "given_from", "given_problem", "given_notes")
 _IDS = ("recording_id", "recording_ids", "segment_id")
 _AUDIO_ROW_GROUP = 100
 
@@ -55,8 +55,8 @@ def clean(
 
     `note_sound` is given each stored sound that goes.
 
-    Free metadata of rows that stay of a recording withdrawn in part goes too, but for consent and licence: it may name
-    who withdrew or hold what they said.
+    Free metadata of rows that stay of a recording withdrawn in part goes too, but for consent and licence, and so does
+    the transcript that came with it: they may name who withdrew or hold what they said.
     """
     removed = Removed()
     if table in _STAYING:
@@ -80,9 +80,9 @@ def clean(
                 for data in _sounds(source.read_row_group(group, ["audio"]), masks[-1]):
                     removed.clips.append((len(data), hashlib.sha256(data).hexdigest()))
                     note_sound(data)
-            if set(schema.names) >= _FREE:
-                kept = source.read_row_group(group, sorted(_FREE)).filter(pa.array(masks[-1], pa.bool_()))
-                removed.changed |= kept["metadata"].to_pylist() != _stripped(kept, withdrawal)
+            for name in _free(schema):
+                kept = source.read_row_group(group, ["recording_id", name]).filter(pa.array(masks[-1], pa.bool_()))
+                removed.changed |= kept[name].to_pylist() != _stripped(kept, name, withdrawal)
         removed.changed |= removed.rows > 0
         if apply and removed.changed:
             write_parquet(_kept(source, masks, withdrawal), file, _AUDIO_ROW_GROUP if has_audio else 50_000)
@@ -135,18 +135,23 @@ def _kept(source: pq.ParquetFile, masks: Sequence[Sequence[bool]], withdrawal: W
     yield schema.empty_table()
     for group, mask in enumerate(masks):
         table = source.read_row_group(group).filter(pa.array(mask, pa.bool_()))
-        if set(schema.names) >= _FREE:
-            column = pa.array(_stripped(table, withdrawal), schema.field("metadata").type)
-            table = table.set_column(schema.names.index("metadata"), schema.field("metadata"), column)
+        for name in _free(schema):
+            column = pa.array(_stripped(table, name, withdrawal), schema.field(name).type)
+            table = table.set_column(schema.names.index(name), schema.field(name), column)
         if table.num_rows:
             yield table.cast(schema)
 
 
-def _stripped(table: pa.Table, withdrawal: Withdrawal) -> list[Any]:
-    """The column `metadata` with less in the rows of recordings withdrawn in part."""
+def _free(schema: pa.Schema) -> list[str]:
+    """Columns of what people wrote about a whole recording, in a table that says which one."""
+    return [name for name in _FREE if name in schema.names] if "recording_id" in schema.names else []
+
+
+def _stripped(table: pa.Table, column: str, withdrawal: Withdrawal) -> list[Any]:
+    """A free column with less in the rows of recordings withdrawn in part: nothing of the transcript stays."""
     return [
-        _less(cell) if cell and withdrawal.in_part(name) else cell
-        for name, cell in zip(table["recording_id"].to_pylist(), table["metadata"].to_pylist(), strict=True)
+        (_less(cell) if column == "metadata" else None) if cell and withdrawal.in_part(name) else cell
+        for name, cell in zip(table["recording_id"].to_pylist(), table[column].to_pylist(), strict=True)
     ]
 
 

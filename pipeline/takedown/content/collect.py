@@ -29,6 +29,7 @@ from pipeline.takedown.extents import SPAN_IDS, Withdrawal, WithdrawalExtent
 from pipeline.takedown.names import folded, identifies, speaker_names
 
 _GIVEN_TEXTS = ("transcript", "text", "sentence", "transcription", "utterance", "label", "文本", "转写", "轉寫", "台词")
+_SAID = ("text", "given_text", "gloss")
 _BLOCK_SECONDS = 60.0
 _MOST_TEXT = 4 << 20
 LEAST_STEM = 6
@@ -68,14 +69,14 @@ def _texts(lake: Lake, withdrawal: Withdrawal, withdrawn: bool) -> Iterator[tupl
     """Rows with text, of withdrawn recordings only, that go or that stay."""
     ids = pa.array(sorted(withdrawal.extents), pa.string())
     for table in ("transcripts", "alignments", "segments"):
-        names = set(TABLES[table].names) & {"text", "recording_id", "start", "end", "local_speaker", *SPAN_IDS}
+        names = set(TABLES[table].names) & {*_SAID, "recording_id", "start", "end", "local_speaker", *SPAN_IDS}
         for partition in lake.partitions(table):
             with pq.ParquetFile(lake.path(table, partition)) as file:
                 content = file.read([name for name in file.schema_arrow.names if name in names])
             content = content.filter(pc.is_in(content["recording_id"], value_set=ids))  # type: ignore[attr-defined]
             for row in to_rows(content):
                 if (withdrawal.of_row(table, row) is not None) == withdrawn:
-                    yield row, "text"
+                    yield from ((row, name) for name in _SAID if row.get(name))
 
 
 def _given(row: Row, withdrawal: Withdrawal) -> Iterator[str]:

@@ -269,6 +269,23 @@ def test_metadata_of_a_shared_recording_goes_from_exports_in_whatever_form(setti
         assert left == [row | {"metadata": None}], form
 
 
+def test_the_transcript_that_came_with_a_shared_recording_goes_from_its_row_and_from_landing(
+    settings: Settings,
+) -> None:
+    lake, shared = Lake(settings.lake), small.recording_id(settings, "duo")
+    lines = [{"start": 0.5, "end": 1.5, "text": "安妮在讲价钱", "speaker": "Ann"}]
+    for batch in lake.partitions("recordings"):
+        given = {"given": lines, "given_from": f"{FOLDER}/duo.eaf", "given_problem": "duo.srt", "given_notes": "Ann"}
+        lake.write("recordings", batch, [row | given for row in lake.rows("recordings", batch)])
+    beside = settings.landing / FOLDER / "duo.eaf"
+    beside.write_text("<ANNOTATION_DOCUMENT/>", encoding="utf-8")
+    takedown.take_down(settings, "speaker", small.speaker_id(settings, ANN))
+    left = {row["recording_id"]: row for row in rows(settings, "recordings")}
+    assert [left[shared][name] for name in ("given", "given_from", "given_problem", "given_notes")] == [None] * 4
+    assert all(row["given"] for name, row in left.items() if name != shared)
+    assert not beside.exists()
+
+
 def test_a_file_that_cannot_be_read_is_named_and_stops_nothing_else(settings: Settings) -> None:
     broken = settings.root / "export" / "broken.parquet"
     broken.write_bytes(b"PAR1 no more")
