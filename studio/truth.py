@@ -18,7 +18,7 @@ from typing import Any
 
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
-from pipeline.text.normalize import character_errors
+from pipeline.text.normalize import normalizer
 
 _MATCH_WINDOW_SECONDS = 1.0
 
@@ -62,8 +62,8 @@ class Errors:
     boundary_ms: list[float] = field(default_factory=list)
     speakers: list[tuple[str, str]] = field(default_factory=list)
 
-    def count(self, reference: str, hypothesis: str) -> None:
-        edits, characters = character_errors(reference, hypothesis)
+    def count(self, reference: str, hypothesis: str, dialect: str) -> None:
+        edits, characters = normalizer(dialect).errors(reference, hypothesis)
         self.edits += edits
         self.characters += characters
 
@@ -95,6 +95,7 @@ def measure(lake: Lake, truths: dict[str, Truth]) -> dict[str, Any]:
     """
     recordings = {row["recording_id"]: row["source"] for row in lake.rows("recordings") if row["status"] == "ok"}
     known = {identity: truths[source] for identity, source in recordings.items() if source in truths}
+    dialect_of = {row["recording_id"]: row["dialect"] for row in lake.rows("recordings")}
     turns = _by_recording(lake.rows("turns"))
     segments = _by_recording([row for row in _rows_without_audio(lake, "segments") if row["decision"] == "keep"])
     transcripts = _by_recording([row for row in lake.rows("transcripts") if row["decision"] == "keep"])
@@ -103,8 +104,8 @@ def measure(lake: Lake, truths: dict[str, Truth]) -> dict[str, Any]:
     for identity, truth in known.items():
         names = _names(turns[identity], truth.turns)
         for row in segments[identity]:
-            _count_segment(row, truth, names.get(row["local_speaker"]), inside)
-        _count_all(transcripts[identity], truth, everything)
+            _count_segment(row, truth, names.get(row["local_speaker"]), dialect_of[identity], inside)
+        _count_all(transcripts[identity], truth, dialect_of[identity], everything)
         for local, real in names.items():
             everything.speakers.append((linked.get((identity, local), f"{identity}/{local}"), real))
     boundaries = sorted(inside.boundary_ms)
@@ -168,10 +169,10 @@ def _names(rows: Sequence[Row], turns: Sequence[Turn]) -> dict[str, str]:
     return {local: max(seconds, key=lambda name: seconds[name]) for local, seconds in shared.items()}
 
 
-def _count_segment(row: Row, truth: Truth, speaker: str | None, errors: Errors) -> None:
+def _count_segment(row: Row, truth: Truth, speaker: str | None, dialect: str, errors: Errors) -> None:
     said = [item for item in truth.characters if item.speaker == speaker and row["start"] <= item.middle <= row["end"]]
     reference = "".join(item.char for item in said)
-    errors.count(reference, row["text_normalized"])
+    errors.count(reference, row["text_normalized"], dialect)
     aligned = row["characters"]
     matcher = difflib.SequenceMatcher(None, reference, "".join(item["char"] for item in aligned), autojunk=False)
     for start, other, size in matcher.get_matching_blocks():
@@ -181,5 +182,5 @@ def _count_segment(row: Row, truth: Truth, speaker: str | None, errors: Errors) 
                 errors.boundary_ms.append(abs(real.end - found["end"]) * 1000)
 
 
-def _count_all(rows: Sequence[Row], truth: Truth, errors: Errors) -> None:
-    errors.count("".join(item.char for item in truth.characters), "".join(row["text"] for row in rows))
+def _count_all(rows: Sequence[Row], truth: Truth, dialect: str, errors: Errors) -> None:
+    errors.count("".join(item.char for item in truth.characters), "".join(row["text"] for row in rows), dialect)

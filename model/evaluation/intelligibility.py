@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,16 +10,14 @@ import jiwer
 from model.evaluation.recognition import UtteranceRecognizer
 from model.evaluation.utterance import Measurement, NotMeasured, Utterance
 from pipeline.text import dialects
-from pipeline.text.normalize import NORMALIZATION, normalized
-
-UNSPACED = frozenset({"hanzi", "kana", "burmese", "khmer", "lao", "thai"})
-"""Scripts of the registry that are written without spaces between words."""
+from pipeline.text.normalize import NORMALIZERS, UNSPACED, normalizer
 
 
 class Intelligibility:
     """cer and cer_raw, or wer and wer_raw, by jiwer. Weighted by the text's length: a mean is errors over characters.
 
-    Numbers count as written: let texts spell them out as they are said.
+    cer and wer are of texts that the dialect's normaliser made alike (script, numbers, punctuation), the raw ones of
+    the texts as written. Details name the normaliser.
     """
 
     name = "intelligibility"
@@ -30,7 +27,7 @@ class Intelligibility:
         self._recognizer = recognizer
         self.conditions: Mapping[str, Any] = {
             **recognizer.conditions,
-            "normalization": NORMALIZATION,
+            "normalization": "; ".join(f"{name}: {what}" for name, what in NORMALIZERS.items()),
             "errors": "jiwer",
         }
 
@@ -38,10 +35,11 @@ class Intelligibility:
         heard = self._recognizer.text(utterance)
         unit = "cer" if unspaced(utterance.dialect) else "wer"
         other = "wer" if unit == "cer" else "cer"
+        made = normalizer(utterance.dialect)
         values: dict[str, float] = {}
         weights: dict[str, float] = {}
         texts = {
-            unit: (compared(utterance.text, unit), compared(heard, unit)),
+            unit: (made.text(utterance.text), made.text(heard)),
             f"{unit}_raw": (utterance.text.strip(), heard),
         }
         for name, (expected, found) in texts.items():
@@ -49,7 +47,9 @@ class Intelligibility:
                 raise NotMeasured("the text has nothing to say")
             values[name], weights[name] = error_rate(expected, found, unit)
         why = f"texts of {utterance.dialect} are compared by {'characters' if unit == 'cer' else 'words'}"
-        return Measurement(values, weights, {"heard": heard}, {other: why, f"{other}_raw": why})
+        return Measurement(
+            values, weights, {"heard": heard, "normalizer": made.name}, {other: why, f"{other}_raw": why}
+        )
 
 
 def error_rate(expected: str, heard: str, unit: str) -> tuple[float, float]:
@@ -62,11 +62,3 @@ def error_rate(expected: str, heard: str, unit: str) -> tuple[float, float]:
 def unspaced(dialect: str) -> bool:
     """Whether texts of the dialect are compared by characters. Raises UnknownDialectError."""
     return dialects.get(dialect).script in UNSPACED
-
-
-def compared(text: str, unit: str) -> str:
-    """The text as it is compared: its spoken characters, for `unit` "wer" with a space between words."""
-    if unit == "cer":
-        return normalized(text)
-    words = (normalized(word) for word in unicodedata.normalize("NFKC", text).split())
-    return " ".join(word for word in words if word)

@@ -12,7 +12,9 @@ from rapidfuzz.distance import Levenshtein
 from model.evaluation.recognition import UtteranceAligner, UtteranceRecognizer, expected_tokens
 from model.evaluation.utterance import Measurement, NotMeasured, Utterance
 from pipeline.audio import quality
-from pipeline.recognition.asr_filters import syllables, tokens
+from pipeline.recognition.asr_filters import syllables
+from pipeline.text.romanize import romanize
+from pipeline.text.script import folded
 
 SYLLABLES_PER_SECOND = 4.5
 """Where the corpus does not tell: an unhurried reader, short pauses included."""
@@ -91,8 +93,9 @@ class Robustness:
 
     def _misread(self, utterance: Utterance) -> tuple[list[str], list[str]]:
         """What was said twice, and what was not said."""
-        expected = [token.char.lower() for token in expected_tokens(utterance)]
-        heard = tokens(self._recognizer.text(utterance))
+        expected = [folded(token.char.lower()) for token in expected_tokens(utterance)]
+        said = romanize(self._recognizer.text(utterance), utterance.dialect)
+        heard = [folded(token.char.lower()) for token in said]
         laid = self._aligner.align(utterance)
         repeats = [
             run

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from model.evaluation import drift
 from model.evaluation.conditions import in_words
 from model.evaluation.evaluate import EvaluationRow, conditions, differences, evaluate, summaries
-from model.evaluation.intelligibility import compared, error_rate, unspaced
+from model.evaluation.intelligibility import error_rate, unspaced
 from model.evaluation.judges import Judges, measured_names, open_judges
 from model.evaluation.listening.tables import stored_rows
 from model.evaluation.statistics import METHOD
@@ -33,6 +33,7 @@ from pipeline.lake.rows import Row, to_table
 from pipeline.lake.tables import TABLES
 from pipeline.recognition import checkpoints, recognizers
 from pipeline.settings import Settings, Transcribe
+from pipeline.text.normalize import normalizer
 
 VERSION = "1"
 BASE, FINE_TUNED, DIFFERENCE = "base", "fine_tuned", "difference"
@@ -155,7 +156,7 @@ def nothing_spoken(row: Row) -> list[EvaluationRow]:
     """What a failure counts as: all of the text wrong, as an error rate of its whole length, and no good end."""
     text, unit = Text("", "", row["text"]).heard, "cer" if unspaced(row["dialect"]) else "wer"
     weights = {"stop_rate": 1.0}
-    for name, expected in ((unit, compared(text, unit)), (f"{unit}_raw", text)):
+    for name, expected in ((unit, normalizer(row["dialect"]).text(text)), (f"{unit}_raw", text)):
         if expected:
             _, weights[name] = error_rate(expected, "", unit)
     return [

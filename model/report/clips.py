@@ -17,7 +17,8 @@ from pipeline.corpus.excerpts import audio_in
 from pipeline.errors import BadRecording
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
-from pipeline.text.normalize import normalized
+from pipeline.text.normalize import letters
+from pipeline.text.script import folded
 
 _SHOWN = ("cer", "wer", "tone_distance", "similarity", "dnsmos")
 _WITH_PLAYERS = ("quality", "long")
@@ -179,8 +180,10 @@ def _ruby(text: str, readings: Sequence[str]) -> list[tuple[str, str]]:
 
 def _compared(expected: str, heard: str) -> list[tuple[str, bool]]:
     """`heard` in pieces, each with whether it is in the expected text at that place; punctuation does not count."""
-    keys = list(normalized(expected))
-    spoken = [(index, char.lower()) for index, char in enumerate(heard) if char.isalnum()]
+    keys = list(letters(folded(expected)))
+    alike = folded(heard)
+    alike = alike if len(alike) == len(heard) else heard
+    spoken = [(index, char.lower()) for index, char in enumerate(alike) if char.isalnum()]
     right = [True] * len(heard)
     matcher = difflib.SequenceMatcher(None, keys, [char for _, char in spoken], autojunk=False)
     for kind, _, _, first, last in matcher.get_opcodes():

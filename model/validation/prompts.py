@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from model.voxcpm2 import text as voxcpm_text
 from pipeline.project import PROJECT
 from pipeline.text import dialects, hanzi
+from pipeline.text.script import folded
 
 FOLDER = PROJECT / "prompts"
 Category = Literal[
@@ -233,7 +234,7 @@ def _too_near(items: Sequence[tuple[str, Prompt]], across: bool) -> list[str]:
     import numpy as np
     from rapidfuzz import fuzz, process
 
-    spoken = [prompt.spoken for _, prompt in items]
+    spoken = [folded(prompt.spoken) for _, prompt in items]
     scores = process.cdist(spoken, spoken, scorer=fuzz.ratio, score_cutoff=SIMILARITY * 100, dtype=np.uint8)
     faults = []
     for first, second in zip(*np.nonzero(np.triu(scores, 1)), strict=True):

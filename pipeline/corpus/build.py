@@ -26,6 +26,7 @@ from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_table
 from pipeline.rights.current import CurrentRights
 from pipeline.settings import Settings
+from pipeline.text.normalize import normalizer
 
 PARTITION = "all"
 LEDGER_PARTITION = "corpus"
@@ -164,7 +165,11 @@ def _write(lake: Lake, table: str, rows: Sequence[Row], decided_by: Mapping[str,
 
 def _key(row: Row) -> RecordingKey:
     return RecordingKey(
-        row["segment_id"], row["text_normalized"] or "", row["duration"], row["dnsmos_ovrl"] or 0.0, row["audio_sha256"]
+        row["segment_id"],
+        normalizer(row["dialect"] or "cmn").text(row["text_normalized"] or ""),
+        row["duration"],
+        row["dnsmos_ovrl"] or 0.0,
+        row["audio_sha256"],
     )
 
 
