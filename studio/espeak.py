@@ -8,13 +8,14 @@ from __future__ import annotations
 import _ctypes
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import espeakng_loader
 import numpy as np
 from numpy.typing import NDArray
+
+from studio.speech import SpokenPhrase, SpokenSyllable
 
 SAMPLE_RATE = 22_050
 
@@ -44,25 +45,6 @@ _RESPELLED = {"xiong": "xong", "jiong": "jong", "qiong": "qong", "r": "er", "ê"
 
 class SyllableNotSpokenError(ValueError):
     """espeak did not speak a syllable as one syllable (it spelled it out, skipped it or changed the language)."""
-
-
-@dataclass(frozen=True)
-class SpokenSyllable:
-    """Where one syllable lies, in samples at 22,050 Hz: `start` <= `rhyme` < `end`; tones live on the rhyme."""
-
-    syllable: str
-    start: int
-    rhyme: int
-    end: int
-    phonemes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class SpokenPhrase:
-    """Speech between two pauses: int16 samples (T,) at 22,050 Hz and its syllables in order."""
-
-    samples: NDArray[np.int16]
-    syllables: tuple[SpokenSyllable, ...]
 
 
 class _EventId(ctypes.Union):

@@ -26,10 +26,11 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Voice:
-    """A synthetic speaker: an espeak-ng variant shifted in pitch, formants and rate.
+    """A synthetic speaker: an espeak-ng variant, or a mixture of Kokoro's styles, shifted in pitch, formants and rate.
 
-    `pitch` is espeak's 0..99 base pitch, `pitch_range` its 0..99 span, `rate` words a minute before the formant shift,
+    Of espeak-ng `pitch` is espeak's 0..99 base pitch, `pitch_range` its 0..99 span, `rate` words a minute before the formant shift,
     `formant_shift` the factor by which the spectrum is stretched (1.0 keeps it; children above, large people below).
+    Kokoro has no use for `pitch` and `pitch_range`; its `rate` is a percentage of its usual speed, before the shift.
     """
 
     voice_id: str
@@ -38,6 +39,25 @@ class Voice:
     pitch_range: int
     rate: int
     formant_shift: float
+
+
+@dataclass(frozen=True)
+class SpokenSyllable:
+    """Where one syllable lies, in samples of its phrase: `start` <= `rhyme` < `end`; tones live on the rhyme."""
+
+    syllable: str
+    start: int
+    rhyme: int
+    end: int
+    phonemes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SpokenPhrase:
+    """Speech between two pauses: int16 samples (T,) at the rate asked for and its syllables in order."""
+
+    samples: NDArray[np.int16]
+    syllables: tuple[SpokenSyllable, ...]
 
 
 @dataclass(frozen=True)

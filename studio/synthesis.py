@@ -1,4 +1,4 @@
-"""A sentence and a voice to an utterance with its truth: espeak-ng, formant shift, dialect tones, exact spans."""
+"""A sentence and a voice to an utterance with its truth: an engine's speech, formant shift, dialect tones, spans."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import soxr
 from numpy.typing import NDArray
 
 from pipeline.text.tone_sandhi import surface_tones
-from studio import espeak, tones
-from studio.speech import CharacterSpan, Sentence, Utterance, Voice
+from studio import espeak, kokoro, tones
+from studio.speech import CharacterSpan, Sentence, SpokenPhrase, Utterance, Voice
 from studio.voices import nominal_pitch
 
 EDGE = 0.05
@@ -27,19 +27,12 @@ def speak(sentence: Sentence, voice: Voice, seed: int = 0) -> Utterance:
     """Speak a sentence; equal (sentence, voice, seed) give equal bytes in any process.
 
     The seed varies rate, pitch, pauses and declination a little, as one person varies. Spans are in seconds and come
-    from the synthesizer's events, scaled as the audio is.
+    from the engine's own timing, scaled as the audio is: espeak-ng's to the sample, Kokoro's to 25 ms.
     """
     draw = random.Random(f"{seed}|{voice.voice_id}|{sentence.dialect}|{' '.join(sentence.syllables)}")
     spoken = _spoken_syllables(sentence)
     phrases = _phrases(spoken, sentence.breaks)
-    said = espeak.say(
-        phrases,
-        "yue" if sentence.dialect == "yue" else "cmn",
-        voice.variant,
-        _within(round(voice.pitch + draw.gauss(0, 1.5)), (0, 99)),
-        _within(round(voice.pitch_range + draw.gauss(0, 3)), (0, 99)),
-        _within(round(voice.rate * draw.uniform(0.93, 1.07)), espeak.RATE_RANGE),
-    )
+    said = _said(phrases, sentence.dialect, voice, draw)
     joined, timed = _joined(said, draw)
     samples = _shifted(joined, voice.formant_shift)
     scale = 1 / (espeak.SAMPLE_RATE * voice.formant_shift)
@@ -59,6 +52,23 @@ def speak(sentence: Sentence, voice: Voice, seed: int = 0) -> Utterance:
     return Utterance(sentence, voice, _levelled(samples), espeak.SAMPLE_RATE, spans)
 
 
+def _said(phrases: list[list[str]], dialect: str, voice: Voice, draw: random.Random) -> list[SpokenPhrase]:
+    """Phrases as the voice's engine speaks them, at espeak's sample rate. Raises ValueError for Cantonese by Kokoro."""
+    if voice.variant.startswith(kokoro.PREFIX):
+        if dialect == "yue":
+            raise ValueError(f"{voice.voice_id}: Kokoro speaks no Cantonese; choose one of espeak-ng's voices")
+        rate = voice.rate / 100 * draw.uniform(0.93, 1.07)
+        return kokoro.say(phrases, voice.variant, rate, espeak.SAMPLE_RATE)
+    return espeak.say(
+        phrases,
+        "yue" if dialect == "yue" else "cmn",
+        voice.variant,
+        _within(round(voice.pitch + draw.gauss(0, 1.5)), (0, 99)),
+        _within(round(voice.pitch_range + draw.gauss(0, 3)), (0, 99)),
+        _within(round(voice.rate * draw.uniform(0.93, 1.07)), espeak.RATE_RANGE),
+    )
+
+
 def _spoken_syllables(sentence: Sentence) -> list[str]:
     """What espeak is told to say: sandhi applied in Mandarin; all level where Praat puts the tones on afterwards."""
     if sentence.dialect in _LEVEL_TONE_DIALECTS:
@@ -76,9 +86,7 @@ def _phrases(syllables: list[str], breaks: tuple[int, ...]) -> list[list[str]]:
     return phrases
 
 
-def _joined(
-    said: list[espeak.SpokenPhrase], draw: random.Random
-) -> tuple[NDArray[np.float32], list[tuple[int, int, int]]]:
+def _joined(said: list[SpokenPhrase], draw: random.Random) -> tuple[NDArray[np.float32], list[tuple[int, int, int]]]:
     """Phrases with pauses between them -> samples (T,) and (start, rhyme, end) in samples for each syllable."""
     edge = round(EDGE * espeak.SAMPLE_RATE)
     pieces: list[NDArray[np.float32]] = [np.zeros(edge, np.float32)]

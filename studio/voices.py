@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 
+from studio import kokoro, kokoro_voices
 from studio.speech import Voice
 
 # Pitch in Hz of a high level tone at espeak's pitch 50, measured with Praat, and how far the formants already lie above
@@ -127,8 +128,9 @@ def _registers(base: float, scale: float) -> tuple[str, ...]:
 
 
 def voice(voice_id: str) -> Voice:
-    """The voice with this id, from either set."""
-    for candidate in voices() + voices(held_out=True):
+    """The voice with this id, from either set of either engine."""
+    others = kokoro_voices.voices() + kokoro_voices.voices(held_out=True)
+    for candidate in voices() + voices(held_out=True) + others:
         if candidate.voice_id == voice_id:
             return candidate
     raise KeyError(f"no voice {voice_id!r}; studio.voices.voices() lists them")
@@ -136,6 +138,8 @@ def voice(voice_id: str) -> Voice:
 
 def nominal_pitch(voice: Voice) -> float:
     """Pitch in Hz at which the voice speaks a high level tone."""
+    if voice.variant.startswith(kokoro.PREFIX):
+        return kokoro_voices.pitch(voice.variant) * voice.formant_shift
     base, _ = {**_TRAINING, **_HELD_OUT}[voice.variant]
     factor = float(np.interp(voice.pitch, _PITCH_SETTINGS, _PITCH_FACTORS))
     return base * factor * (1 + _RANGE_RAISES_PITCH * (voice.pitch_range - 50)) * voice.formant_shift
