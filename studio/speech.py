@@ -28,9 +28,9 @@ class Sentence:
 class Voice:
     """A synthetic speaker: an espeak-ng variant, or a mixture of Kokoro's styles, shifted in pitch, formants and rate.
 
-    Of espeak-ng `pitch` is espeak's 0..99 base pitch, `pitch_range` its 0..99 span, `rate` words a minute before the formant shift,
-    `formant_shift` the factor by which the spectrum is stretched (1.0 keeps it; children above, large people below).
-    Kokoro has no use for `pitch` and `pitch_range`; its `rate` is a percentage of its usual speed, before the shift.
+    Of espeak-ng, `pitch` is the 0..99 base pitch, `pitch_range` its 0..99 span, `rate` words a minute before the
+    formant shift; Kokoro does not use the two pitches, and its `rate` is a percentage of its usual speed.
+    `formant_shift` is the factor by which the spectrum is stretched (1.0 keeps it; children above, large people below).
     """
 
     voice_id: str
