@@ -23,12 +23,15 @@ def bank(
     hours: Annotated[float, typer.Option(help="hours of training speech; 2 GB for 10 h")] = 10.0,
     held_out_hours: Annotated[float, typer.Option(help="hours of unseen sentences by unseen voices")] = 0.5,
     seed: Annotated[int, typer.Option(help="same seed, same bytes")] = 1,
+    kokoro_share: Annotated[
+        float, typer.Option(min=0, max=1, help="of the Mandarin varieties' utterances are spoken by Kokoro")
+    ] = 0.0,
 ) -> None:
     """Speak the utterances that the embedded checkpoints learn from; can be interrupted and repeated."""
     from recipes.bank import build_bank
 
-    build_bank(out / "train", hours, seed, held_out=False)
-    build_bank(out / "held_out", held_out_hours, seed + 1, held_out=True)
+    build_bank(out / "train", hours, seed, held_out=False, kokoro_share=kokoro_share)
+    build_bank(out / "held_out", held_out_hours, seed + 1, held_out=True, kokoro_share=kokoro_share)
 
 
 @app.command("whisper")

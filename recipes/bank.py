@@ -23,6 +23,7 @@ import soxr
 from numpy.typing import NDArray
 
 from pipeline.lake.files import replace_file
+from studio import kokoro, kokoro_voices
 
 SAMPLE_RATE = 16_000
 DIALECTS = ("cmn", "yue", "cmn-sichuan", "cmn-tianjin")
@@ -53,6 +54,7 @@ class _Shard:
     seed: int
     held_out: bool
     dialects: tuple[str, ...]
+    kokoro_share: float
 
 
 def build_bank(
@@ -63,11 +65,14 @@ def build_bank(
     workers: int = 2,
     dialects: Sequence[str] = DIALECTS,
     shard_hours: float = SHARD_HOURS,
+    kokoro_share: float = 0.0,
 ) -> None:
     """Write `hours` of speech in equal parts of `dialects`; held out means held-out sentences and held-out voices.
 
     Shards that exist are kept, so an interrupted call can be repeated. A shard depends on (seed, its number) alone: the
-    same seed gives the same bytes whatever the number of workers. Raises ValueError when `out` holds another bank.
+    same seed gives the same bytes whatever the number of workers. `kokoro_share` of the utterances that are not
+    Cantonese are spoken by Kokoro, the rest by espeak-ng. Raises ValueError when `out` holds another bank, and
+    KokoroMissingError.
     """
     out.mkdir(parents=True, exist_ok=True)
     count = max(1, round(hours / shard_hours))
@@ -78,8 +83,14 @@ def build_bank(
         "shard_hours": hours / count,
         "sample_rate": SAMPLE_RATE,
     }
+    if kokoro_share:
+        kokoro.require()
+        recipe["kokoro_share"] = kokoro_share
     _claim(out / "bank.json", recipe)
-    shards = [_Shard(str(out), number, hours / count, seed, held_out, tuple(dialects)) for number in range(count)]
+    shards = [
+        _Shard(str(out), number, hours / count, seed, held_out, tuple(dialects), kokoro_share)
+        for number in range(count)
+    ]
     missing = [shard for shard in shards if not _index_path(out, shard.number).exists()]
     _build(missing, done=count - len(missing), total=count, workers=workers)
 
@@ -164,7 +175,9 @@ def _write_shard(shard: _Shard) -> None:
     position = 0
     while position < wanted:
         dialect = min(spent, key=lambda name: spent[name])
-        utterance = speak(sentence(dialect, draw, shard.held_out), draw.choice(speakers), draw.randrange(2**31))
+        by_kokoro = shard.kokoro_share > 0 and dialect != "yue" and draw.random() < shard.kokoro_share
+        voice = draw.choice(kokoro_voices.voices(shard.held_out) if by_kokoro else speakers)
+        utterance = speak(sentence(dialect, draw, shard.held_out), voice, draw.randrange(2**31))
         samples = _int16(soxr.resample(utterance.samples, utterance.sample_rate, SAMPLE_RATE))
         rows.append(
             {

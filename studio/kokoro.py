@@ -48,9 +48,13 @@ def installed() -> bool:
     return (folder() / "model.onnx").is_file() and find_spec("misaki") is not None
 
 
-def styles() -> tuple[str, ...]:
-    """Names of the styles that voices are mixed from. Raises KokoroMissingError."""
-    return tuple(_engine().styles)
+def require() -> None:
+    """Raise KokoroMissingError, with the commands that bring it, where Kokoro is not installed."""
+    if not installed():
+        raise KokoroMissingError(
+            f"Kokoro's weights are not in {folder()}, or misaki is not installed; run "
+            "pip install '.[kokoro]' and python -m studio.kokoro_weights"
+        )
 
 
 def say(phrases: Sequence[Sequence[str]], variant: str, rate: float, sample_rate: int) -> list[SpokenPhrase]:
@@ -69,7 +73,10 @@ def phonemes(syllable: str) -> str:
     """A pinyin syllable with a tone digit as the network spells it: `"ba1"` -> `"pa→"`. Raises ValueError."""
     from misaki.transcription import pinyin_to_ipa
 
-    spelled = "".join(pinyin_to_ipa(syllable.replace("v", "ü"))[0])
+    try:
+        spelled = "".join(pinyin_to_ipa(syllable.replace("v", "ü"))[0])
+    except ValueError as error:
+        raise ValueError(f"{syllable!r} is not a syllable that Kokoro knows: {error}") from None
     for apical in _APICAL_VOWELS:
         spelled = spelled.replace(apical, "ɨ")
     for contour, mark in _TONE_MARKS:
@@ -83,12 +90,8 @@ class _Engine:
     def __init__(self) -> None:
         import onnxruntime
 
+        require()
         where = folder()
-        if not installed():
-            raise KokoroMissingError(
-                f"Kokoro's weights are not in {where}, or misaki is not installed; run "
-                "pip install '.[kokoro]' and python -m studio.kokoro_weights"
-            )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(str(where / "model.onnx"), options, ["CPUExecutionProvider"])
