@@ -1,6 +1,7 @@
 """Thresholds that belong to a checkpoint: `thresholds.json` in its folder, beside the weights that they were found for.
 
-    {"transcribe": {"min_avg_logprob": -0.8, "dialects": {"wuu": {"min_avg_logprob": -0.5}}}, "align": {"min_score": 0.3}}
+    {"transcribe": {"min_avg_logprob": -0.8, "dialects": {"wuu": {"min_avg_logprob": -0.5}}},
+     "align": {"min_score": 0.3}}
 
 By stage, names as in the stage's section of the configuration; what stands under `dialects` goes before the rest. A
 value in the configuration goes before the file's.
