@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline import telemetry
+from pipeline.http_post import on_this_machine
 from pipeline.project import PACKAGES, PROJECT
 
 FILE = PROJECT / "systems.toml"
@@ -40,7 +41,6 @@ PASSED = (
 """Variables that every command gets."""
 RESERVED = ("base", "fine_tuned", "difference", "reference")
 _NAMED = re.compile(r"\{(\w+)\}")
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class SystemsError(ValueError):
@@ -231,11 +231,6 @@ def load_systems(file: Path = FILE) -> list[Directory | Command | OpenAI | Eleve
     if twice := {name for name in names if names.count(name) > 1}:
         raise SystemsError(f"{file.name}: name: {', '.join(sorted(twice))} stands more than once")
     return systems
-
-
-def on_this_machine(url: str) -> bool:
-    """Whether the host of an address is a name of this machine."""
-    return urlsplit(url).hostname in _LOOPBACK
 
 
 def strings(value: Any) -> list[str]:

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from model.validation.systems.config import PROJECT, Command, Directory, ElevenLabs, OpenAI, fill
 from model.validation.systems.http import Policy, RequestFailed, post_for_audio
-from model.validation.systems.redaction import hide, secrets_in_environment
 from pipeline.audio import clips
 from pipeline.audio.decoding import AudioStream
 from pipeline.errors import BadRecording
+from pipeline.redaction import hide, secrets_in_environment
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 _SHOWN = 300

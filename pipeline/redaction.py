@@ -1,4 +1,4 @@
-"""What a system says of its failure goes into tables and reports: keys are cut out of it first."""
+"""What a server or a program says of its failure goes into tables and reports: keys are cut out of it first."""
 
 from __future__ import annotations
 
