@@ -128,7 +128,14 @@ class RecognizerSettings(_Section):
     name: str = Field(default="", description="in table hypotheses")
     kind: str = Field(default="faster-whisper", description="faster-whisper, sherpa-onnx or openai")
     checkpoint: str = Field(default="", description="folder or name on the hub, of one that runs here")
-    address: str = Field(default="", description="URL of a server that speaks OpenAI's protocol")
+    address: str = Field(default="", description="URL of a server that speaks OpenAI's protocol: .../v1")
+    key_env: str = Field(
+        default="", pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$", description="environment variable with the server's key"
+    )
+    recordings_may_leave: bool = Field(default=False, description="the consents allow sending recordings to its host")
+    timeout_seconds: float = Field(default=120.0, gt=0, le=3600, description="of one attempt of one clip")
+    attempts: int = Field(default=4, ge=1, le=10, description="on 429, 5xx, time-outs and broken connections")
+    concurrency: int = Field(default=4, ge=1, le=64, description="clips that a worker sends at the same time")
     model: str = Field(default="", description="what the server, or the folder, calls the model")
     dialects: tuple[str, ...] = Field(default=(), description="codes that it is used for; empty: all")
     device: str = "auto"

@@ -16,8 +16,23 @@ from pipeline.text import dialects
 
 RECOGNIZERS: dict[str, str] = {
     "faster-whisper": "pipeline.recognition.whisper:FasterWhisper",
+    "sherpa-onnx": "pipeline.recognition.sherpa:SherpaOnnx",
+    "openai": "pipeline.recognition.openai_server:OpenAIServer",
 }
 """By kind, the module and class; imported when one is opened."""
+
+
+_NOT_HEARD = {
+    "device",
+    "checkpoint",
+    "name",
+    "key_env",
+    "recordings_may_leave",
+    "timeout_seconds",
+    "attempts",
+    "concurrency",
+}
+"""Settings that shape no hypothesis, and those that are told in other words."""
 
 
 def open_recognizer(settings: RecognizerSettings) -> Recognizer:
@@ -52,13 +67,19 @@ def first_of_each(configured: Sequence[RecognizerSettings]) -> list[RecognizerSe
 
 def identity(settings: RecognizerSettings) -> dict[str, Any]:
     """What shapes a recogniser's hypotheses: its settings but for the device, and its checkpoint's content."""
-    facts = settings.model_dump(mode="json", exclude={"device", "checkpoint", "name"})
+    facts = settings.model_dump(mode="json", exclude=_NOT_HEARD)
     return facts | {"name": settings.label, "checkpoint": checkpoints.fingerprint(settings.checkpoint)}
 
 
 def resources_of(configured: Sequence[RecognizerSettings], memory_gb: float) -> Resources:
     """What one worker needs that holds all of them: `memory_gb` of main memory for each, and their GPU memory."""
-    each = [resources(one.checkpoint, one.device if one.checkpoint else "cpu", memory_gb) for one in configured]
+    each = [resources(one.checkpoint, _device(one), memory_gb) for one in configured]
     device = next((one.device for one in each if one.gpus), each[0].device)
     memory, gpu_memory = sum(one.memory_gb for one in each), sum(one.gpu_memory_gb for one in each)
     return Resources(1.0, max(one.gpus for one in each), memory, gpu_memory, device)
+
+
+def _device(one: RecognizerSettings) -> str:
+    """Where it computes: a server elsewhere, and sherpa-onnx on the CPU unless a GPU is named (its wheel has none)."""
+    elsewhere = not one.checkpoint or (one.kind == "sherpa-onnx" and one.device == "auto")
+    return "cpu" if elsewhere else one.device
