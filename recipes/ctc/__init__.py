@@ -1,0 +1,1 @@
+"""Trainer of ctc-micro."""
