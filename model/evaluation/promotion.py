@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from model.evaluation.intelligibility import unspaced
 from model.evaluation.metrics import QUALITY, metric
+from model.evaluation.tones import untold
 from model.evaluation.verdicts import BETTER, WORSE, judged
 from model.voices.status import PROMOTED, REJECTED
 from pipeline.lake.rows import Row
@@ -36,9 +37,11 @@ def decide(summary: Sequence[Row], model: Row, guarded: Sequence[str]) -> Decisi
     """`summary` are the dialect's rows of evaluation_summary, `model` the row of table models.
 
     What was not measured cannot be vouched for: a guarded metric without a paired difference rejects too. A dialect
-    whose words are spaced is held to its word error rate instead of cer, one without described tones to no
-    tone_distance. A quality metric that is worse without being guarded does not refuse the voice; the reason names it.
+    whose words are spaced is held to its word error rate instead of cer, one without described tones or with borrowed
+    readings to no tone_distance, and the reason says so. A quality metric that is worse without being guarded does not
+    refuse the voice; the reason names it.
     """
+    tones_untold = untold(model["dialect"]) if any(name.startswith("tone_") for name in guarded) else ""
     guarded = _meant(model["dialect"], guarded)
     rows = {
         row["metric"]: row
@@ -62,7 +65,8 @@ def decide(summary: Sequence[Row], model: Row, guarded: Sequence[str]) -> Decisi
             against.append(f"{metric(name).label} is worse than the base's by {_by_how_much(row)}")
     if against:
         return Decision(REJECTED, "; ".join(against), shown)
-    return Decision(PROMOTED, _why_promoted(rows, guarded), shown)
+    why = _why_promoted(rows, guarded)
+    return Decision(PROMOTED, f"{why}; tones are not judged: {tones_untold}" if tones_untold else why, shown)
 
 
 def _why_promoted(rows: Mapping[str, Row], guarded: Sequence[str]) -> str:
@@ -83,7 +87,8 @@ def _meant(dialect: str, guarded: Sequence[str]) -> list[str]:
     """The guarded metrics that the dialect's speech can be measured with."""
     if not unspaced(dialect):
         guarded = [name.replace("cer", "wer") if name in ("cer", "cer_raw") else name for name in guarded]
-    toneless = not dialects.get(dialect).tones
+    described = dialects.get(dialect)
+    toneless = not described.tones or not described.own_readings
     return [name for name in guarded if not (toneless and name.startswith("tone_"))]
 
 

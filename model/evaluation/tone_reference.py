@@ -83,8 +83,8 @@ def from_chao(dialect: str) -> ToneReference:
     """The reference that the registry's Chao values draw: level l lies 2.6 (l - 3) semitones from the middle.
 
     Levels are evenly spaced in time over the rhyme and joined by straight lines; a single level is held. The neutral
-    tone of pinyin has no value of its own and is left out; jyutping's 5 is a tone like the others. Raises ValueError
-    for a dialect without tones, UnknownDialectError.
+    tone of pinyin has no value of its own and is left out; the 5 of jyutping and Tâi-lô is a tone like the others.
+    Raises ValueError for a dialect without tones, UnknownDialectError.
     """
     described = dialects.get(dialect)
     if not described.tones:
@@ -92,7 +92,7 @@ def from_chao(dialect: str) -> ToneReference:
     shapes = {
         tone: ToneShape(chao_contour(value), np.full(POINTS, CHAO_SPREAD), 0)
         for tone, value in described.tones.items()
-        if tone != NEUTRAL or described.romanization == "jyutping"
+        if tone != NEUTRAL or described.romanization != "pinyin"
     }
     return ToneReference(dialect, f"Chao values. {described.tones_source}", shapes)
 

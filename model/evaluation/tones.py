@@ -1,7 +1,7 @@
 """Whether the tones are the dialect's: pitch contours of aligned syllables against those of a corpus or of Chao values.
 
-Tones are grouped as they are spoken (pipeline.tone_categories): after sandhi in Mandarin and Tianjin, with Chengdu's
-entering tones; in every other dialect by the tone of the reading, its sandhi left inside the group's spread.
+Tones are grouped as they are spoken (pipeline/text/tone_sandhi.py): after sandhi in Mandarin, Tianjin and Southern Min,
+with Chengdu's entering tones; in every other dialect by the tone of the reading, its sandhi left inside the spread.
 """
 
 from __future__ import annotations
@@ -96,11 +96,14 @@ class ToneFidelity:
         return Measurement(values, weights, {"tone_reference": reference.source, "syllables": shapes})
 
     def reference(self, dialect: str) -> ToneReference:
-        """The dialect's reference. Raises NotMeasured for a language without tones, or whose readings tell none."""
+        """The dialect's reference. Raises NotMeasured for a language without tones, or whose readings tell none.
+
+        A dialect that borrows its readings is refused whether a reference was learned or not.
+        """
+        if reason := untold(dialect):
+            raise NotMeasured(reason)
         if dialect not in self._references:
             try:
-                if _borrows_readings(dialect):
-                    raise NotMeasured(f"{dialect} borrows Mandarin readings, whose tone numbers are not its own")
                 self._references[dialect] = tone_reference.from_chao(dialect)
             except (ValueError, dialects.UnknownDialectError) as error:
                 raise NotMeasured(str(error)) from None
@@ -112,8 +115,10 @@ def learn_reference(
 ) -> ToneReference:
     """The dialect's tones from corpus segments (given spans save the alignment); one speaker an utterance.
 
-    Segments that cannot be aligned are passed over. Raises ValueError if no tone is left.
+    Segments that cannot be aligned are passed over. Raises ValueError if no tone is left or the readings tell none.
     """
+    if reason := untold(dialect):
+        raise ValueError(reason)
     found: list[list[Contour]] = []
     for utterance in utterances:
         try:
@@ -169,10 +174,12 @@ def dialect_errors(
     return errors | {MONOTONE: float(np.sqrt(np.mean(level**2)))}
 
 
-def _borrows_readings(dialect: str) -> bool:
-    """Whether the registry numbers the tones otherwise than the pinyin that the dialect is read with: wuu and nan."""
-    described = dialects.get(dialect)
-    return described.romanization == "pinyin" and not set(described.tones) <= set("1234")
+def untold(dialect: str) -> str:
+    """Why the dialect's tones cannot be told from its readings; "" if they can. An unknown code is not judged here."""
+    described = dialects.REGISTRY.get(dialect)
+    if described is None or described.own_readings:
+        return ""
+    return f"{dialect} borrows Mandarin readings, whose tones are not its own"
 
 
 def confusion(details: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:

@@ -32,7 +32,7 @@ class Align(Stage):
     """
 
     name = "align"
-    version = "2"
+    version = "3"
     reads = ("transcripts",)
     writes = "alignments"
 

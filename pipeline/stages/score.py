@@ -30,7 +30,7 @@ class Score(Stage):
     """
 
     name = "score"
-    version = "1"
+    version = "2"
     reads = ("recordings", "turns", "denoised", "transcripts", "alignments")
     writes = "segments"
     resources = Resources(cpus=1.0, memory_gb=1.5)

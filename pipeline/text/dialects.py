@@ -22,9 +22,10 @@ class Dialect:
     """One variety of speech.
 
     `whisper_language` is the language token that Whisper knows it by, `romanization` how an aligner spells it
-    ("pinyin", "jyutping" or "letters"), `tones` the Chao value (1 low to 5 high) of each tone category,
+    ("pinyin", "jyutping", "tailo" or "letters"), `tones` the Chao value (1 low to 5 high) of each tone category,
     `voxcpm_prefix` what VoxCPM2 is told in parentheses before the text ("" where the wording alone decides). The script
-    "hanzi" has `characters` as a BCP-47 tag: simplified, or traditional with the place whose shapes they take.
+    "hanzi" has `characters` as a BCP-47 tag: simplified, or traditional with the place whose shapes they take. Without
+    `own_readings` those are borrowed from Mandarin: they find characters in order and tell nothing of sounds or tones.
     """
 
     code: str
@@ -39,6 +40,7 @@ class Dialect:
     tones: Mapping[str, str] = field(default_factory=dict)
     tones_source: str = ""
     characters: str = "zh-Hans"
+    own_readings: bool = True
 
     @property
     def traditional(self) -> bool:
@@ -89,6 +91,7 @@ _CHINESE = (
         name_zh="吴语",
         whisper_language="zh",
         romanization="pinyin",
+        own_readings=False,
         script="hanzi",
         sample="侬饭吃过了伐？阿拉一道去白相。",
         voxcpm_prefix="吴语",
@@ -102,7 +105,7 @@ _CHINESE = (
         name="Southern Min",
         name_zh="闽南话",
         whisper_language="zh",
-        romanization="pinyin",
+        romanization="tailo",
         script="hanzi",
         characters="zh-Hant-TW",
         sample="你食飽未？阮欲轉去厝矣。",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+_BEFORE_CHILD = frozenset("女婴嬰幼孤胎少健宠寵男生育")
+_AFTER_CHILD = frozenset("子童歌媳孙孫女科")
 # Dialect characters that the standard set of their script (GB 2312, Big5) lacks.
 _DIALECT = set("冇熥咥嫽蹚汏囥") | set("吓吖嘞着揸葱个啉")
 
@@ -30,3 +32,10 @@ def _encodes(character: str, encoding: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def is_erhua(text: str, place: int) -> bool:
+    """Whether the character at `place` is the suffix 儿 that colours the syllable before it, and no word for child."""
+    if text[place] not in "儿兒" or not place or not is_hanzi(text[place - 1]):
+        return False
+    return text[place - 1] not in _BEFORE_CHILD and text[place + 1 : place + 2] not in _AFTER_CHILD

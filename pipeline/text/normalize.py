@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.text import dialects, numbers
+from pipeline.text.hanzi import is_erhua
 from pipeline.text.numerals import in_digits
 from pipeline.text.script import folded
 
@@ -19,7 +20,6 @@ UNSPACED = frozenset({"hanzi", "kana", "burmese", "khmer", "lao", "thai"})
 """Scripts of the registry that are written without spaces between words."""
 
 _FILLERS = re.compile(r"[嗯呃诶欸哦噢喔啊哎唉呣]|\b(?:u[hm]+|e[hr]m?|hm+|mm+)\b")
-_ERHUA = re.compile(r"(?<=[\u4e00-\u9fff])(?<![女婴幼孤胎少健宠男生育])儿(?![子童歌媳孙女科])")
 # Said in more than one way; after numerals have become digits and the script is folded.
 _ALIKE = (
     (re.compile(r"(?<=\d)至(?=\d|负|0下)"), "到"),
@@ -62,7 +62,9 @@ class Normalizer:
             text = in_digits("".join(text.split()))
             for pattern, instead in _ALIKE:
                 text = pattern.sub(instead, text)
-            return _ERHUA.sub("", text) if self.erhua == "drop" else text
+            if self.erhua == "drop":
+                text = "".join(letter for place, letter in enumerate(text) if not is_erhua(text, place))
+            return text
         if self.fillers == "drop":
             text = _FILLERS.sub(" ", text)
         words = ("".join(filter(_counts, word)) for word in text.split())

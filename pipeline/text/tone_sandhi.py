@@ -1,11 +1,16 @@
 """Which tone a syllable has when it is spoken: the tone of its reading after the dialect's tone classes and sandhi.
 
-Known are Mandarin's third tones, Tianjin's pairs and Chengdu's entering tones; the others keep their readings' tones.
+Known are Mandarin's third tones, 一 and 不, Tianjin's pairs, Chengdu's entering tones and the sandhi of Southern Min
+words and phrases, as far as pauses show where these end. The others keep their readings' tones.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+
+from pipeline.text.hanzi import is_hanzi
+from pipeline.text.readings import tailo, tailo_spoken
 
 NEUTRAL = "5"
 
@@ -36,9 +41,13 @@ def surface_tones(
             "2" if character in ENTERING_TONE_CHARACTERS and tone not in ("", NEUTRAL) else tone
             for character, tone in zip(characters, tones, strict=True)
         ]
+    if dialect == "nan":
+        return _southern_min(tones, characters, breaks)
     sandhi = _SANDHI.get(dialect)
     if sandhi is None:
         return tones
+    if dialect == "cmn":
+        tones = _one_and_not(tones, characters, breaks)
     # Pairs are read from the right, so that a run of three third tones gives 3-2-3 in Tianjin and Beijing alike.
     for index in range(len(tones) - 2, -1, -1):
         if index not in breaks:
@@ -46,6 +55,42 @@ def surface_tones(
     return tones
 
 
+def _one_and_not(tones: Sequence[str], characters: Sequence[str], breaks: Sequence[int]) -> list[str]:
+    """一 (but in numbers and ordinals) and 不 are second tones before a fourth; 一 is a fourth before the others."""
+    spoken = list(tones)
+    for index in range(len(tones) - 1):
+        character, following = characters[index], tones[index + 1]
+        if index in breaks or not following or following not in "1234":
+            continue
+        if character == "不" and tones[index] == "4" and following == "4":
+            spoken[index] = "2"
+        elif character == "一" and tones[index] == "1":
+            before = characters[index - 1] if index else ""
+            if before not in _NUMERALS | {"第"} and characters[index + 1] not in _NUMERALS | set("月号號日"):
+                spoken[index] = "2" if following == "4" else "4"
+    return spoken
+
+
+def _southern_min(tones: Sequence[str], characters: Sequence[str], breaks: Sequence[int]) -> list[str]:
+    """Tones after sandhi by taibun's rules, a phrase ending at each pause; a given reading of another tone stays."""
+    spoken = list(tones)
+    phrase = 0
+    keys: list[tuple[int, bool]] = []
+    for index, character in enumerate(characters):
+        keys.append((phrase, len(character) == 1 and is_hanzi(character)))
+        phrase += index in breaks
+    for (_, chinese), group in itertools.groupby(range(len(characters)), key=lambda index: keys[index]):
+        if not chinese:
+            continue
+        places = list(group)
+        run = "".join(characters[place] for place in places)
+        for place, read, said in zip(places, tailo(run), tailo_spoken(run), strict=True):
+            if read and said and read[-1] == tones[place]:
+                spoken[place] = said[-1]
+    return spoken
+
+
+_NUMERALS = frozenset("零〇一二三四五六七八九十百千万亿两幺")
 _SANDHI: dict[str, dict[tuple[str, str], str]] = {
     "cmn": {("3", "3"): "2"},
     "cmn-tianjin": {("1", "1"): "3", ("3", "3"): "2", ("4", "4"): "1", ("4", "1"): "2"},

@@ -54,7 +54,7 @@ def test_latin_words_in_chinese_are_one_token_each_and_do_not_swallow_their_neig
         ("25%", "百分之二十五"),
         ("３.5", "三点五"),
         ("007", "零零七"),
-        ("13800138000", "一三八零零一三八零零零"),
+        ("13800138000", "幺三八零零幺三八零零零"),
     ],
 )
 def test_numbers_are_spoken_out(written: str, spoken: str):
