@@ -24,7 +24,7 @@ class Redo(dg.Config):
     """What to do again."""
 
     dialect: _Dialect = Field(description="whose recordings")  # type: ignore[valid-type]
-    first: _Stage = Field(default=_Stage["transcripts"], description="this asset and every stage after it")  # type: ignore[valid-type]
+    first: _Stage = Field(default=_Stage["hypotheses"], description="this asset and every stage after it")  # type: ignore[valid-type]
 
 
 def batches_with(lake: Lake, dialect: str) -> list[str]:
@@ -58,7 +58,7 @@ def redo_of_batches(context: dg.RunStatusSensorContext, workspace: Workspace) ->
     """Starts a run of each batch that the job redo_for_dialect has found."""
     given: Any = context.dagster_run.run_config
     chosen = given["ops"]["choose_batches"]["config"]
-    dialect, first = chosen["dialect"], chosen.get("first", "transcripts")
+    dialect, first = chosen["dialect"], chosen.get("first", "hypotheses")
     assets = [entry.asset for entry in stage_list.STAGES]
     again = assets[assets.index(first) :]
     config = {"ops": {name: {"config": {"redo_dialect": dialect}} for name in again}}

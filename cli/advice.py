@@ -54,6 +54,13 @@ def advise(stage: str, reason: str, settings: Settings) -> str:
     known = _ADVICE.get(reason) or (_ALIGNER if reason.startswith("align_") else "")
     if not known:
         return f"see them: fangyan sql \"SELECT * FROM ledger WHERE reason = '{reason}'\""
-    if stage in ("transcribe", "align") and getattr(settings, stage).checkpoint.startswith(_EMBEDDED):
+    if _checkpoint(stage, settings).startswith(_EMBEDDED):
         return f"{known}; {_REAL_VOICES}"
     return known
+
+
+def _checkpoint(stage: str, settings: Settings) -> str:
+    """The first one whose work a stage's losses go back to; "" for a stage without one."""
+    if stage in ("recognize", "transcribe"):
+        return settings.transcribe.used[0].checkpoint
+    return settings.align.checkpoint if stage == "align" else ""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.lake.rows import Row
+from pipeline.stretches import seconds_inside
 from pipeline.text.pieces import join_texts, text_pieces
 
 _SENTENCE_END = frozenset("。！？!?…")
@@ -60,7 +61,7 @@ class Atom:
 
 @dataclass
 class Segment:
-    """A stretch of one speaker. `covered` holds (index of the alignment, seconds of its span that lie here)."""
+    """A stretch of one speaker. `covered` holds (index of the alignment, seconds of its span that it takes)."""
 
     start: float
     end: float
@@ -91,7 +92,8 @@ def segment(
 
     `alignments` are the kept rows of table alignments, `turns` all rows of table turns. `silent` are spans whose words
     are not known (dropped transcripts): no segment reaches into them. `may_join` can forbid a segment across two turns.
-    The seconds in `covered` add up to the alignments' spans; an alignment without characters is a segment without text.
+    The seconds in `covered` add up to those of the alignments' spans that lie in turns of the speaker; an alignment
+    without characters is a segment without text.
     """
     speaker_of = {turn["turn_id"]: turn["local_speaker"] for turn in turns}
     ordered = sorted(range(len(alignments)), key=lambda index: (alignments[index]["start"], alignments[index]["end"]))
@@ -100,7 +102,7 @@ def segment(
         row = alignments[index]
         if not row["characters"]:
             speaker = speaker_of.get(row["turn_id"], "")
-            covered = [(index, row["end"] - row["start"])]
+            covered = [(index, seconds_inside(row["start"], row["end"], _of_speaker(turns, speaker)))]
             segments.append(Segment(row["start"], row["end"], speaker, row["text"], [], [], covered))
     spoken = [index for index in ordered if alignments[index]["characters"]]
     for speaker in sorted({speaker_of.get(alignments[index]["turn_id"], "") for index in spoken}):
@@ -116,9 +118,13 @@ def segment(
             )
             starts, ends = _edges(atoms, limits.margin_seconds, walls, edge, following)
             cuts = _best_cuts(atoms, starts, ends, limits)
-            segments += _build(speaker, atoms, starts, ends, cuts, chain, alignments)
+            segments += _build(speaker, atoms, starts, ends, cuts, chain, alignments, _of_speaker(turns, speaker))
             edge = max(edge, ends[-1])
     return sorted(segments, key=lambda found: (found.start, found.end))
+
+
+def _of_speaker(turns: Sequence[Row], speaker: str) -> list[Row]:
+    return [turn for turn in turns if turn["local_speaker"] == speaker]
 
 
 class _Walls:
@@ -270,6 +276,7 @@ def _build(
     cuts: Sequence[int],
     chain: Sequence[int],
     alignments: Sequence[Row],
+    turns: Sequence[Row],
 ) -> list[Segment]:
     segments = []
     first = 0
@@ -283,7 +290,7 @@ def _build(
         readings = [atom.reading for atom in own]
         segments.append(Segment(starts[first], ends[last], speaker, join_texts(texts), characters, readings))
         first = last + 1
-    _share_out(segments, atoms, cuts, chain, alignments)
+    _share_out(segments, atoms, cuts, chain, alignments, turns)
     return segments
 
 
@@ -293,8 +300,10 @@ def _share_out(
     cuts: Sequence[int],
     chain: Sequence[int],
     alignments: Sequence[Row],
+    turns: Sequence[Row],
 ) -> None:
-    """Divide each alignment's span among the segments its characters went to, at the middle of the pauses cut."""
+    """Divide what each alignment's span has of the speaker's turns among the segments its characters went to, at the
+    middle of the pauses cut."""
     owners = [number for number, last in enumerate(cuts) for _ in range(last - (cuts[number - 1] if number else -1))]
     for index in chain:
         row = alignments[index]
@@ -307,5 +316,5 @@ def _share_out(
             stop = row["end"]
             if following <= mine[-1]:
                 stop = min(max((atoms[number].end + atoms[following].start) / 2, position), row["end"])
-            segments[owners[number]].covered.append((index, stop - position))
+            segments[owners[number]].covered.append((index, seconds_inside(position, stop, turns)))
             position = stop

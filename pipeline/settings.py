@@ -69,7 +69,7 @@ class Engine(_Section):
         default=0, ge=0, description="worker processes of a stage; 0: one a core, on GPUs as many as their memory holds"
     )
     workers_of: dict[str, int] = Field(
-        default={}, description="exactly so many for a stage, whatever its memory: { transcribe = 4 }"
+        default={}, description="exactly so many for a stage, whatever its memory: { recognize = 4 }"
     )
     attempts: int = Field(default=2, ge=1, le=5, description="tries of a recording whose worker died")
     recording_timeout_s: float = Field(default=7200.0, gt=0, description="a recording that takes longer is quarantined")
@@ -166,6 +166,9 @@ class Transcribe(_Section):
         default=0.3, ge=0.1, description="shorter windows are dropped; 0.1 s would kill the process"
     )
     max_seconds: float = Field(default=6.0, gt=1, le=30, description="longest stretch heard at once")
+    join_gap_seconds: float = Field(
+        default=2.0, ge=0, description="turns of one speaker this close, nobody between, are heard in one piece"
+    )
     min_avg_logprob: float = -1.0
     max_no_speech_prob: float = Field(default=0.6, ge=0, le=1)
     max_compression_ratio: float = Field(default=2.4, gt=0)

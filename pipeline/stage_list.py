@@ -64,12 +64,20 @@ STAGES: tuple[StageEntry, ...] = (
         description="Turns with RNNoise where that helps; what it did to each is kept.",
     ),
     StageEntry(
+        name="recognize",
+        code="pipeline.stages.recognize:Recognize",
+        table="hypotheses",
+        asset="hypotheses",
+        pool="gpu",
+        description="What each recogniser heard, stretch by stretch, with its own doubts.",
+    ),
+    StageEntry(
         name="transcribe",
         code="pipeline.stages.transcribe:Transcribe",
         table="transcripts",
         asset="transcripts",
-        pool="gpu",
-        description="What was said, stretch by stretch, with the recogniser's own doubts.",
+        pool="disk",
+        description="What was said: one text of all that was heard, what is not to be believed dropped.",
     ),
     StageEntry(
         name="align",

@@ -11,15 +11,17 @@ SAMPLE_RATE = 16_000
 
 _SHORTEST_PAUSE_SECONDS = 0.16
 _PAD_SECONDS = 0.12
-_LONGEST_PAUSE_SECONDS = 1.5
 
 Span = tuple[int, int]
 
 
-def speech_chunks(samples: NDArray[np.float32], longest_seconds: float) -> list[Span]:
+def speech_chunks(
+    samples: NDArray[np.float32], longest_seconds: float, longest_pause_seconds: float = 1.5
+) -> list[Span]:
     """Chunks of float32 (T,) at 16 kHz that hold its speech: (first, last + 1) sample, in order, not overlapping.
 
-    Pauses up to 1.5 s stay inside a chunk. Each is at most `longest_seconds` long and ends in a pause if there is one.
+    Pauses up to `longest_pause_seconds` stay inside a chunk. Each is at most `longest_seconds` long and ends in a pause
+    if there is one.
     """
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
@@ -30,7 +32,7 @@ def speech_chunks(samples: NDArray[np.float32], longest_seconds: float) -> list[
     )
     found = get_speech_timestamps(np.ascontiguousarray(samples, np.float32), options, SAMPLE_RATE)
     spans = [(int(span["start"]), int(span["end"])) for span in found]
-    return merge(spans, round(longest_seconds * SAMPLE_RATE), round(_LONGEST_PAUSE_SECONDS * SAMPLE_RATE))
+    return merge(spans, round(longest_seconds * SAMPLE_RATE), round(longest_pause_seconds * SAMPLE_RATE))
 
 
 def merge(spans: Sequence[Span], longest: int, longest_pause: int) -> list[Span]:

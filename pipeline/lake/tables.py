@@ -124,18 +124,51 @@ DENOISED = _schema(
     audio=True,
 )
 
-TRANSCRIPTS = _schema(
-    "What was said in each stretch of a turn, at most 30 s each, as recognised",
+_COVERED = _field("covered_seconds", pa.float64(), "Input that this row accounts for in the ledger", "s")
+_LANGUAGE_WANTED = _field(
+    "language_wanted",
+    pa.string(),
+    "The dialect's language, where the recogniser does not know it and was asked for `language` instead; else null",
+)
+
+HYPOTHESES = _schema(
+    "What each recogniser heard in each stretch of one speaker, as it wrote it; one row without a recogniser for a "
+    "stretch that none was asked about",
     _field("transcript_id", pa.string(), "recording_id and the span in milliseconds", nullable=False),
-    _TURN_ID,
+    _field("turn_id", pa.string(), "The turn in which it begins", nullable=False),
     _RECORDING_ID,
     _BATCH,
     _START,
     _END,
+    _COVERED,
+    _field("recognizer", pa.string(), "Name of the recogniser in the configuration"),
+    _field("text", pa.string(), "Text as the recogniser wrote it", nullable=False),
+    _field("words", WORDS, "Word times of the recogniser"),
+    _field("language", pa.string(), "Language that the recogniser was asked for"),
+    _LANGUAGE_WANTED,
+    _field("language_probability", pa.float32(), "How probable the recogniser finds this language"),
+    _field("asr_avg_logprob", pa.float32(), "Mean log-probability of the tokens", "nat"),
+    _field("asr_no_speech_prob", pa.float32(), "Probability that there is no speech"),
+    _field("asr_compression_ratio", pa.float32(), "zlib compression ratio of the text"),
+    _field("decision", pa.string(), "keep (heard) or drop", nullable=False),
+    _field("drop_reason", pa.string(), "Why no recogniser was asked"),
+    _PROVENANCE,
+)
+
+TRANSCRIPTS = _schema(
+    "What was said in each stretch of one speaker, at most 30 s each, as recognised",
+    _field("transcript_id", pa.string(), "recording_id and the span in milliseconds", nullable=False),
+    _field("turn_id", pa.string(), "The turn in which it begins", nullable=False),
+    _RECORDING_ID,
+    _BATCH,
+    _START,
+    _END,
+    _COVERED,
     _field("text", pa.string(), "Recognised text with punctuation", nullable=False),
     _field("words", WORDS, "Word times of the recogniser"),
-    _field("language", pa.string(), "Language the recogniser was told or found"),
-    _field("language_probability", pa.float32(), "Its probability"),
+    _field("language", pa.string(), "Language that the recogniser was asked for"),
+    _LANGUAGE_WANTED,
+    _field("language_probability", pa.float32(), "How probable the recogniser finds this language"),
     _field("asr_avg_logprob", pa.float32(), "Mean log-probability of the tokens", "nat"),
     _field("asr_no_speech_prob", pa.float32(), "Probability that there is no speech"),
     _field("asr_compression_ratio", pa.float32(), "zlib compression ratio of the text"),
@@ -152,6 +185,7 @@ ALIGNMENTS = _schema(
     _BATCH,
     _START,
     _END,
+    _COVERED,
     _field("text", pa.string(), "Text with punctuation", nullable=False),
     _field("romanization", pa.string(), "Readings, one per character, separated by spaces"),
     _field("characters", CHARACTERS, "Spoken characters with their times in the original recording"),
@@ -175,7 +209,7 @@ SEGMENTS = _schema(
     _START,
     _END,
     _field("duration", pa.float64(), "end - start", "s"),
-    _field("covered_seconds", pa.float64(), "Input that this segment accounts for in the ledger", "s"),
+    _COVERED,
     _field("text", pa.string(), "Text with punctuation"),
     _field("text_normalized", pa.string(), "Spoken characters only, NFKC, no punctuation, lower case"),
     _field("romanization", pa.string(), "Readings, one per character, separated by spaces"),
@@ -390,6 +424,7 @@ TABLES: dict[str, pa.Schema] = {
     "recordings": RECORDINGS,
     "turns": TURNS,
     "denoised": DENOISED,
+    "hypotheses": HYPOTHESES,
     "transcripts": TRANSCRIPTS,
     "alignments": ALIGNMENTS,
     "segments": SEGMENTS,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from pipeline.recognition.hypothesis import Hypothesis
+from pipeline.lake.rows import Row
 from pipeline.settings import Transcribe
 
 _LONGEST_LOOP_UNIT = 20
@@ -18,19 +18,19 @@ _LETTERS_PER_SYLLABLE = 2.5
 _ALPHABETS = ("LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "ARMENIAN", "GEORGIAN")
 
 
-def drop_reason(found: Hypothesis, seconds: float, bounds: Transcribe) -> str | None:
-    """Why what was found in a clip of so many seconds is not to be believed, or None: the first bound it breaks, the
+def drop_reason(heard: Row, bounds: Transcribe) -> str | None:
+    """Why what was heard, a row of table hypotheses, is not to be believed, or None: the first bound it breaks, the
     most telling first."""
-    if not tokens(found.text):
+    if not tokens(heard["text"]):
         return "empty_transcript"
-    if (found.compression_ratio or 0.0) > bounds.max_compression_ratio or has_loop(found.text):
+    if (heard["asr_compression_ratio"] or 0.0) > bounds.max_compression_ratio or has_loop(heard["text"]):
         return "loop"
     # without regard to the log-probability: a sentence learned by heart and heard in silence is a confident one
-    if (found.no_speech_prob or 0.0) > bounds.max_no_speech_prob:
+    if (heard["asr_no_speech_prob"] or 0.0) > bounds.max_no_speech_prob:
         return "no_speech"
-    if (found.avg_logprob or 0.0) < bounds.min_avg_logprob:
+    if (heard["asr_avg_logprob"] or 0.0) < bounds.min_avg_logprob:
         return "low_confidence"
-    rate = syllables(found.text) / seconds
+    rate = syllables(heard["text"]) / (heard["end"] - heard["start"])
     if not bounds.min_characters_per_second <= rate <= bounds.max_characters_per_second:
         return "implausible_rate"
     return None

@@ -74,7 +74,7 @@ class Align(Stage):
         for transcript, samples in read_turns(recording, kept, (), alignment.SAMPLE_RATE):
             row = self._aligned(transcript, samples, recording.dialect)
             result.rows.append(row)
-            seconds = transcript["end"] - transcript["start"]
+            seconds = transcript["covered_seconds"]
             if row["decision"] == "keep":
                 passed += seconds
             else:
@@ -98,6 +98,7 @@ class Align(Stage):
             "recording_id": transcript["recording_id"],
             "start": begin,
             "end": end,
+            "covered_seconds": transcript["covered_seconds"],
             "text": transcript["text"],
             "romanization": " ".join(token.reading or UNREAD for token in tokens),
             "characters": [

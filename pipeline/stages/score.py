@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.aligned_turns import cut_between_turns
 from pipeline.audio import clips, dnsmos, quality
 from pipeline.audio.dnsmos import Dnsmos
 from pipeline.corpus import dedup, tiers
@@ -49,14 +50,19 @@ class Score(Stage):
 
     def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
         """One row per segment, in order of start; dropped ones have no sound and no scores of it."""
-        aligned = [row for row in rows["alignments"] if row["decision"] == "keep"]
-        segments = self._segments(recording, aligned, rows)
+        applied = {row["turn_id"] for row in rows["denoised"] if row["applied"]}
+        # A segment does not change its background in the middle.
+        aligned = cut_between_turns(
+            [row for row in rows["alignments"] if row["decision"] == "keep"],
+            rows["turns"],
+            lambda one, two: (one["turn_id"] in applied) != (two["turn_id"] in applied),
+        )
+        segments = self._segments(recording, aligned, rows, applied)
         shares = [_overlap_share(found, rows["turns"]) for found in segments]
         reasons = self._drop_reasons(segments, shares)
         rate = min(recording.sample_rate, HIGHEST_RATE)
         kept = [found for found, reason in zip(segments, reasons, strict=True) if reason is None]
         sounds = read_segments(recording, [(found.start, found.end) for found in kept], rows["denoised"], rate)
-        applied = {row["turn_id"] for row in rows["denoised"] if row["applied"]}
         transcripts = {row["transcript_id"]: row for row in rows["transcripts"]}
         about = _about(recording, rows["recordings"])
         result = StageResult()
@@ -65,6 +71,7 @@ class Score(Stage):
             own = [(aligned[index], seconds) for index, seconds in found.covered]
             row = about | _facts(found, own, transcripts)
             row |= {
+                "turn_id": _first_turn(found, rows["turns"]) or own[0][0]["turn_id"],
                 "segment_id": span_id(recording.recording_id, found.start, found.end),
                 "overlap_share": share,
                 "denoised": own[0][0]["turn_id"] in applied,
@@ -83,9 +90,8 @@ class Score(Stage):
         return result
 
     def _segments(
-        self, recording: Recording, aligned: Sequence[Row], rows: Mapping[str, Sequence[Row]]
+        self, recording: Recording, aligned: Sequence[Row], rows: Mapping[str, Sequence[Row]], applied: Set[str]
     ) -> list[Segment]:
-        applied = {row["turn_id"]: bool(row["applied"]) for row in rows["denoised"]}
         known = {row["transcript_id"] for row in aligned}
         silent = [(row["start"], row["end"]) for row in rows["transcripts"] if row["transcript_id"] not in known]
         limits = Limits(
@@ -101,8 +107,7 @@ class Score(Stage):
             limits,
             recording.duration,
             silent,
-            # a segment does not change its background in the middle
-            lambda one, two: applied.get(one["turn_id"], False) == applied.get(two["turn_id"], False),
+            lambda one, two: (one["turn_id"] in applied) == (two["turn_id"] in applied),
         )
 
     def _drop_reasons(self, segments: Sequence[Segment], overlap_shares: Sequence[float]) -> list[str | None]:
@@ -155,7 +160,6 @@ def _facts(found: Segment, own: Sequence[tuple[Row, float]], transcripts: Mappin
     ]
     scores = [character["score"] for character in found.characters]
     return {
-        "turn_id": own[0][0]["turn_id"],
         "local_speaker": found.local_speaker,
         "start": found.start,
         "end": found.end,
@@ -172,6 +176,15 @@ def _facts(found: Segment, own: Sequence[tuple[Row, float]], transcripts: Mappin
         "align_score": float(np.mean(scores)) if scores else None,
         "speaking_rate": len(names) / found.duration if found.duration > 0 else None,
     }
+
+
+def _first_turn(found: Segment, turns: Sequence[Row]) -> str | None:
+    """The turn in which a segment's first character is heard."""
+    if not found.characters:
+        return None
+    first = found.characters[0]["start"]
+    own = (turn for turn in turns if turn["local_speaker"] == found.local_speaker and first < turn["end"])
+    return next((turn["turn_id"] for turn in sorted(own, key=lambda turn: turn["start"])), None)
 
 
 def _mean(sources: Sequence[tuple[Row, float]], column: str) -> float | None:

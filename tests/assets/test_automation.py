@@ -24,7 +24,15 @@ from pipeline import batches, ledger, stage_list
 from pipeline.lake.lake import Lake
 from pipeline.settings import Schedules, SettingsError, load_settings
 
-STAGES = ("recordings", "speaker_turns", "denoised_turns", "transcripts", "aligned_segments", "scored_segments")
+STAGES = (
+    "recordings",
+    "speaker_turns",
+    "denoised_turns",
+    "hypotheses",
+    "transcripts",
+    "aligned_segments",
+    "scored_segments",
+)
 
 
 @pytest.fixture

@@ -23,8 +23,16 @@ from pipeline.settings import Settings
 
 pytestmark = pytest.mark.slow
 
-STAGES = ("recordings", "speaker_turns", "denoised_turns", "transcripts", "aligned_segments", "scored_segments")
-DOWNSTREAM_OF_TRANSCRIBE = ("transcripts", "alignments", "segments", "speakers", "corpus")
+STAGES = (
+    "recordings",
+    "speaker_turns",
+    "denoised_turns",
+    "hypotheses",
+    "transcripts",
+    "aligned_segments",
+    "scored_segments",
+)
+FROM_RECOGNIZE_ON = ("hypotheses", "transcripts", "alignments", "segments", "speakers", "corpus")
 
 
 def latest(settings: Settings, partition: str) -> dict[str, dict]:
@@ -131,19 +139,19 @@ def test_a_second_run_does_nothing_again_and_one_file_more_is_done_once(finished
     )
 
 
-def test_a_run_killed_while_transcribing_goes_on_where_it_was(finished: Settings, tmp_path: Path) -> None:
+def test_a_run_killed_while_recognising_goes_on_where_it_was(finished: Settings, tmp_path: Path) -> None:
     undisturbed = contents(finished)
     settings = copy_of(finished, tmp_path)
-    for table in DOWNSTREAM_OF_TRANSCRIBE:
+    for table in FROM_RECOGNIZE_ON:
         shutil.rmtree(settings.lake / table)
-    for stage in ("transcribe", "align", "score", "corpus"):
+    for stage in ("recognize", "transcribe", "align", "score", "corpus"):
         for table in ("ledger", "quarantine"):
             for file in (settings.lake / table).glob(f"*{stage}.parquet"):
                 file.unlink()
     command = [sys.executable, "-m", "cli.main", "run", "--workspace", str(settings.root)]
     environment = os.environ | {"FANGYAN_ENGINE__WORKERS": "1"}
     process = subprocess.Popen(command, env=environment, start_new_session=True)
-    parts = settings.lake / ".parts" / "transcribe" / "b00001"
+    parts = settings.lake / ".parts" / "recognize" / "b00001"
     deadline = time.monotonic() + 300
     while not list(parts.glob("[!.]*.parquet")):
         assert process.poll() is None, "the run ended before it could be killed"
@@ -153,15 +161,15 @@ def test_a_run_killed_while_transcribing_goes_on_where_it_was(finished: Settings
     process.wait()
     finished_parts = {file.name for file in parts.glob("[!.]*.parquet")}
     assert finished_parts
-    assert not (settings.lake / "transcripts" / "b00001.parquet").exists()
+    assert not (settings.lake / "hypotheses" / "b00001.parquet").exists()
 
     assert subprocess.run(command, env=environment, check=False).returncode == 0
     facts = latest(settings, "b00001")
-    assert facts["transcripts"]["reused"] >= len(finished_parts)
-    assert facts["transcripts"]["reused"] + facts["transcripts"]["recomputed"] == facts["transcripts"]["recordings"]
+    assert facts["hypotheses"]["reused"] >= len(finished_parts)
+    assert facts["hypotheses"]["reused"] + facts["hypotheses"]["recomputed"] == facts["hypotheses"]["recordings"]
     assert {stage: facts[stage]["recomputed"] for stage in STAGES[:3]} == dict.fromkeys(STAGES[:3], 0)
     assert contents(settings) == undisturbed
-    assert not (settings.lake / ".parts" / "transcribe" / "b00001").exists()
+    assert not (settings.lake / ".parts" / "recognize" / "b00001").exists()
     assert not [file for file in settings.root.rglob("*.tmp")]
 
 

@@ -43,7 +43,8 @@ def build(root: Path) -> Settings:
     samples = {name: _noise(name) for name in TURNS}
     _land(settings, samples)
     (batch,) = batches.plan(settings.landing, settings.root, settings, 0.0, close_all=True)
-    rows: dict[str, list[Row]] = {name: [] for name in ("recordings", "turns", "denoised", "transcripts", "segments")}
+    tables = ("recordings", "turns", "denoised", "hypotheses", "transcripts", "segments")
+    rows: dict[str, list[Row]] = {name: [] for name in tables}
     books: dict[str, list[Row]] = {stage: [] for stage in stage_list.names()}
     for name in TURNS:
         _add_recording(settings, name, samples[name], batch, rows, books)
@@ -119,7 +120,9 @@ def _add_recording(
         rows["turns"].append(turn | {"local_speaker": label, "overlap_share": overlap, "embedding": _VOICES[speaker]})
         # Half as loud: denoised sound is another sound than the original.
         rows["denoised"].append(turn | {"applied": True, "audio": _flac(samples, start, end, 0.5), "sample_rate": RATE})
-        rows["transcripts"].append(turn | {"transcript_id": turn_id, "text": text, "decision": "keep"})
+        heard = turn | {"transcript_id": turn_id, "text": text, "decision": "keep", "covered_seconds": end - start}
+        rows["hypotheses"].append(heard)
+        rows["transcripts"].append(heard)
         begin, until = start + _MARGIN, end - _MARGIN
         cut = _flac(samples, begin, until, 1.0)
         rows["segments"].append(
@@ -131,9 +134,8 @@ def _add_recording(
         )
         spoken, covered = spoken + end - start, covered + until - begin
     entry = shared | {"source": source, "outcome": "passed", "reason": ""}
-    for stage, seconds in zip(
-        stage_list.names(), (_SECONDS[name], spoken, spoken, spoken, spoken, covered), strict=True
-    ):
+    for stage in stage_list.names():
+        seconds = {"ingest": _SECONDS[name], "score": covered}.get(stage, spoken)
         books[stage].append(entry | {"stage": stage, "seconds": seconds})
     books["diarize"].append(
         entry | {"stage": "diarize", "outcome": "dropped", "reason": "non_speech", "seconds": _SECONDS[name] - spoken}

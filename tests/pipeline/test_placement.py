@@ -49,7 +49,7 @@ def test_the_configured_numbers_count() -> None:
 
 def test_one_stage_may_be_given_its_own_number() -> None:
     assert Engine(workers_of={"transcribe": 4}).workers_of == {"transcribe": 4}
-    with pytest.raises(ValidationError, match="ingest, diarize, denoise, transcribe, align, score"):
+    with pytest.raises(ValidationError, match="ingest, diarize, denoise, recognize, transcribe, align, score"):
         Engine(workers_of={"transcibe": 4})
 
 

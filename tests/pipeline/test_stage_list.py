@@ -31,7 +31,8 @@ def test_upstream_is_what_a_stage_reads() -> None:
         "recordings": [],
         "speaker_turns": ["recordings"],
         "denoised_turns": ["recordings", "speaker_turns"],
-        "transcripts": ["recordings", "speaker_turns"],
+        "hypotheses": ["recordings", "speaker_turns"],
+        "transcripts": ["recordings", "hypotheses"],
         "aligned_segments": ["recordings", "transcripts"],
         "scored_segments": ["recordings", "speaker_turns", "denoised_turns", "transcripts", "aligned_segments"],
     }

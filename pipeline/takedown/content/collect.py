@@ -68,7 +68,7 @@ def _spoken(lake: Lake, withdrawal: Withdrawal) -> set[str]:
 def _texts(lake: Lake, withdrawal: Withdrawal, withdrawn: bool) -> Iterator[tuple[Row, str]]:
     """Rows with text, of withdrawn recordings only, that go or that stay."""
     ids = pa.array(sorted(withdrawal.extents), pa.string())
-    for table in ("transcripts", "alignments", "segments"):
+    for table in ("hypotheses", "transcripts", "alignments", "segments"):
         names = set(TABLES[table].names) & {*_SAID, "recording_id", "start", "end", "local_speaker", *SPAN_IDS}
         for partition in lake.partitions(table):
             with pq.ParquetFile(lake.path(table, partition)) as file:

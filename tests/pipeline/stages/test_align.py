@@ -39,6 +39,7 @@ def transcript(scene_id: str, start: float, end: float, text: str, **facts: obje
         "recording_id": scene_id,
         "start": start,
         "end": end,
+        "covered_seconds": end - start,
         "text": text,
         "decision": "keep",
     }

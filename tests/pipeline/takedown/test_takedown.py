@@ -93,7 +93,7 @@ def test_a_dry_run_shows_every_place_and_touches_none(settings: Settings) -> Non
     assert state(settings) == before
     assert not (settings.root / "takedowns").exists()
     places = {one.place for one in removals}
-    for table in ("turns", "denoised", "transcripts", "alignments", "segments"):
+    for table in ("turns", "denoised", "hypotheses", "transcripts", "alignments", "segments"):
         assert f"lake/{table}/b00001.parquet" in places
     segment = next(row for row in rows(settings, "segments") if row["local_speaker"] == "SPEAKER_Ann")["segment_id"]
     assert {
@@ -141,7 +141,7 @@ def test_no_byte_of_a_withdrawn_voice_is_left_and_the_other_voice_is(settings: S
 def test_of_a_shared_recording_the_other_speaker_stays_where_the_withdrawn_one_is_silent(settings: Settings) -> None:
     shared = small.recording_id(settings, "duo")
     takedown.take_down(settings, "speaker", small.speaker_id(settings, ANN))
-    for table in ("turns", "denoised", "transcripts", "alignments", "segments", "training_set"):
+    for table in ("turns", "denoised", "hypotheses", "transcripts", "alignments", "segments", "training_set"):
         left = [row for row in rows(settings, table) if row["recording_id"] == shared]
         # Two turns of Ben; his third is spoken over, and by whom nobody knows.
         starts = [int((row.get("turn_id") or row["segment_id"]).rsplit("-", 2)[1]) // 1000 for row in left]
