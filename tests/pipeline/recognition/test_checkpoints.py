@@ -13,7 +13,7 @@ from pipeline.errors import ModelUnavailable
 from pipeline.project import PROJECT
 from pipeline.recognition.alignment import KNOWN
 from pipeline.recognition.checkpoints import fingerprint, is_hub_id, locate
-from pipeline.recognition.whisper import Recognizer
+from pipeline.recognition.whisper import FasterWhisper
 from pipeline.settings import Transcribe
 
 
@@ -96,11 +96,11 @@ def test_names_that_a_library_knows_are_its_own() -> None:
     with pytest.raises(ModelUnavailable, match=r"'MMS_FB'.*nor one of MMS_FA"):
         locate("MMS_FB", "[align] checkpoint", KNOWN)
     with pytest.raises(ModelUnavailable, match=r"'large-v33'.*large-v3,"):
-        Recognizer(Transcribe(checkpoint="large-v33"))
+        FasterWhisper(*Transcribe(checkpoint="large-v33").used)
 
 
 def test_a_whisper_folder_without_its_tokenizer_is_refused_and_no_other_is_fetched(tmp_path: Path) -> None:
     folder = shutil.copytree(PROJECT / "checkpoints/whisper-micro", tmp_path / "whisper")
     (folder / "tokenizer.json").unlink()
     with pytest.raises(ModelUnavailable, match=r"has no tokenizer\.json"):
-        Recognizer(Transcribe(checkpoint=str(folder)))
+        FasterWhisper(*Transcribe(checkpoint=str(folder)).used)
