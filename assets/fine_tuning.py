@@ -56,7 +56,8 @@ def _train(
     context: dg.AssetExecutionContext, workspace: Workspace, changed: dict[str, Any], experiment: bool
 ) -> dg.MaterializeResult:
     from model.finetune.config import FineTuneConfig
-    from model.voices.training import TooLittleSpeech, to_judge, train_voice
+    from model.voices.registry import to_judge
+    from model.voices.training import TooLittleSpeech, train_voice
 
     settings, lake, dialect = workspace.settings(), workspace.lake(), context.partition_key
     shared = {"device": settings.base_model.device, "skip_bad": True}

@@ -64,7 +64,7 @@ def training_set(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.
 
 
 class ValidationRun(dg.Config):
-    """`model_id`: a voice to judge instead of the candidate trained last, such as an experiment."""
+    """`model_id`: a voice to judge instead of the candidate trained last, or an experiment to judge beside it."""
 
     model_id: str = Field(default="", description="a voice to judge; empty: the candidate trained last")
 
@@ -81,9 +81,9 @@ class ValidationRun(dg.Config):
 def validation_set(
     context: dg.AssetExecutionContext, config: ValidationRun, workspace: Workspace
 ) -> dg.MaterializeResult:
-    """The same texts in the same voices by base, fine-tuned model and other systems; AI-generated, all labelled."""
+    """The same texts by base, fine-tuned model, the voice promoted before and other systems; AI-generated, labelled."""
     from model.validation.run import validate_dialect
-    from model.voices.training import UnknownVoice
+    from model.voices.registry import UnknownVoice
 
     settings, dialect = workspace.settings(), context.partition_key
     judged = config.model_id or model_trained_in(context)
@@ -122,7 +122,7 @@ def validation_set(
     automation_condition=FOLLOW_CONTENT,
 )
 def evaluation(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-    """Every metric of every utterance, and over all of them with intervals, base against fine-tuned paired."""
+    """Every metric of every utterance, and over all of them with intervals, the judged voice against others paired."""
     from model.evaluation.run import evaluate_dialect
 
     settings, dialect = workspace.settings(), context.partition_key
@@ -149,22 +149,26 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.Ma
     automation_condition=FOLLOW_CONTENT,
 )
 def promotion(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-    """Promotes the judged voice if it is not worse than its base in any guarded metric, else rejects it.
+    """Promotes the judged voice, if in no guarded metric worse than its base or the promoted voice; else rejects it.
 
-    An experiment is told what it would be, and stays an experiment.
+    Whose place it takes is superseded. An experiment is told what it would be, and stays an experiment. Every judgement
+    is kept in table evaluation_history.
     """
     from model.evaluation.promoting import promote
 
     settings, dialect = workspace.settings(), context.partition_key
     with retried_if_it_passes(), workspace.writing():
         decided = promote(workspace.lake(), settings, dialect)
-    if decided is None:
+    if not decided:
         return dg.MaterializeResult(data_version=dg.DataVersion("none"), metadata={"status": "no voice was judged"})
-    facts = {"model_id": decided.model_id, "status": decided.status, "status_reason": decided.reason}
-    # The model itself was made before anybody judged it; this is what became of it.
-    context.log_event(dg.AssetObservation("fine_tuned_model", partition=dialect, metadata=facts))
-    facts["speaks_for_the_dialect"] = decided.current
-    version = _digest([decided.model_id, decided.status, decided.reason, decided.current])
+    for one in decided:
+        # The model itself was made before anybody judged it; this is what became of it.
+        facts = {"model_id": one.model_id, "status": one.status, "status_reason": one.reason}
+        context.log_event(dg.AssetObservation("fine_tuned_model", partition=dialect, metadata=facts))
+    first, speaks = decided[0], decided[-1].current
+    facts = {"model_id": first.model_id, "status": first.status, "status_reason": first.reason}
+    facts |= {"speaks_for_the_dialect": speaks} | {one.model_id: one.reason for one in decided[1:]}
+    version = _digest([part for one in decided for part in (one.model_id, one.status, one.reason)] + [speaks])
     return dg.MaterializeResult(data_version=dg.DataVersion(version), metadata=facts)
 
 

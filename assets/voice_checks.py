@@ -9,15 +9,16 @@ from assets.voice_assets import promotion, training_set
 
 @dg.asset_check(asset=promotion, partitions_def=dialect_partitions)
 def not_worse_than_its_base(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> dg.AssetCheckResult:
-    """The judged voice is not worse than its base in any guarded metric. Reads only; the asset writes the status."""
-    from model.evaluation.promoting import decision_on, judged
+    """The judged voice is in no guarded metric worse than its base or the voice promoted before it. Reads only."""
+    from model.evaluation.promoting import decision_on, judged_voices
     from model.evaluation.promotion import table
 
     settings, lake = workspace.settings(), workspace.lake()
-    voice = judged(lake, settings, context.partition_key)
-    if voice is None:
+    voices = judged_voices(lake, settings, context.partition_key)
+    if not voices:
         reason = f"{context.partition_key} has no voice that was judged"
         return dg.AssetCheckResult(passed=True, metadata={"reason": reason})
+    voice = voices[0]
     decision = decision_on(lake, settings, voice)
     return dg.AssetCheckResult(
         passed=decision.promoted,

@@ -14,9 +14,10 @@ from rich.table import Table
 from assets.launch import run_voice
 from assets.report_asset import REPORT
 from model.evaluation.metrics import EXPECTED
-from model.evaluation.promotion import DIFFERENCE
+from model.evaluation.pairs import DIFFERENCE
 from model.validation.texts import LONG, Text, write_texts
-from model.voices.training import base_of, current
+from model.voices.registry import current
+from model.voices.training import base_of
 from pipeline.errors import ModelUnavailable
 from pipeline.lake.lake import Lake
 from pipeline.settings import Settings

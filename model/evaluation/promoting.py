@@ -1,12 +1,15 @@
-"""Decides about the voice that was judged last and writes its status; who speaks for the dialect follows from it."""
+"""Decides about the voices that were judged and writes their status and the history; who speaks follows from it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from model.evaluation import history
 from model.evaluation.promotion import Decision, decide
-from model.voices.status import EXPERIMENT
-from model.voices.training import Voice, current, set_status
+from model.validation.compared import EXPERIMENT as AS_EXPERIMENT
+from model.validation.compared import FINE_TUNED
+from model.voices.registry import Voice, current, rival_of, set_status
+from model.voices.status import EXPERIMENT, PROMOTED
 from pipeline.lake.lake import Lake
 from pipeline.rights.consents import TAINTED
 from pipeline.settings import Settings
@@ -14,7 +17,7 @@ from pipeline.settings import Settings
 
 @dataclass(frozen=True)
 class Promotion:
-    """The judged voice, its status from now on and why; `current` is the model_id that speaks for the dialect."""
+    """A judged voice, its status from now on and why; `current` is the model_id that speaks for the dialect."""
 
     model_id: str
     status: str
@@ -23,30 +26,46 @@ class Promotion:
     decision: Decision
 
 
-def judged(lake: Lake, settings: Settings, dialect: str) -> Voice | None:
-    """The fine-tuned voice whose speech the evaluation is about; None if none was judged."""
+def judged_voices(lake: Lake, settings: Settings, dialect: str) -> list[Voice]:
+    """The voices that the evaluation is about: the candidate, then an experiment if one was asked for."""
     rows = lake.rows("evaluation_summary", dialect, ("system", "model_id"))
-    name = next((row["model_id"] for row in rows if row["system"] == "fine_tuned"), None)
-    row = next((row for row in lake.rows("models", dialect) if row["model_id"] == name), None)
-    return Voice(row, settings.root / row["path"], reused=True) if row else None
+    ids = {row["system"]: row["model_id"] for row in rows}
+    known = {row["model_id"]: row for row in lake.rows("models", dialect)}
+    names = [ids[system] for system in (FINE_TUNED, AS_EXPERIMENT) if system in ids]
+    return [Voice.of(known[name], settings) for name in names if name in known]
 
 
 def decision_on(lake: Lake, settings: Settings, voice: Voice) -> Decision:
     """What the evaluation says about the voice; writes nothing."""
     dialect = voice.row["dialect"]
-    return decide(lake.rows("evaluation_summary", dialect), voice.row, settings.evaluation.guarded)
+    summary = lake.rows("evaluation_summary", dialect)
+    rival = _rival(lake, settings, voice, {row["against"] for row in summary if row["model_id"] == voice.model_id})
+    return decide(summary, voice.row, settings.evaluation.guarded, rival)
 
 
-def promote(lake: Lake, settings: Settings, dialect: str) -> Promotion | None:
-    """Write the status of the voice that was judged; None if none was. An experiment keeps its status."""
-    voice = judged(lake, settings, dialect)
-    if voice is None:
-        return None
-    decision = decision_on(lake, settings, voice)
-    status, reason = decision.status, decision.reason
-    if voice.row["status"] == EXPERIMENT:
-        status, reason = EXPERIMENT, f"an experiment; it would be {decision.status}: {decision.reason}"
-    if voice.row["status"] != TAINTED:
-        set_status(lake, settings, voice.model_id, dialect, status, reason)
+def promote(lake: Lake, settings: Settings, dialect: str) -> list[Promotion]:
+    """Write the status of the voices that were judged, and what was decided. An experiment keeps its status."""
+    done = []
+    for voice in judged_voices(lake, settings, dialect):
+        decision = decision_on(lake, settings, voice)
+        status, reason = decision.status, decision.reason
+        if voice.row["status"] == EXPERIMENT:
+            status, reason = EXPERIMENT, f"an experiment; it would be {decision.status}: {decision.reason}"
+        if voice.row["status"] != TAINTED:
+            set_status(lake, settings, voice.model_id, dialect, status, reason)
+            history.note(lake, voice, status, reason, decision)
+        speaks = current(lake, settings, dialect)
+        done.append(Promotion(voice.model_id, status, reason, speaks.model_id if speaks else "", decision))
+    return done
+
+
+def _rival(lake: Lake, settings: Settings, voice: Voice, compared: set[str | None]) -> str:
+    """The voice that this one must not be worse than: the promoted one, measured or not; of a promoted voice the one
+    before it, if the tables hold the comparison.
+    """
+    dialect = voice.row["dialect"]
     speaks = current(lake, settings, dialect)
-    return Promotion(voice.model_id, status, reason, speaks.model_id if speaks else "", decision)
+    if speaks is not None and speaks.model_id != voice.model_id and speaks.row["status"] == PROMOTED:
+        return speaks.model_id
+    other = rival_of(lake, settings, dialect, voice.model_id)
+    return other.model_id if other is not None and other.model_id in compared else ""

@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 
 from model.evaluation import drift
 from model.evaluation.conditions import in_words
-from model.evaluation.evaluate import EvaluationRow, conditions, differences, evaluate, summaries
+from model.evaluation.evaluate import EvaluationRow, conditions, evaluate, summaries
 from model.evaluation.intelligibility import error_rate, unspaced
 from model.evaluation.judges import Judges, measured_names, open_judges
 from model.evaluation.listening.tables import stored_rows
+from model.evaluation.pairs import difference_rows
 from model.evaluation.statistics import METHOD
 from model.evaluation.tone_files import write_tones
 from model.evaluation.utterance import Metric, Utterance
@@ -36,7 +37,6 @@ from pipeline.settings import Settings, Transcribe
 from pipeline.text.normalize import normalizer
 
 VERSION = "1"
-BASE, FINE_TUNED, DIFFERENCE = "base", "fine_tuned", "difference"
 _FOLLOWED_IN_NOISE = ("similarity", "cer", "wer", "dnsmos")
 # (utterances done, utterances to do, what they are for)
 Progress = Callable[[int, int, str], None]
@@ -134,22 +134,7 @@ def _quality(
             found += nothing_spoken(row)
     conditions_of = _conditions_by_metric(metrics)
     _add(out, found, None, sounds, systems, conditions_of)
-    ids = {system: model_id for model_id, system in systems.items()}
-    if BASE in ids and FINE_TUNED in ids:
-        for (_, name), one in differences(found, ids[BASE], ids[FINE_TUNED]).items():
-            out.summary.append(
-                {
-                    "dialect": sounds.dialect,
-                    "model_id": ids[FINE_TUNED],
-                    "system": DIFFERENCE,
-                    "metric": name,
-                    "value": one.value,
-                    "low": one.low,
-                    "high": one.high,
-                    "n": one.n,
-                    "conditions": f"fine-tuned less base, paired by utterance; {conditions_of.get(name, METHOD)}",
-                }
-            )
+    out.summary += difference_rows(sounds.dialect, found, systems, conditions_of)
 
 
 def nothing_spoken(row: Row) -> list[EvaluationRow]:

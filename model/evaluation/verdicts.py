@@ -1,8 +1,8 @@
-"""Which differences between base and fine-tuned voice are beyond chance, with all compared metrics counted.
+"""Which differences between two voices are beyond chance, with all compared metrics counted.
 
-A verdict is of one metric among many, so it is corrected (Holm 1979) within the quality metrics of a voice, and within
-its further ones. The probability of a difference is read from its 95 % interval (Altman and Bland 2011), so tables of
-any age are judged alike. Pure.
+A verdict is of one metric among many, so it is corrected (Holm 1979) within the quality metrics of a pair of voices,
+and within its further ones. The probability of a difference is read from its 95 % interval (Altman and Bland 2011), so
+tables of any age are judged alike. Pure.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from model.evaluation.metrics import QUALITY, metric
+from model.evaluation.pairs import DIFFERENCE, is_comparison
 from pipeline.lake.rows import Row
 
 ALPHA = 0.05
@@ -20,14 +21,15 @@ _OVER_BASE = "over base"
 
 
 def judged(summary: Sequence[Row]) -> list[Row]:
-    """A dialect's rows of evaluation_summary; those that compare a fine-tuned voice with its base get their `verdict`.
+    """A dialect's rows of evaluation_summary; those that compare a voice with another get their `verdict`.
 
     All other rows are as they were given.
     """
-    families: dict[tuple[str, bool], list[int]] = {}
+    families: dict[tuple[str, str, bool], list[int]] = {}
     for place, row in enumerate(summary):
         if _compares(row):
-            family = row["model_id"], row["metric"] in QUALITY
+            against = (row.get("condition") or "") if row["system"] == DIFFERENCE else ""
+            family = row["model_id"], against, row["metric"] in QUALITY
             families.setdefault(family, []).append(place)
     verdicts: dict[int, str] = {}
     for places in families.values():
@@ -60,8 +62,8 @@ def probability(value: float, low: float, high: float) -> float:
 
 
 def _compares(row: Row) -> bool:
-    if row["system"] == "difference":
-        return not row.get("condition")
+    if row["system"] == DIFFERENCE:
+        return is_comparison(row)
     return (row["metric"], row["system"], row.get("condition")) == ("preference", "fine_tuned", _OVER_BASE)
 
 

@@ -1,4 +1,6 @@
-"""Who speaks a dialect's validation set: the base, the voice fine-tuned from it, and the systems beside them."""
+"""Who speaks a dialect's validation set: the base, the voice that is judged, the voice that was promoted before it, an
+experiment if one was asked for, and other systems. All say the same texts in the same voices.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +8,19 @@ from functools import partial
 from pathlib import Path
 
 from model.finetune import lora
+from model.validation.compared import BASE, EXPERIMENT, FINE_TUNED, PROMOTED_BEFORE
 from model.validation.plan import SynthesisRequest, choose_references, plan
 from model.validation.synthesis import Counts, Progress, Synthesizer, VoxCPM2Synthesizer, synthesize
 from model.validation.systems.synthesizer import SystemSynthesizer, system_synthesizers
 from model.validation.texts import read_texts
-from model.voices.training import Base, Voice, base_of, local_folder, to_judge
+from model.voices.registry import Voice, rival_of, to_judge
+from model.voices.status import EXPERIMENT as IS_EXPERIMENT
+from model.voices.training import Base, base_of, local_folder
 from model.voxcpm2 import VoxCPM2, load
 from pipeline.lake.lake import Lake
 from pipeline.rights import audit
 from pipeline.rights.consents import refuse_tainted
 from pipeline.settings import PROJECT, Settings
-
-BASE, FINE_TUNED = "base", "fine_tuned"
 
 
 def validate_dialect(
@@ -25,8 +28,9 @@ def validate_dialect(
 ) -> Counts:
     """Bring the dialect's validation set up to date; each voice that is copied is put into the audit log.
 
-    The fine-tuned voice is the one of `model_id`, else the candidate trained last. Raises UnknownVoice, PromptError,
-    SystemsError, ModelUnavailable, TaintedModel, AuditBroken.
+    The fine-tuned voice is the one of `model_id`, else the candidate trained last. An experiment of that id is put
+    beside it and displaces nobody's evidence. Raises UnknownVoice, PromptError, SystemsError, ModelUnavailable,
+    TaintedModel, AuditBroken.
     """
     references = choose_references(lake, settings, dialect)
     requests = plan(read_texts(settings.root, dialect), references, dialect, settings.validation)
@@ -38,7 +42,12 @@ def validate_dialect(
 
 
 def _wanted_of(synthesizer: Synthesizer, request: SynthesisRequest) -> bool:
-    """Other systems speak what is compared; noisy references only if they copy voices."""
+    """Other systems speak what is compared; noisy references only if they copy voices.
+
+    Who was promoted before, or is an experiment, is compared in quality alone.
+    """
+    if synthesizer.system in (PROMOTED_BEFORE, EXPERIMENT):
+        return request.purpose == "quality"
     if not isinstance(synthesizer, SystemSynthesizer):
         return True
     return request.purpose == "quality" or (request.purpose == "noise" and synthesizer.config.clones)
@@ -59,14 +68,14 @@ def open_voice(base: Base, voice: Voice | None, device: str) -> VoxCPM2:
 
 
 def _synthesizers(lake: Lake, settings: Settings, dialect: str, model_id: str) -> list[Synthesizer]:
-    base, voice = base_of(settings), to_judge(lake, settings, dialect, model_id)
+    base = base_of(settings)
     device, batch_size = settings.base_model.device, settings.validation.batch_size
     synthesizers: list[Synthesizer] = [
         VoxCPM2Synthesizer(partial(open_voice, base, None, device), base.model_id, BASE, base.content, batch_size)
     ]
-    if voice is not None:
+    for system, voice in _compared(lake, settings, dialect, model_id).items():
         speak = partial(open_voice, base, voice, device)
-        synthesizers.append(VoxCPM2Synthesizer(speak, voice.model_id, FINE_TUNED, voice.model_id, batch_size))
+        synthesizers.append(VoxCPM2Synthesizer(speak, voice.model_id, system, voice.model_id, batch_size))
     file = (
         settings.validation.systems
         if settings.validation.systems.is_absolute()
@@ -75,6 +84,17 @@ def _synthesizers(lake: Lake, settings: Settings, dialect: str, model_id: str) -
     if file.exists():
         synthesizers += system_synthesizers(dialect, file, _texts_of(lake, dialect))
     return synthesizers
+
+
+def _compared(lake: Lake, settings: Settings, dialect: str, model_id: str) -> dict[str, Voice]:
+    """The dialect's own voices, by what they are in the comparison."""
+    asked = to_judge(lake, settings, dialect, model_id)
+    if asked is None:
+        return {}
+    if asked.row["status"] == IS_EXPERIMENT:
+        return _compared(lake, settings, dialect, "") | {EXPERIMENT: asked}
+    rival = rival_of(lake, settings, dialect, asked.model_id)
+    return {FINE_TUNED: asked} | ({PROMOTED_BEFORE: rival} if rival else {})
 
 
 def _texts_of(lake: Lake, dialect: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -109,7 +109,7 @@ def synthesize(
             counts.spoken += 1
             if progress is not None:
                 progress(done, total, synthesizer.system)
-    _write(lake, dialect, list(wanted), current, parts)
+    _write(lake, dialect, {key: synthesizer.system for key, (synthesizer, _) in wanted.items()}, current, parts)
     parts.clear()
     for row in lake.rows("validation_set", dialect, ("error", "seconds")):
         counts.failed += row["error"] is not None
@@ -271,11 +271,15 @@ def _current(lake: Lake, dialect: str, wanted: set[str]) -> set[str]:
     return {row["provenance"] for row in rows if row["error"] is None and row["provenance"] in wanted}
 
 
-def _write(lake: Lake, dialect: str, order: Sequence[str], current: set[str], parts: Parts) -> None:
-    """The table anew, in the order asked; holds the encoded sound of the whole validation set."""
-    if not parts.folder.exists() and [
-        row["provenance"] for row in lake.rows("validation_set", dialect, ("provenance",))
-    ] == list(order):
+def _write(lake: Lake, dialect: str, systems: Mapping[str, str], current: set[str], parts: Parts) -> None:
+    """The table anew, in the order of `systems`, by provenance; holds the encoded sound of the whole validation set.
+
+    What was spoken before may have another place in the comparison now: who was judged then was promoted meanwhile.
+    """
+    there = [
+        (row["provenance"], row["system"]) for row in lake.rows("validation_set", dialect, ("provenance", "system"))
+    ]
+    if not parts.folder.exists() and there == list(systems.items()):
         return
     kept = lake.read("validation_set", dialect).filter(
         pc.field("provenance").isin(pa.array(sorted(current), pa.string()))
@@ -284,7 +288,9 @@ def _write(lake: Lake, dialect: str, order: Sequence[str], current: set[str], pa
 
     def rows() -> Iterator[Any]:
         yield TABLES["validation_set"].empty_table()
-        for key in order:
-            yield fresh[key] if key in fresh else kept.filter(pc.field("provenance") == key)
+        for key, system in systems.items():
+            row = fresh[key] if key in fresh else kept.filter(pc.field("provenance") == key)
+            place = row.schema.get_field_index("system")
+            yield row.set_column(place, row.schema.field(place), pa.array([system] * len(row), pa.string()))
 
     lake.write("validation_set", dialect, rows())

@@ -1,7 +1,8 @@
 """Trains the voice of one dialect on its training set: the folder models/<dialect>/<model_id>, its card and its row.
 
 The id is a hash of base, training set, configuration and code, so what was trained once is not trained again. How the
-weights are learned is model.finetune's; what they may be used for is decided by model.promotion.
+weights are learned is model.finetune's; what they may be used for is decided by model/evaluation/promotion.py; which
+voice speaks for a dialect by model/voices/registry.py.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pathlib import Path
 
 from model.finetune.config import FineTuneConfig
 from model.voices.model_card import build_card, write_card
-from model.voices.status import CANDIDATE, EXPERIMENT, PROMOTED
+from model.voices.registry import Voice, set_status
+from model.voices.status import CANDIDATE, EXPERIMENT
 from pipeline.corpus import training_set
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
@@ -36,10 +38,6 @@ class TooLittleSpeech(Exception):
     """The training set is empty or too small for a voice; the message says why and what to do."""
 
 
-class UnknownVoice(Exception):
-    """No voice has the id that was asked for; the message lists those that there are."""
-
-
 @dataclass(frozen=True)
 class Base:
     """The voice that is fine-tuned: its short name, what the configuration calls it, where it is, a hash of it."""
@@ -48,19 +46,6 @@ class Base:
     name: str
     path: str
     content: str
-
-
-@dataclass(frozen=True)
-class Voice:
-    """A fine-tuned voice: its row of table models, its folder, and whether it was there before."""
-
-    row: Row
-    folder: Path
-    reused: bool
-
-    @property
-    def model_id(self) -> str:
-        return self.row["model_id"]
 
 
 def base_of(settings: Settings) -> Base:
@@ -108,7 +93,7 @@ def train_voice(
         lake.write("models", dialect, [*others, known[model_id]])
         if known[model_id]["status"] == EXPERIMENT and not experiment:
             set_status(lake, settings, model_id, dialect, CANDIDATE, _NOT_EVALUATED)
-        return _voice(lake.rows("models", dialect)[-1], settings)
+        return Voice.of(lake.rows("models", dialect)[-1], settings)
     from model.finetune.train import fine_tune
 
     data = training_set.folder_of(settings, dialect)
@@ -137,55 +122,6 @@ def train_voice(
     lake.write("models", dialect, [*others, row])
     audit.append(settings.root, "model.train", model_id, {key: row[key] for key in ("consent_ids", "recording_ids")})
     return Voice(row, folder, reused=False)
-
-
-def current(lake: Lake, settings: Settings, dialect: str) -> Voice | None:
-    """The voice that speaks for the dialect: the one promoted last, else the candidate trained last; None without one.
-
-    Neither a tainted model nor an experiment.
-    """
-    rows = _eligible(lake, dialect)
-    promoted = [row for row in rows if row["status"] == PROMOTED]
-    return _voice((promoted or rows)[-1], settings) if rows else None
-
-
-def to_judge(lake: Lake, settings: Settings, dialect: str, model_id: str = "") -> Voice | None:
-    """The voice that is judged: the one of that id, else the one trained, or found again, last that is no experiment.
-
-    Raises UnknownVoice for an id that the dialect has not, or of a tainted model.
-    """
-    if not model_id:
-        rows = _eligible(lake, dialect)
-        return _voice(rows[-1], settings) if rows else None
-    rows = [row for row in lake.rows("models", dialect) if row["status"] != TAINTED]
-    found = next((row for row in rows if row["model_id"] == model_id), None)
-    if found is None:
-        known = ", ".join(row["model_id"] for row in rows) or "none"
-        raise UnknownVoice(f"{dialect} has no voice {model_id!r} that may be used; there are: {known}")
-    return _voice(found, settings)
-
-
-def _eligible(lake: Lake, dialect: str) -> list[Row]:
-    return [row for row in lake.rows("models", dialect) if row["status"] not in (TAINTED, EXPERIMENT)]
-
-
-def _voice(row: Row, settings: Settings) -> Voice:
-    return Voice(row, settings.root / row["path"], reused=True)
-
-
-def set_status(lake: Lake, settings: Settings, model_id: str, dialect: str, status: str, reason: str) -> None:
-    """Write a model's status into table models and its card; a tainted model stays tainted."""
-    rows = lake.rows("models", dialect)
-    for row in rows:
-        said = (row["status"], row["status_reason"]) == (status, reason)
-        if row["model_id"] != model_id or row["status"] == TAINTED or said:
-            continue
-        row |= {"status": status, "status_reason": reason}
-        card = json.loads(row["card"]) | {"status": status, "status_reason": reason}
-        row["card"] = json.dumps(card, ensure_ascii=False, sort_keys=True)
-        write_card(settings.root / row["path"], card)
-        audit.append(settings.root, "model.status", model_id, {"status": status, "reason": reason})
-    lake.write("models", dialect, rows)
 
 
 def _check_enough(rows: Sequence[Row], settings: Settings, dialect: str) -> None:

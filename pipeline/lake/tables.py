@@ -16,6 +16,7 @@ CHARACTERS = pa.list_(
 WORDS = pa.list_(
     pa.struct([("word", pa.string()), ("start", pa.float64()), ("end", pa.float64()), ("probability", pa.float32())])
 )
+INSTANT = pa.timestamp("us", tz="UTC")
 METADATA = pa.map_(pa.string(), pa.string())
 GIVEN = pa.list_(
     pa.struct(
@@ -324,7 +325,7 @@ MODELS = _schema(
     _field("base", pa.string(), "model_id of the model it was fine-tuned from; null for a base"),
     _field("kind", pa.string(), "lora or full"),
     _field("path", pa.string(), "Its folder below the workspace"),
-    _field("status", pa.string(), "candidate, experiment, promoted, rejected or tainted", nullable=False),
+    _field("status", pa.string(), "candidate, experiment, promoted, superseded, rejected or tainted", nullable=False),
     _field("status_reason", pa.string(), "Why it has this status"),
     _field("recording_ids", pa.list_(pa.string()), "All recordings it learned from"),
     _field("consent_ids", pa.list_(pa.string()), "The consents that allowed it"),
@@ -332,6 +333,7 @@ MODELS = _schema(
     _field("hours", pa.float64(), "Speech it learned from", "h"),
     _field("steps", pa.int64(), "Training steps"),
     _field("created", pa.string(), "When its training ended, UTC, ISO 8601"),
+    _field("promoted_at", INSTANT, "When it was promoted last; null if it never was"),
     _field("code_version", pa.string(), "Version of the code that trained it"),
     _field("card", pa.string(), "Its card.json"),
 )
@@ -354,11 +356,13 @@ TRAINING_SET = _schema(
     audio=True,
 )
 
+_SYSTEM = "base, fine_tuned (who is judged), promoted_before (whose place it would take), experiment, or another's name"
+
 VALIDATION_SET = _schema(
     "Synthesized utterances that show what a model learned. AI-generated, every one labelled so",
     _field("utterance_id", pa.string(), "Prompt and purpose; the same for every model that speaks it", nullable=False),
     _field("model_id", pa.string(), "Who spoke it", nullable=False),
-    _field("system", pa.string(), "base, fine_tuned or the name of another system", nullable=False),
+    _field("system", pa.string(), _SYSTEM, nullable=False),
     _field("dialect", pa.string(), "Dialect code of the registry", nullable=False),
     _field("prompt_id", pa.string(), "Id of the prompt"),
     _field("category", pa.string(), "Category of the prompt"),
@@ -390,7 +394,7 @@ EVALUATION = _schema(
     "One measurement of one utterance",
     _field("utterance_id", pa.string(), "The utterance", nullable=False),
     _field("model_id", pa.string(), "Who spoke it", nullable=False),
-    _field("system", pa.string(), "base, fine_tuned or the name of another system", nullable=False),
+    _field("system", pa.string(), _SYSTEM, nullable=False),
     _field("dialect", pa.string(), "Dialect code of the registry", nullable=False),
     _field("reference_recording_id", pa.string(), "Recording whose voice was copied"),
     _field("metric", pa.string(), "Name of the metric", nullable=False),
@@ -405,9 +409,15 @@ EVALUATION_SUMMARY = _schema(
     "A metric over all utterances of a model, with a 95 % bootstrap interval",
     _field("dialect", pa.string(), "Dialect code of the registry", nullable=False),
     _field("model_id", pa.string(), "Who spoke", nullable=False),
-    _field("system", pa.string(), "base, fine_tuned, difference (fine-tuned minus base, paired) or another system"),
+    _field("system", pa.string(), f"{_SYSTEM}; difference: of two voices, paired by utterance"),
     _field("metric", pa.string(), "Name of the metric", nullable=False),
-    _field("condition", pa.string(), "Window, noise level or step count where the metric has one"),
+    _field(
+        "condition",
+        pa.string(),
+        "Window, noise level or step count where the metric has one; of a difference from another voice than the base "
+        "its place in the comparison: over promoted_before",
+    ),
+    _field("against", pa.string(), "Of a difference: model_id of the voice that was subtracted; null for the base"),
     _field("value", pa.float64(), "Estimate"),
     _field("low", pa.float64(), "Lower end of the 95 % interval"),
     _field("high", pa.float64(), "Upper end of the 95 % interval"),
@@ -418,6 +428,25 @@ EVALUATION_SUMMARY = _schema(
         "For a difference, corrected for the number of metrics: better, worse, undecided or not judged",
     ),
     _field("conditions", pa.string(), "Recogniser, embedding, normalisation, hardware and decoding settings"),
+)
+
+EVALUATION_HISTORY = _schema(
+    "Every judgement of a voice: when, against which voice, in which metric, and what became of it; rows stay",
+    _field("judgement_id", pa.string(), "Hash of all that the judgement says", nullable=False),
+    _field("judged_at", INSTANT, "When", nullable=False),
+    _field("dialect", pa.string(), "Dialect code of the registry", nullable=False),
+    _field("model_id", pa.string(), "The voice that was judged", nullable=False),
+    _field("status", pa.string(), "What it was from then on: promoted, rejected or experiment", nullable=False),
+    _field("status_reason", pa.string(), "Why"),
+    _field("against", pa.string(), "model_id of the voice that it was compared with", nullable=False),
+    _field("against_system", pa.string(), "base or promoted_before: what that voice was then", nullable=False),
+    _field("metric", pa.string(), "Name of the metric", nullable=False),
+    _field("guarded", pa.bool_(), "Whether a worse value refuses the voice", nullable=False),
+    _field("value", pa.float64(), "The voice less the other, paired by utterance; null where it was not measured"),
+    _field("low", pa.float64(), "Lower end of the 95 % interval"),
+    _field("high", pa.float64(), "Upper end of the 95 % interval"),
+    _field("n", pa.int64(), "Utterances"),
+    _field("verdict", pa.string(), "Corrected for the number of metrics: better, worse, undecided or not judged"),
 )
 
 TABLES: dict[str, pa.Schema] = {
@@ -439,6 +468,7 @@ TABLES: dict[str, pa.Schema] = {
     "validation_set": VALIDATION_SET,
     "evaluation": EVALUATION,
     "evaluation_summary": EVALUATION_SUMMARY,
+    "evaluation_history": EVALUATION_HISTORY,
 }
 
 

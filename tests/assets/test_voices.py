@@ -28,7 +28,7 @@ from assets.voice_checks import not_worse_than_its_base
 from model.evaluation.promotion import decide
 from model.labels import labels
 from model.validation.texts import Text, write_texts
-from model.voices.training import current, to_judge
+from model.voices.registry import current, set_status, to_judge
 from pipeline.audio.clips import encode_flac, to_int16
 from pipeline.corpus.dedup import samples_sha256
 from pipeline.lake.lake import Lake
@@ -408,7 +408,10 @@ def test_an_experiment_changes_nothing_that_is_judged_or_promoted_until_it_is_as
     assert {row["model_id"] for row in spoken(settings)} == said
 
     assert run_chosen(settings, config, judging, {"validation_set": {"model_id": experiment}}).success
-    assert experiment in {row["model_id"] for row in spoken(settings)}
+    systems = {row["model_id"]: row["system"] for row in spoken(settings)}
+    # It is put beside the voice that speaks for the dialect, whose evidence stays.
+    assert (systems[experiment], systems[before.model_id]) == ("experiment", "fine_tuned")
+    assert said < systems.keys()
     rows = {row["model_id"]: row for row in lake.rows("models", DIALECT)}
     assert rows[experiment]["status"] == "experiment"
     assert rows[experiment]["status_reason"].startswith("an experiment; it would be ")
@@ -426,6 +429,32 @@ def test_a_run_with_another_configuration_as_a_candidate_is_judged(
     row = Lake(settings.lake).rows("models", DIALECT)[-1]
     assert row["status"] in ("promoted", "rejected")
     assert row["model_id"] in {one["model_id"] for one in spoken(settings)}
+
+
+@pytest.mark.slow
+def test_a_new_candidate_is_compared_with_the_promoted_voice_on_the_same_texts(
+    finished_voice: tuple[Settings, Path], tmp_path: Path
+) -> None:
+    settings, config = copy_of(finished_voice[0].root, tmp_path / "workspace")
+    lake = Lake(settings.lake)
+    (first,) = lake.rows("models", DIALECT)
+    set_status(lake, settings, first["model_id"], DIALECT, "promoted", "for this test")
+    before = {row["provenance"]: row for row in spoken(settings)}
+    run_voice(settings, config, DIALECT, steps=1, candidate=True)
+    rows = [row for row in spoken(settings) if row["system"] == "promoted_before"]
+    # It says nothing again, and in quality alone.
+    assert {row["utterance_id"] for row in rows} == {f"{text.prompt_id}-quality" for text in TEXTS}
+    assert all(row == before[row["provenance"]] | {"system": "promoted_before"} for row in rows)
+    second = lake.rows("models", DIALECT)[-1]["model_id"]
+    over = [row for row in lake.rows("evaluation_summary", DIALECT) if row["condition"] == "over promoted_before"]
+    assert {row["metric"] for row in over} >= {"cer", "similarity", "dnsmos", "stop_rate"}
+    assert {(row["model_id"], row["against"], row["n"]) for row in over} == {(second, first["model_id"], len(TEXTS))}
+    history = lake.rows("evaluation_history", DIALECT)
+    told = {(row["model_id"], row["against"]) for row in history}
+    assert told == {(first["model_id"], "checkpoint"), (second, "checkpoint"), (second, first["model_id"])}
+    page = (settings.root / "report" / "index.html").read_text(encoding="utf-8")
+    assert "Against the voice promoted before" in page
+    assert page.count("<time") >= 3
 
 
 def test_the_launchpad_shows_every_knob_with_the_configurations_value(corpus_only: Path) -> None:

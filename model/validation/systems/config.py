@@ -39,7 +39,7 @@ PASSED = (
     "PYTHONPATH",
 )
 """Variables that every command gets."""
-RESERVED = ("base", "fine_tuned", "difference", "reference")
+RESERVED = ("base", "fine_tuned", "promoted_before", "experiment", "difference", "reference")
 _NAMED = re.compile(r"\{(\w+)\}")
 
 

@@ -130,7 +130,7 @@ def test_headline_and_promotion_give_the_same_verdicts_in_the_same_words() -> No
     assert refused.status == "rejected"
     assert "Similarity to the speaker is worse" in refused.reason
     by_metric = {each.metric.name: each.verdict for each in compared}
-    assert all(each["verdict"] == by_metric[each["metric"]] for each in refused.guarded)
+    assert all(each["verdict"] == by_metric[each["metric"]] for each in refused.compared)
 
 
 def test_no_end_of_an_interval_called_worse_is_printed_as_zero() -> None:

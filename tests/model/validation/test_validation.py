@@ -73,9 +73,7 @@ def test_without_a_voice_that_may_be_cloned_nothing_is_asked_of_noise() -> None:
 
 def test_what_cannot_be_spoken_is_a_row_with_its_error_and_the_rest_is_spoken(voice: Reference, tmp_path: Path) -> None:
     lake = Lake(tmp_path)
-    requests = plan(
-        TEXTS, [voice], DIALECT, Validation(prompts=3, steps=2, long_prompts=0, noise_prompts=0, speed_prompts=0)
-    )
+    requests = plan(TEXTS, [voice], DIALECT, quality_alone(prompts=3))
     silent = replace(voice, samples=np.zeros(3 * RATE, np.float32))
     requests[1] = replace(requests[1], reference=silent)
     speaker = VoxCPM2Synthesizer(partial(load, CHECKPOINT, device="cpu"), "tiny", "base", "tiny 1", 4)
@@ -91,6 +89,31 @@ def test_what_cannot_be_spoken_is_a_row_with_its_error_and_the_rest_is_spoken(vo
     assert (again.spoken, again.reused) == (1, 2)
     other = VoxCPM2Synthesizer(partial(load, CHECKPOINT, device="cpu"), "tiny", "base", "tiny 2", 4)
     assert synthesize(lake, DIALECT, requests[:1], [other]).spoken == 1
+
+
+def test_what_a_voice_said_before_is_kept_when_it_has_another_place_in_the_comparison(
+    voice: Reference, tmp_path: Path
+) -> None:
+    lake, policy = Lake(tmp_path), quality_alone(prompts=1)
+    requests = plan(TEXTS, [voice], DIALECT, policy)
+    speak = partial(load, CHECKPOINT, device="cpu")
+    synthesize(lake, DIALECT, requests, [VoxCPM2Synthesizer(speak, "old", "fine_tuned", "old", 4)])
+    (before,) = lake.rows("validation_set", DIALECT)
+    judged = VoxCPM2Synthesizer(speak, "new", "fine_tuned", "new", 4)
+    promoted = VoxCPM2Synthesizer(speak, "old", "promoted_before", "old", 4)
+    counts = synthesize(lake, DIALECT, requests, [judged, promoted])
+    assert (counts.spoken, counts.reused) == (1, 1)
+    rows = {row["model_id"]: row for row in lake.rows("validation_set", DIALECT)}
+    assert rows["old"] == before | {"system": "promoted_before"}
+    assert rows["new"]["system"] == "fine_tuned"
+    # Nothing is spoken, and yet the table is not the same.
+    alone = VoxCPM2Synthesizer(speak, "old", "fine_tuned", "old", 4)
+    assert synthesize(lake, DIALECT, requests, [alone]).spoken == 0
+    assert lake.rows("validation_set", DIALECT) == [before]
+
+
+def quality_alone(prompts: int) -> Validation:
+    return Validation(prompts=prompts, steps=2, long_prompts=0, noise_prompts=0, speed_prompts=0)
 
 
 def test_the_workspaces_own_texts_come_first_and_a_faulty_line_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,7 @@
+"""What a voice is in the comparison: the column system of tables validation_set and evaluation. Names alone."""
+
+BASE, FINE_TUNED = "base", "fine_tuned"
+PROMOTED_BEFORE = "promoted_before"
+"""The voice whose place the judged one would take, or took."""
+EXPERIMENT = "experiment"
+"""A voice that was asked for by its id though it is no candidate."""
