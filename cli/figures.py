@@ -50,6 +50,21 @@ class Voice:
     latest: str
 
 
+@dataclass(frozen=True)
+class Judged:
+    """Who is promoted in a dialect ("" for nobody), and what was decided last: which voice, what, why, when (epoch).
+
+    The last judgement is None in workspaces from before there was a history.
+    """
+
+    dialect: str
+    promoted: str
+    model_id: str | None
+    status: str | None
+    reason: str
+    at: float | None
+
+
 def hours_by_dialect(settings: Settings) -> list[DialectHours]:
     """One entry a dialect, most hours first. Kept is counted in input time, so that kept and lost add up."""
     statement = """
@@ -88,6 +103,23 @@ def voices(settings: Settings) -> list[Voice]:
         SELECT dialect, status, count(*), arg_max(model_id, created) FROM models GROUP BY ALL ORDER BY dialect, status
     """
     return [Voice(*row) for row in _ask(settings, statement)]
+
+
+def judgements(settings: Settings) -> list[Judged]:
+    """By dialect the promoted voice and the last judgement, for dialects that have either."""
+    statement = """
+        WITH latest AS (
+            SELECT dialect, arg_max(model_id, judged_at) AS judged, arg_max(status, judged_at) AS decided,
+                arg_max(status_reason, judged_at) AS reason, max(judged_at) AS last
+            FROM evaluation_history GROUP BY dialect
+        ), promoted AS (
+            SELECT dialect, arg_max(model_id, coalesce(promoted_at, '1970-01-01'::TIMESTAMPTZ)) AS speaks
+            FROM models WHERE status = 'promoted' GROUP BY dialect
+        )
+        SELECT dialect, coalesce(speaks, ''), judged, decided, coalesce(reason, ''), epoch(last)
+        FROM promoted FULL JOIN latest USING (dialect) ORDER BY dialect
+    """
+    return [Judged(*row) for row in _ask(settings, statement)]
 
 
 def _ask(settings: Settings, statement: str) -> list[tuple[Any, ...]]:

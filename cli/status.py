@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
-from cli.figures import quarantined, voices
+from cli.figures import judgements, quarantined, voices
 from cli.summary import count, duration
 from cli.terminal import Config, WorkspaceFolder, read_settings, say
 from pipeline.settings import Settings
@@ -68,6 +68,10 @@ def _corpus(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "quarantine", counts or "nothing"
     for voice in voices(settings):
         yield "voice", f"{voice.dialect}: {voice.models} {voice.status}, the latest {voice.latest}"
+    for one in judgements(settings):
+        yield "promoted", f"{one.dialect}: {one.promoted or 'no voice'}"
+        if one.at is not None:
+            yield "judged", f"{one.dialect}: {one.model_id} {moment(one.at)}: {one.status}: {one.reason}"
 
 
 def moment(seconds: float) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from model.evaluation.metrics import metric
 from model.labels import labels
-from model.report.numbers import BASE, FINE_TUNED, system_name
+from model.report.numbers import order, system_name
 from model.validation.synthesis import KEY_VARIABLE
 from pipeline.corpus.excerpts import audio_in
 from pipeline.errors import BadRecording
@@ -110,14 +110,10 @@ def _in_turn(groups: dict[str, list[Row]]) -> Iterator[list[Row]]:
     """One utterance of each category, then the next of each, by id; within one the base first."""
     by_category: dict[str, list[list[Row]]] = {}
     for utterance_id in sorted(groups):
-        rows = sorted(groups[utterance_id], key=lambda row: _rank(row["system"]))
+        rows = sorted(groups[utterance_id], key=lambda row: order(row["system"]))
         by_category.setdefault(rows[0]["category"] or "", []).append(rows)
     for turn in itertools.zip_longest(*(by_category[name] for name in sorted(by_category))):
         yield from (rows for rows in turn if rows)
-
-
-def _rank(system: str) -> tuple[bool, bool, str]:
-    return system != BASE, system != FINE_TUNED, system
 
 
 def _synthesized(lake: Lake, dialect: str, wanted: set[str]) -> dict[tuple[str, str, str], bytes]:

@@ -10,8 +10,9 @@ from typing import Any
 from markupsafe import Markup
 
 from model.evaluation.metrics import QUALITY, in_order, metric
-from model.report.numbers import BASE, FINE_TUNED, system_name
+from model.report.numbers import system_name
 from model.report.plots import Line, Point, chart
+from model.validation.compared import BASE, FINE_TUNED
 from model.validation.condition import SLOPE, Decoding, ReferenceNoise, Window, parse
 from pipeline.lake.rows import Row
 from pipeline.text.dialects import Dialect

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from model.evaluation.metrics import EXPECTED, QUALITY, Metric, in_order, metric, place
+from model.evaluation.pairs import DIFFERENCE
 from model.evaluation.verdicts import BETTER, NOT_JUDGED, UNDECIDED, WORSE, judged
+from model.validation.compared import BASE, EXPERIMENT, FINE_TUNED, PROMOTED_BEFORE
 from pipeline.lake.rows import Row
 
-BASE, FINE_TUNED, DIFFERENCE = "base", "fine_tuned", "difference"
-_SYSTEM_NAMES = {BASE: "Base", FINE_TUNED: "Fine-tuned"}
+_SYSTEM_NAMES = {
+    BASE: "Base",
+    FINE_TUNED: "Fine-tuned",
+    PROMOTED_BEFORE: "Promoted before",
+    EXPERIMENT: "Experiment",
+}
+_OWN = tuple(_SYSTEM_NAMES)
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric of base and fine-tuned model; `verdict` is better, worse, undecided, not judged or empty."""
+    """One metric of base and fine-tuned model; `verdict` is better, worse, undecided, not judged or empty.
+
+    `base` is the voice that was promoted before where the two are compared.
+    """
 
     metric: Metric
     base: Estimate
@@ -82,6 +92,11 @@ def system_name(system: str) -> str:
     return _SYSTEM_NAMES.get(system, system)
 
 
+def order(system: str) -> tuple[int, str]:
+    """Where a system stands: base, fine-tuned, who was promoted before, an experiment, then others by name."""
+    return (_OWN.index(system) if system in _OWN else len(_OWN)), system
+
+
 def overall(summary: Iterable[Row]) -> list[Row]:
     """The rows of a summary that stand for all utterances: those without a window, noise level or step count."""
     return [row for row in summary if not row["condition"]]
@@ -118,6 +133,35 @@ def comparisons(summary: Sequence[Row], measured: Sequence[Row]) -> list[Compari
     return sorted([*compared, *_preferred(summary)], key=lambda each: place(each.metric.name))
 
 
+def over_promoted(summary: Sequence[Row]) -> list[Comparison]:
+    """Each metric in which the fine-tuned voice was compared with the one promoted before it; none without one."""
+    summary = judged(summary)
+    rows = {(row["system"], row["metric"]): row for row in overall(summary)}
+    found = {row["metric"]: row for row in summary if row["condition"] == f"over {PROMOTED_BEFORE}"}
+    found = {name: row for name, row in found.items() if row["system"] == DIFFERENCE and _of_fine_tuned(row, rows)}
+    return [
+        Comparison(
+            metric(name),
+            _estimate(rows.get((PROMOTED_BEFORE, name))),
+            _estimate(rows.get((FINE_TUNED, name))),
+            _estimate(found[name]),
+            found[name]["verdict"] or "",
+        )
+        for name in in_order(set(found))
+    ]
+
+
+def _of_fine_tuned(row: Row, rows: Mapping[tuple[str, str], Row]) -> bool:
+    own = rows.get((FINE_TUNED, row["metric"]))
+    return own is not None and own["model_id"] == row["model_id"]
+
+
+def _estimate(row: Row | None) -> Estimate:
+    if row is None or row["value"] is None:
+        return Estimate(missing="no such measurement in the tables")
+    return Estimate(row["value"], row["low"], row["high"], row["n"])
+
+
 def _preferred(summary: Sequence[Row]) -> list[Comparison]:
     """Blind choices between the two: the base has the rest of the share, so zero difference is a half."""
     return [
@@ -135,14 +179,14 @@ def _preferred(summary: Sequence[Row]) -> list[Comparison]:
 
 
 def systems(summary: Sequence[Row], measured: Sequence[Row], spoken: Sequence[Row]) -> list[System]:
-    """Everyone who spoke this dialect's texts, base and fine-tuned first, then by name.
+    """Everyone who spoke this dialect's texts, its own voices first, then by name.
 
     `spoken` are the dialect's rows of validation_set.
     """
     whole = overall(summary)
     present = {row["system"] for row in [*whole, *spoken]} - {DIFFERENCE}
     found = []
-    for system in sorted(present, key=lambda system: (system != BASE, system != FINE_TUNED, system)):
+    for system in sorted(present, key=order):
         asked = [row for row in spoken if row["system"] == system and row["purpose"] == "quality"]
         failed = [row for row in asked if row["error"] or row["stop_reason"] == "failed"]
         estimates = {

@@ -16,10 +16,12 @@ from markupsafe import Markup
 
 from model.evaluation.conditions import readable
 from model.evaluation.metrics import QUALITY, in_order, metric
-from model.report import curves, numbers, rights
+from model.evaluation.pairs import DIFFERENCE
+from model.report import curves, history, numbers, rights
 from model.report.clips import Players, players
 from model.report.plots import interval
 from model.report.published import boards
+from model.validation.compared import BASE, FINE_TUNED
 from pipeline.lake.files import replace_bytes
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
@@ -57,6 +59,8 @@ class DialectPage:
     verdict: numbers.Verdict
     model: Row | None
     compared: list[numbers.Comparison]
+    over_promoted: list[numbers.Comparison]
+    judgements: list[history.Judgement]
     systems: list[numbers.System]
     columns: list[str]
     figures: list[curves.Figure]
@@ -99,6 +103,7 @@ def build(
         metric=metric,
         interval=interval,
         quality=QUALITY,
+        own=(BASE, FINE_TUNED),
         style=Markup(style),
         script=Markup(script),
         policy=f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; "
@@ -123,13 +128,15 @@ def _dialect(lake: Lake, code: str, tones: Path, budget: int, on: date) -> Diale
     compared = numbers.comparisons(summary, measured)
     systems = numbers.systems(summary, measured, spoken)
     names = {name for system in systems for name in system.estimates}
-    fine_tuned = {row["model_id"] for row in [*summary, *spoken] if row["system"] == numbers.FINE_TUNED}
+    fine_tuned = {row["model_id"] for row in [*summary, *spoken] if row["system"] == FINE_TUNED}
     return DialectPage(
         known,
         known.language_tag,
         numbers.verdict(compared),
         _model(models, fine_tuned),
         compared,
+        numbers.over_promoted(summary),
+        history.judgements(lake.rows(history.TABLE, code)),
         systems,
         [name for name in in_order(names) if name in (*QUALITY, "rtf")],
         [
@@ -155,7 +162,7 @@ def _conditions(summary: Sequence[Row], spoken: Sequence[Row]) -> list[tuple[str
     """What was measured under which conditions, each set of conditions once."""
     grouped: dict[str, set[str]] = {}
     for row in summary:
-        if row["conditions"] and row["system"] != numbers.DIFFERENCE:
+        if row["conditions"] and row["system"] != DIFFERENCE:
             grouped.setdefault(readable(row["conditions"]), set()).add(row["metric"])
     said = [(", ".join(metric(name).label for name in in_order(grouped[text])), text) for text in sorted(grouped)]
     decoding: dict[str, list[Row]] = {}

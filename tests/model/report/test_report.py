@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,6 +20,7 @@ from pipeline.lake.lake import Lake
 from pipeline.text import dialects
 
 DAY = date(2026, 11, 24)
+CER = ("cer", None)
 
 
 class Parts(HTMLParser):
@@ -117,6 +118,37 @@ def test_what_listeners_preferred_blind_counts(tmp_path: Path) -> None:
     row = "Preferred by listeners 30.0 % 19.0 to 42.0 70.0 % 58.0 to 81.0 +40.0 points 16.0 to 62.0 better 60"
     assert row in section(html, TIANJIN).text
     assert "Of 7 compared quality metrics 3 better, 0 worse, 4 undecided." in section(html, "summary").text
+
+
+def test_the_voice_promoted_before_and_what_was_decided_are_shown(tmp_path: Path) -> None:
+    made = report_lake.make(tmp_path, hostile=False)
+    summary = made.lake.rows("evaluation_summary", TIANJIN)
+    (tuned,) = (row for row in summary if row["system"] == "fine_tuned" and (row["metric"], row["condition"]) == CER)
+    old = tuned | {"system": "promoted_before", "model_id": "old", "value": 0.2, "low": 0.19, "high": 0.21}
+    over = {"system": "difference", "condition": "over promoted_before", "against": "old"}
+    over |= {"value": tuned["value"] - 0.2, "low": tuned["value"] - 0.21, "high": tuned["value"] - 0.19}
+    made.lake.write("evaluation_summary", TIANJIN, [*summary, old, tuned | over])
+    said = {"dialect": TIANJIN, "model_id": TUNED_ID, "metric": "cer", "guarded": True, "n": 40, "verdict": "better"}
+    rows = [
+        said
+        | {"judgement_id": str(day), "judged_at": datetime(2026, 11, day, 9, 30, tzinfo=UTC), "status": status}
+        | {"status_reason": f"{status} <b>for</b> once", "against": against, "against_system": system}
+        for day, status, against, system in (
+            (1, "rejected", "voxcpm2-micro", "base"),
+            (2, "promoted", "voxcpm2-micro", "base"),
+            (2, "promoted", "old", "promoted_before"),
+        )
+    ]
+    made.lake.write("evaluation_history", TIANJIN, rows)
+    text = section(build(made.lake, made.report / "index.html", on=DAY).path.read_text(encoding="utf-8"), TIANJIN).text
+    part = text[text.index("Against the voice promoted before") : text.index("Beside other systems")]
+    assert "20.0 % 19.0 to 21.0" in part
+    assert "better 40" in part
+    listed = text[text.index("Judgements") :]
+    latest = "2026-11-02 09:30 cmn-tianjin-0123456789ab voxcpm2-micro better: Character error rate; 40 utterances old"
+    assert latest in listed
+    assert "promoted promoted <b>for</b> once" in listed
+    assert listed.index("2026-11-02 09:30") < listed.index("2026-11-01 09:30")
 
 
 def test_hostile_text_is_text(html: str) -> None:
