@@ -13,6 +13,7 @@ from pipeline.audio.decoding_options import from_json
 from pipeline.exchange.given import GivenLine
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
+from pipeline.lake.tables import times_of
 from pipeline.rights.current import CurrentRights
 from pipeline.settings import Settings
 from pipeline.stage import Recording, Stage
@@ -88,7 +89,8 @@ def _of_recordings(stage: Stage, batch: str, settings: Settings, lake: Lake, rig
         content: dict[str, Any] = {table: keys[table].get(source) for table in keys}
         content |= {"recording": row["recording_id"], "dialect": row["dialect"]}
         if "recordings" in stage.reads:
-            unsaid = {"provenance", "batch"} | ({"decoding"} if row["decoding"] is None else set())
+            unsaid = {"provenance", "batch", *times_of("recordings")}
+            unsaid |= {"decoding"} if row["decoding"] is None else set()
             content["row"] = {key: value for key, value in row.items() if key not in unsaid}
         about = {name: row[name] for name in stage.about if row.get(name)}
         if about:

@@ -1,6 +1,6 @@
 """Every Parquet table's schema: the contract between stages, catalog and exports.
 
-Times are seconds in the original recording. Audio is `struct<bytes, path>` (Hugging Face `Audio`), FLAC.
+Times are seconds in the original recording, moments UTC. Audio is `struct<bytes, path>` (Hugging Face `Audio`), FLAC.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ _TURN_ID = _field("turn_id", pa.string(), "recording_id and the turn's span in m
 _START = _field("start", pa.float64(), "Start in the original recording", "s", nullable=False)
 _END = _field("end", pa.float64(), "End in the original recording", "s", nullable=False)
 
+_LANDED_AT = _field("landed_at", INSTANT, "When the file was put below the landing folder, as the file system says")
+
 RECORDINGS = _schema(
     "One row per file that landed, with what the container and the decoded audio say",
     _field("source", pa.string(), "Path below the landing folder", nullable=False),
@@ -86,6 +88,8 @@ RECORDINGS = _schema(
     _field("given_from", pa.string(), "The file below landing that they are from, or metadata"),
     _field("given_problem", pa.string(), "Why a transcript beside it cannot be read, and what to do"),
     _field("given_notes", pa.string(), "What to know of how its transcript was read"),
+    _LANDED_AT,
+    _field("ingested_at", INSTANT, "When this row was made"),
     _PROVENANCE,
 )
 
@@ -201,6 +205,7 @@ SEGMENTS = _schema(
     "drop_reason are completed from table corpus by the catalog view of the same name",
     _field("segment_id", pa.string(), "recording_id and the span in milliseconds", nullable=False),
     _RECORDING_ID,
+    _field("source", pa.string(), "The recording's path below the landing folder"),
     _TURN_ID,
     _BATCH,
     _field("dialect", pa.string(), "Dialect code of the registry"),
@@ -238,6 +243,8 @@ SEGMENTS = _schema(
     _field("audio", AUDIO, "Mono FLAC; null for dropped segments"),
     _field("sample_rate", pa.int32(), "Sample rate of `audio`", "Hz"),
     _field("audio_sha256", pa.string(), "SHA-256 of the samples of `audio` and their rate"),
+    _LANDED_AT,
+    _field("scored_at", INSTANT, "When this row was made"),
     _PROVENANCE,
     audio=True,
 )
@@ -296,11 +303,11 @@ CONSENTS = _schema(
     _field("recordings", pa.list_(pa.string()), "Patterns of sources below landing that it covers"),
     _field("speaker", pa.string(), "The speaker it covers, by the name in the metadata column speaker"),
     _field("scopes", pa.list_(pa.string()), "asr, tts_training, voice_cloning, commercial, publication"),
-    _field("valid_from", pa.string(), "First day, ISO 8601"),
-    _field("valid_until", pa.string(), "Last day, ISO 8601; null for no end"),
+    _field("valid_from", pa.date32(), "First day"),
+    _field("valid_until", pa.date32(), "Last day; null for no end"),
     _field("evidence", pa.string(), "File that proves it"),
     _field("evidence_sha256", pa.string(), "Its SHA-256"),
-    _field("revoked", pa.string(), "Day of withdrawal, ISO 8601; null while it stands"),
+    _field("revoked", pa.date32(), "Day of withdrawal; null while it stands"),
 )
 
 TOMBSTONES = _schema(
@@ -470,6 +477,11 @@ TABLES: dict[str, pa.Schema] = {
     "evaluation_summary": EVALUATION_SUMMARY,
     "evaluation_history": EVALUATION_HISTORY,
 }
+
+
+def times_of(table: str) -> set[str]:
+    """Columns that say when a row came about. They are no content: a row that is the same but later has not changed."""
+    return {field.name for field in TABLES[table] if pa.types.is_timestamp(field.type)}
 
 
 def span_id(recording_id: str, start: float, end: float) -> str:

@@ -165,6 +165,8 @@ def _source(
     either = {
         name: f"coalesce({quoted(now)}, {quoted(before)})" for before, now in renamed.items() for name in (before, now)
     }
+    # Days were texts once.
+    either |= {name: f"CAST({quoted(name)} AS {kind})" for name, kind in types.items() if kind == "DATE"}
     columns = ", ".join(f"{either.get(column, quoted(column))} AS {quoted(column)}" for column in types)
     return f"SELECT {columns} FROM ({empty} WHERE false UNION ALL BY NAME {files}) WHERE {only_if or 'true'}"
 

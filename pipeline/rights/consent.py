@@ -92,7 +92,8 @@ class Consent(BaseModel):
 
     def row(self) -> Row:
         """Its row of the table `consents`."""
-        return self.model_dump(mode="json", by_alias=False)
+        days = {"valid_from": self.valid_from, "valid_until": self.valid_until, "revoked": self.revoked}
+        return self.model_dump(mode="json", by_alias=False) | days
 
 
 def explain(error: Exception) -> str:

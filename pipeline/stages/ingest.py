@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,7 @@ class Ingest(Stage):
             "given_from": given.source,
             "given_problem": "; ".join(given.problems) or None,
             "given_notes": "; ".join(given.notes) or None,
+            **_moments(recording),
         }
         entry = LedgerEntry("passed" if allowed else "dropped", measured.duration, "" if allowed else status)
         return StageResult([row], [entry], row["recording_id"], measured.duration)
@@ -184,7 +186,17 @@ def quarantine_row(recording: Recording, reason: str, message: str) -> Row:
         "bytes": size,
         "duration": recording.duration,
         "metadata": dict(recording.metadata),
+        **_moments(recording),
     }
+
+
+def _moments(recording: Recording) -> Row:
+    """When the file was put under its name, if it is there, and now."""
+    try:
+        landed = datetime.fromtimestamp(os.stat(recording.path).st_ctime, UTC)
+    except OSError:
+        landed = None
+    return {"landed_at": landed, "ingested_at": datetime.now(UTC)}
 
 
 def _without_mark(row: Row) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -145,9 +146,12 @@ def _about(recording: Recording, recordings: Sequence[Row]) -> Row:
     row = next((row for row in recordings if row["recording_id"] == recording.recording_id), None) or {}
     return {
         "recording_id": recording.recording_id,
+        "source": recording.source,
         "dialect": recording.dialect,
         "collection": recording.collection,
         "consent_id": row.get("consent_id"),
+        "landed_at": row.get("landed_at"),
+        "scored_at": datetime.now(UTC),
         "metadata": list(dict(row.get("metadata") or {}).items()),
     }
 

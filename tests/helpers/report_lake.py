@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -214,9 +215,9 @@ def _consents() -> list[dict[str, Any]]:
         {
             "consent_id": "c-001",
             "scopes": ["tts_training", "voice_cloning", "publication"],
-            "valid_until": "2099-12-31",
+            "valid_until": date(2099, 12, 31),
         },
-        {"consent_id": "c-002", "scopes": ["tts_training", "voice_cloning"], "valid_until": "2099-12-31"},
+        {"consent_id": "c-002", "scopes": ["tts_training", "voice_cloning"], "valid_until": date(2099, 12, 31)},
     ]
 
 

@@ -114,7 +114,7 @@ def test_every_table_is_a_view_with_its_columns_in_order_whether_it_has_files_or
     assert query(lake, "SELECT count(*) FROM quarantine").rows == [(0,)]
     types = {row[0]: row[1] for row in query(lake, "DESCRIBE consents").rows}
     assert types["recordings"] == "VARCHAR[]"
-    assert types["revoked"] == "VARCHAR"
+    assert types["revoked"] == "DATE"
 
 
 def test_views_and_columns_carry_the_descriptions_and_units_of_the_schemas(lake: Lake) -> None:

@@ -225,7 +225,7 @@ def test_no_file_means_no_consent(tmp_path: Path) -> None:
 def test_a_consent_fits_the_table(tmp_path: Path) -> None:
     row = consent(until="2026-01-01", evidence="forms/1.pdf", evidence_sha256="0" * 64).row()
     (stored,) = to_table("consents", [row]).to_pylist()
-    assert stored["valid_until"] == "2026-01-01"
+    assert stored["valid_until"] == date(2026, 1, 1)
     assert stored["recordings"] == ["yue/tv/**"]
 
 
