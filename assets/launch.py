@@ -12,6 +12,7 @@ from dagster._core.storage.tags import MAX_RETRIES_TAG, PARTITION_NAME_TAG
 from assets import leases
 from assets.definitions import build_definitions
 from assets.home import RunFailed, clear_failures, open_instance
+from assets.jobs import stages_job
 from assets.partitions import batch_partitions
 from assets.resources import Workspace
 from pipeline import batches
@@ -41,7 +42,7 @@ def run_pending(settings: Settings, config: Path | None, retry_quarantined: bool
         )
         with batches.running_all(settings.root):
             for name in names:
-                _run(instance, workspace, "line_job", name, retry)
+                _run(instance, workspace, stages_job.name, name, retry)
         if names:
             _run(instance, workspace, "corpus_job")
     return names

@@ -32,7 +32,7 @@ class Score(Stage):
     """
 
     name = "score"
-    version = "2"
+    version = "3"
     reads = ("recordings", "turns", "denoised", "transcripts", "alignments")
     writes = "segments"
     resources = Resources(cpus=1.0, memory_gb=1.5)

@@ -127,7 +127,7 @@ def test_the_sensor_does_not_start_a_batch_that_the_command_line_has_finished_or
     Lake(settings.lake).write("ledger", ledger.partition("b00001", stage_list.names()[-1]), [])
     with dg.DagsterInstance.ephemeral() as instance:
         tags = {"dagster/partition": "b00002"}
-        running = dg.DagsterRun("line_job", status=dg.DagsterRunStatus.STARTED, tags=tags)
+        running = dg.DagsterRun("stages_job", status=dg.DagsterRunStatus.STARTED, tags=tags)
         instance.add_run(running)
         result = tick(instance, workspace)
         instance.report_run_failed(running)

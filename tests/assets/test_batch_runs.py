@@ -47,7 +47,7 @@ def land(file: Path, tone: float) -> None:
 
 def run(workspace: Workspace, instance: dg.DagsterInstance, first: str, last: str = "") -> dg.ExecuteInProcessResult:
     """Ingest of one batch, or of a range of them, with its checks."""
-    job = build_definitions(workspace).get_repository_def().get_job("line_job")
+    job = build_definitions(workspace).get_repository_def().get_job("stages_job")
     tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last} if last else {}
     return job.execute_in_process(
         instance=instance,

@@ -69,6 +69,6 @@ def test_a_fault_that_passes_is_tried_again_and_another_is_not() -> None:
 
 
 def test_a_job_keeps_its_old_name_for_a_version() -> None:
-    assert {"report_job", "benchmark_job", "line_job", "close_batch_now", "redo_for_dialect"} <= set(
+    assert {"report_job", "benchmark_job", "stages_job", "line_job", "close_batch_now", "redo_for_dialect"} <= set(
         defs.get_repository_def().job_names
     )

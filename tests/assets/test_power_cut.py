@@ -50,7 +50,7 @@ def test_fangyan_run_goes_on_after_the_ui_was_killed_in_a_stage_and_so_does_the_
     killed = one_run(settings, "b00001")
 
     done = subprocess.run([*RUN, str(settings.root)], capture_output=True, text=True, check=True)
-    assert f"run {killed.run_id[:8]} (line_job b00001) is dead: process " in done.stderr
+    assert f"run {killed.run_id[:8]} (stages_job b00001) is dead: process " in done.stderr
     assert "it is marked as failed" in done.stderr
     assert "pool disk is free of run" in done.stderr
     assert [row["source"] for row in Lake(settings.lake).rows("recordings")] == ["cmn/x/a.wav"]
@@ -77,7 +77,7 @@ def test_a_run_that_is_process_1_of_each_container_goes_on_after_it_was_killed(s
         first.kill()
         first.wait()
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "(line_job b00001) is dead: process 1 on " in done.stderr
+    assert "(stages_job b00001) is dead: process 1 on " in done.stderr
     assert statuses(settings, "b00001") == [Status.SUCCESS, Status.FAILURE]
 
 
@@ -90,7 +90,7 @@ def land(settings: Settings, name: str) -> None:
 
 def runs(settings: Settings, batch: str) -> list[dg.DagsterRun]:
     """The runs of the stages over a batch, the last first."""
-    wanted = dg.RunsFilter(job_name="line_job", tags={"dagster/partition": batch})
+    wanted = dg.RunsFilter(job_name="stages_job", tags={"dagster/partition": batch})
     with dg.DagsterInstance.from_config(str(settings.root / "dagster")) as instance:
         return list(instance.get_runs(wanted))
 

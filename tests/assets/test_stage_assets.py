@@ -51,7 +51,7 @@ def test_a_stage_added_to_the_list_gets_asset_checks_ledger_and_view(
     definitions = build_definitions(workspace)
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("batch", ["b00001"])
-        job = definitions.get_repository_def().get_job("line_job")
+        job = definitions.get_repository_def().get_job("stages_job")
         assert job.execute_in_process(instance=instance, partition_key="b00001").success
         assert instance.get_materialized_partitions(dg.AssetKey("recounts")) == {"b00001"}
         made = instance.get_latest_materialization_event(dg.AssetKey("recounts"))

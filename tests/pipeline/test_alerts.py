@@ -15,7 +15,7 @@ from pipeline.alerts import SMTP_PASSWORD, WEBHOOK_SECRET, Alert, AlertNotSent, 
 from pipeline.settings import Alerts, load_settings
 
 ALERT = Alert(
-    "error", "run of line_job b00007\nfailed", "diarize: <model> is missing", {"run": "r1"}, "http://ui/runs/r1"
+    "error", "run of stages_job b00007\nfailed", "diarize: <model> is missing", {"run": "r1"}, "http://ui/runs/r1"
 )
 
 
@@ -42,7 +42,7 @@ def test_a_plain_webhook_receives_every_field_of_the_alert(webhook: Webhook) -> 
             "/hook/s3cret",
             {
                 "severity": "error",
-                "title": "[Fangyan] ERROR: run of line_job b00007 failed",
+                "title": "[Fangyan] ERROR: run of stages_job b00007 failed",
                 "text": "diarize: <model> is missing",
                 "facts": {"run": "r1"},
                 "link": "http://ui/runs/r1",
@@ -55,14 +55,16 @@ def test_slack_reads_its_text_with_angle_brackets_escaped(webhook: Webhook) -> N
     send(ALERT, Alerts(webhook=webhook.url, format="slack"), {})
     ((_, body),) = webhook.received
     assert body.keys() == {"text"}
-    assert body["text"].startswith("[Fangyan] ERROR: run of line_job b00007 failed\ndiarize: &lt;model&gt; is missing")
+    assert body["text"].startswith(
+        "[Fangyan] ERROR: run of stages_job b00007 failed\ndiarize: &lt;model&gt; is missing"
+    )
 
 
 def test_feishu_reads_a_text_message_signed_with_the_secret_of_the_environment(webhook: Webhook) -> None:
     send(ALERT, Alerts(webhook=webhook.url, format="feishu"), {WEBHOOK_SECRET: "k"})
     ((_, body),) = webhook.received
     assert body["msg_type"] == "text"
-    assert "run of line_job b00007 failed" in body["content"]["text"]
+    assert "run of stages_job b00007 failed" in body["content"]["text"]
     assert body["sign"] == signature(f"{body['timestamp']}\nk", "")
 
 
@@ -120,7 +122,7 @@ def test_a_mail_goes_to_every_recipient_with_one_line_as_its_subject(mail_server
     mail_server.busy = 1
     send(ALERT, settings, {SMTP_PASSWORD: "pass"}, lambda seconds: None)
     (mail,) = mail_server.mails
-    assert mail["Subject"] == "[Fangyan] ERROR: run of line_job b00007 failed"
+    assert mail["Subject"] == "[Fangyan] ERROR: run of stages_job b00007 failed"
     assert mail["To"] == "a@example.org, b@example.org"
     assert mail.get_content().splitlines() == ["diarize: <model> is missing", "run: r1", "http://ui/runs/r1"]
     recipients = [line for line in mail_server.commands if line.upper().startswith("RCPT")]

@@ -51,6 +51,6 @@ def land(workspace: Path, name: str) -> None:
 
 def statuses(workspace: Path, batch: str) -> list[Status]:
     """Of the runs of the stages over a batch, the last first."""
-    wanted = dg.RunsFilter(job_name="line_job", tags={"dagster/partition": batch})
+    wanted = dg.RunsFilter(job_name="stages_job", tags={"dagster/partition": batch})
     with dg.DagsterInstance.from_config(str(workspace / "dagster")) as instance:
         return [run.status for run in instance.get_runs(wanted)]
