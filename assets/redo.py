@@ -11,12 +11,12 @@ import dagster as dg
 from pydantic import Field
 
 from assets.jobs import stages_job
+from assets.partitions import DIALECTS
 from assets.resources import Workspace
 from pipeline import batches, stage_list
 from pipeline.lake.lake import Lake
-from pipeline.text import dialects
 
-_Dialect = Enum("Dialect", {code: code for code in dialects.REGISTRY})
+_Dialect = Enum("Dialect", {code: code for code in DIALECTS})
 _Stage = Enum("Stage", {entry.asset: entry.asset for entry in stage_list.STAGES})
 
 

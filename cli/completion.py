@@ -9,8 +9,13 @@ import typer
 
 def dialect_codes(incomplete: str) -> list[str]:
     """Codes of dialects that begin as typed."""
+    from contextlib import suppress
+
+    from pipeline.settings import SettingsError, load_settings
     from pipeline.text import dialects
 
+    with suppress(SettingsError):
+        load_settings()
     return [code for code in dialects.REGISTRY if code.startswith(incomplete)]
 
 

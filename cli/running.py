@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +13,9 @@ from cli.completion import Dialect
 from cli.signals import ends_on_signals
 from cli.summary import print_summary
 from cli.terminal import Config, WorkspaceFolder, read_settings, say, stop, warn
+
+if TYPE_CHECKING:
+    from pipeline.landing_zone import Problem
 
 
 def run(
@@ -21,13 +26,18 @@ def run(
     ] = False,
 ) -> None:
     """Bring everything that has landed up to date: close batches, run every stage, rebuild corpus and catalog."""
-    from assets.check_results import failed_checks
-    from assets.launch import RunFailed, open_instance, run_pending
     from pipeline import batches
 
+    # Before anything of Dagster is imported: its partitions are the dialects that the configuration knows.
     settings = read_settings(config, workspace)
+    from assets.check_results import failed_checks
+    from assets.launch import RunFailed, open_instance, run_pending
+
     if not settings.landing.is_dir():
         stop(f"{settings.landing} does not exist; put recordings into it as <dialect>/<collection>/<file>")
+    said = _problems(batches.problems(settings.landing))
+    for line in said:
+        warn(line)
     began = time.time()
     try:
         with ends_on_signals():
@@ -36,9 +46,25 @@ def run(
                 failed = failed_checks(instance, began)
     except RunFailed as error:
         stop(str(error))
-    for problem in batches.problems(settings.landing):
-        warn(f"{problem.source}: {problem.message}")
+    for line in _problems(batches.problems(settings.landing)):
+        if line not in said:
+            warn(line)
+    if said:
+        say(f"{len(said)} problems in {settings.landing} were listed at the start.")
     print_summary(settings, names, failed)
+
+
+def _problems(found: Sequence[Problem]) -> list[str]:
+    """A line for each problem of the landing folder; the files of a folder that is no dialect share one."""
+    strangers = Counter(each.source.partition("/")[0] for each in found if each.reason == "unknown_dialect")
+    lines = {}
+    for each in found:
+        folder = each.source.partition("/")[0]
+        stranger = each.reason == "unknown_dialect"
+        files = f"{strangers[folder]} file" + ("s" if strangers[folder] > 1 else "")
+        shown = f"{folder}/ ({files})" if stranger else each.source
+        lines[f"{shown}: {each.message}"] = None
+    return list(lines)
 
 
 def voice(
@@ -59,10 +85,6 @@ def voice(
 
     What is not given is as section fine_tune of the configuration says; trained in another way, it is an experiment.
     """
-    from assets.launch import RunFailed, run_voice
-    from assets.partitions import dialect_partitions
-    from assets.report_asset import REPORT
-
     given = {
         "kind": kind,
         "steps": steps,
@@ -75,6 +97,10 @@ def voice(
         "candidate": candidate or None,
     }
     settings = read_settings(config, workspace)
+    from assets.launch import RunFailed, run_voice
+    from assets.partitions import dialect_partitions
+    from assets.report_asset import REPORT
+
     known = dialect_partitions.get_partition_keys()
     if dialect not in known:
         stop(f"there are no voices for {dialect!r}; choose one of {', '.join(known)}")

@@ -158,7 +158,9 @@ def _judge(source: str, entry: os.DirEntry[str]) -> LandedFile | Problem:
     try:
         dialect = dialects.get(parts[0]).code
     except dialects.UnknownDialectError as error:
-        return Problem(source, "unknown_dialect", f"its first folder is no dialect: {error}; rename the folder")
+        return Problem(
+            source, "unknown_dialect", f"its first folder is no dialect: {error}; rename the folder, or add the dialect"
+        )
     return LandedFile(
         source=source,
         bytes=about.st_size,

@@ -22,11 +22,13 @@ from pydantic import (
     Field,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from pipeline import stage_list
 from pipeline.project import INSTALLED, PROJECT
 from pipeline.renamed_settings import with_current_sections, with_current_variables
+from pipeline.text import dialects
 
 CONFIGURATION = "fangyan.toml"
 _ADDRESS = re.compile(r"(^|/)(s3a?|gc?s|az|abfss?|wasbs?|oss|cos|obs|hdfs|hf|s?ftp|https?|file):/", re.IGNORECASE)
@@ -373,6 +375,60 @@ class Schedules(_Section):
         return name
 
 
+_Tone = Annotated[str, Field(pattern=r"^[1-5]{1,3}$")]
+
+
+class ConfiguredDialect(_Section):
+    """A dialect added to the registry, or what is said otherwise of one in it (then every key may be left out)."""
+
+    name: str = Field(default="", description="in English")
+    name_zh: str = Field(default="", description="in Chinese")
+    characters: Literal["zh-Hans", "zh-Hant", "zh-Hant-HK", "zh-Hant-TW"] | None = Field(
+        default=None, description="the script that its texts are written in; default: zh-Hans"
+    )
+    readings: Literal["pinyin", "jyutping", "tailo", "borrowed"] | None = Field(
+        default=None, description="the dictionary it is read by; borrowed: Mandarin's, which tells nothing of its tones"
+    )
+    whisper_language: str | None = Field(default=None, description="the recogniser's code for it; default: zh")
+    prompt: str | None = Field(default=None, description="what VoxCPM2 is told before a text; default: name_zh")
+    sample: str | None = Field(default=None, description="a sentence in it")
+    tones: dict[str, _Tone] | None = Field(
+        default=None, description="Chao value of each tone of its readings; none: tones are not measured"
+    )
+    tones_source: str | None = Field(default=None, description="where these values are from")
+
+    @model_validator(mode="after")
+    def _sourced(self) -> ConfiguredDialect:
+        if self.tones and not self.tones_source:
+            raise ValueError("tones need tones_source: who described them")
+        if self.tones and self.readings == "borrowed":
+            raise ValueError("borrowed readings tell no tones: leave tones out, or name the readings")
+        return self
+
+    def fields(self, code: str) -> dict[str, Any]:
+        """What the registry is told of it (`pipeline.text.dialects.Dialect`)."""
+        told = {
+            "name": self.name or None,
+            "name_zh": self.name_zh or None,
+            "characters": self.characters,
+            "whisper_language": self.whisper_language,
+            "voxcpm_prefix": self.prompt,
+            "sample": self.sample,
+            "tones": self.tones,
+            "tones_source": self.tones_source,
+        }
+        if self.readings:
+            told |= {
+                "romanization": "pinyin" if self.readings == "borrowed" else self.readings,
+                "own_readings": self.readings != "borrowed",
+            }
+        told = {key: value for key, value in told.items() if value is not None}
+        if code in dialects.BUILT_IN:
+            return told
+        new = {"whisper_language": "zh", "romanization": "pinyin", "script": "hanzi", "sample": self.name_zh}
+        return new | {"voxcpm_prefix": self.name_zh} | told
+
+
 class Settings(_Section):
     """The whole configuration. `workspace` holds landing, lake, catalog and Dagster's storage unless paths differ."""
 
@@ -398,6 +454,17 @@ class Settings(_Section):
     schedules: Schedules = Schedules()
     alerts: Alerts = Alerts()
     ui: Ui = Ui()
+    dialects: dict[str, ConfiguredDialect] = {}
+
+    @field_validator("dialects")
+    @classmethod
+    def _named(cls, value: dict[str, ConfiguredDialect]) -> dict[str, ConfiguredDialect]:
+        for code, about in value.items():
+            if not re.fullmatch(dialects.CODE, code):
+                raise ValueError(f"{code!r} is no code: small letters and digits with hyphens, such as x-nanjing")
+            if code not in dialects.BUILT_IN and not (about.name and about.name_zh):
+                raise ValueError(f"{code} needs name and name_zh")
+        return value
 
     @property
     def root(self) -> Path:
@@ -430,7 +497,8 @@ def checkpoint_path(name: str) -> str:
 def load_settings(file: Path | None = None, environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
     """Read `file` (default: configuration_file), then environment, then overrides.
 
-    Relative paths and checkpoints in the file are taken from the file's folder where they exist there.
+    Relative paths and checkpoints in the file are taken from the file's folder where they exist there. The
+    dialects that it describes are known from then on.
     Raises SettingsError that names the file or variable, the key and what is allowed.
     """
     environment = with_current_variables(os.environ if environment is None else environment)
@@ -449,7 +517,9 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] | Non
     for name, value in environment.items():
         _apply_environment(values, name, value)
     values |= {key: value for key, value in overrides.items() if value is not None}
-    return _validate(values, "environment or command line")
+    settings = _validate(values, "environment or command line")
+    dialects.configure({code: about.fields(code) for code, about in settings.dialects.items()})
+    return settings
 
 
 def configuration_file(environment: Mapping[str, str], workspace: Path | str | None = None) -> Path:
@@ -502,8 +572,9 @@ def _explain(where: str, problem: Any) -> str:
         return f"{where}: {key} = {problem['input']!r}: {problem['msg']}"
     model: Any = Settings
     for part in problem["loc"][:-1]:
-        # In a list the part is a number, and the list's annotation names what it holds.
-        model = model.__args__[0] if isinstance(part, int) else model.model_fields[part].annotation
+        # In a list the part is a number, in a table a name, and the annotation tells what it holds.
+        inside = [kind for kind in getattr(model, "__args__", ()) if kind not in (str, ...)]
+        model = inside[0] if inside else model.model_fields[part].annotation
     allowed = sorted(model.model_fields)
     near = difflib.get_close_matches(str(problem["loc"][-1]), allowed, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""

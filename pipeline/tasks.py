@@ -17,6 +17,7 @@ from pipeline.lake.tables import times_of
 from pipeline.rights.current import CurrentRights
 from pipeline.settings import Settings
 from pipeline.stage import Recording, Stage
+from pipeline.text import dialects
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _of_recordings(stage: Stage, batch: str, settings: Settings, lake: Lake, rig
         if passed.get(source, 0.0) <= 0.0:
             continue
         content: dict[str, Any] = {table: keys[table].get(source) for table in keys}
-        content |= {"recording": row["recording_id"], "dialect": row["dialect"]}
+        content |= {"recording": row["recording_id"], "dialect": dialects.content(row["dialect"])}
         if "recordings" in stage.reads:
             unsaid = {"provenance", "batch", *times_of("recordings")}
             unsaid |= {"decoding"} if row["decoding"] is None else set()

@@ -1,13 +1,25 @@
 """The registry of dialects and languages: names, romanisation, tones with their source, how to ask a model for them.
 
-Plain data: no audio, no models. Nine Chinese dialects and Mandarin are described in full, 29 more languages briefly.
+Plain data: no audio, no models. Nine Chinese dialects and Mandarin are described in full, 29 more languages briefly;
+a configuration adds others, or describes these anew ([dialects.CODE]).
 """
 
 from __future__ import annotations
 
 import difflib
+import json
+import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pipeline.text.languages import LANGUAGES
+
+VARIABLE = "FANGYAN_DIALECTS"
+"""Environment variable in which the configured dialects reach worker processes, as JSON."""
+CODE = r"[a-z]{1,20}(-[a-z0-9]{1,20})*"
+"""What a code looks like: BCP-47 in lower case, x-... for a dialect that has none."""
 
 
 class UnknownDialectError(KeyError):
@@ -197,45 +209,53 @@ _CHINESE = (
     ),
 )
 
-# BCP-47 code (also Whisper's), English name, Chinese name, script, sample.
-_LANGUAGES = (
-    ("ar", "Arabic", "阿拉伯语", "arabic", "صباح الخير، كيف حالك اليوم؟"),
-    ("my", "Burmese", "缅甸语", "burmese", "မင်္ဂလာပါ။ နေကောင်းလား။"),
-    ("da", "Danish", "丹麦语", "latin", "God morgen, hvordan har du det i dag?"),
-    ("nl", "Dutch", "荷兰语", "latin", "Goedemorgen, hoe gaat het vandaag met je?"),
-    ("en", "English", "英语", "latin", "Good morning, how are you today?"),
-    ("fi", "Finnish", "芬兰语", "latin", "Hyvää huomenta, mitä sinulle kuuluu tänään?"),
-    ("fr", "French", "法语", "latin", "Bonjour, comment allez-vous aujourd'hui ?"),
-    ("de", "German", "德语", "latin", "Guten Morgen, wie geht es dir heute?"),
-    ("el", "Greek", "希腊语", "greek", "Καλημέρα, πώς είσαι σήμερα;"),
-    ("he", "Hebrew", "希伯来语", "hebrew", "בוקר טוב, מה שלומך היום?"),
-    ("hi", "Hindi", "印地语", "devanagari", "नमस्ते, आज आप कैसे हैं?"),
-    ("id", "Indonesian", "印度尼西亚语", "latin", "Selamat pagi, apa kabar hari ini?"),
-    ("it", "Italian", "意大利语", "latin", "Buongiorno, come stai oggi?"),
-    ("ja", "Japanese", "日语", "kana", "おはようございます。お元気ですか。"),
-    ("km", "Khmer", "高棉语", "khmer", "សួស្តី តើអ្នកសុខសប្បាយទេ?"),
-    ("ko", "Korean", "韩语", "hangul", "안녕하세요, 오늘 기분이 어떠세요?"),
-    ("lo", "Lao", "老挝语", "lao", "ສະບາຍດີ ເຈົ້າສະບາຍດີບໍ?"),
-    ("ms", "Malay", "马来语", "latin", "Selamat pagi, apa khabar hari ini?"),
-    ("no", "Norwegian", "挪威语", "latin", "God morgen, hvordan har du det i dag?"),
-    ("pl", "Polish", "波兰语", "latin", "Dzień dobry, jak się dzisiaj masz?"),
-    ("pt", "Portuguese", "葡萄牙语", "latin", "Bom dia, como você está hoje?"),
-    ("ru", "Russian", "俄语", "cyrillic", "Доброе утро, как у вас дела сегодня?"),
-    ("es", "Spanish", "西班牙语", "latin", "Buenos días, ¿cómo estás hoy?"),
-    ("sw", "Swahili", "斯瓦希里语", "latin", "Habari za asubuhi, u hali gani leo?"),
-    ("sv", "Swedish", "瑞典语", "latin", "God morgon, hur mår du idag?"),
-    ("tl", "Tagalog", "他加禄语", "latin", "Magandang umaga, kumusta ka ngayon?"),
-    ("th", "Thai", "泰语", "thai", "สวัสดีตอนเช้า วันนี้คุณเป็นอย่างไรบ้าง"),
-    ("tr", "Turkish", "土耳其语", "latin", "Günaydın, bugün nasılsın?"),
-    ("vi", "Vietnamese", "越南语", "latin", "Chào buổi sáng, hôm nay bạn khỏe không?"),
-)
-
 _OTHERS = tuple(
     Dialect(code, name, name_zh, whisper_language=code, romanization="letters", script=script, sample=sample)
-    for code, name, name_zh, script, sample in _LANGUAGES
+    for code, name, name_zh, script, sample in LANGUAGES
 )
-REGISTRY: Mapping[str, Dialect] = {dialect.code: dialect for dialect in _CHINESE + _OTHERS}
+BUILT_IN: Mapping[str, Dialect] = {dialect.code: dialect for dialect in _CHINESE + _OTHERS}
+REGISTRY: dict[str, Dialect] = dict(BUILT_IN)
+"""The built-in dialects and those of the configuration that was read last (`configure`)."""
+_read_here: list[bool] = []
 _OTHER_NAMES = {"zh": "cmn", "zh-yue": "yue"}
+
+
+def configure(described: Mapping[str, Mapping[str, Any]]) -> None:
+    """Make the dialects of a configuration known, in place of those of the one before; fields by code.
+
+    A built-in code keeps what its entry does not name. Worker processes know them through the environment.
+    """
+    _describe(described)
+    os.environ[VARIABLE] = json.dumps(described, ensure_ascii=False, sort_keys=True)
+    _read_here.append(True)
+
+
+def _describe(described: Mapping[str, Mapping[str, Any]]) -> None:
+    REGISTRY.clear()
+    REGISTRY.update(BUILT_IN)
+    for code, fields in described.items():
+        known = BUILT_IN.get(code)
+        REGISTRY[code] = replace(known, **fields) if known else Dialect(code=code, **fields)
+
+
+def are_configured() -> bool:
+    """Whether this process itself has read a configuration."""
+    return bool(_read_here)
+
+
+def content(code: str) -> str:
+    """The code, and for a dialect that the configuration describes what it says: rows depend on it."""
+    about = REGISTRY.get(code)
+    if about is None or about == BUILT_IN.get(code):
+        return code
+    facts = [
+        about.whisper_language,
+        about.romanization,
+        about.characters,
+        about.own_readings,
+        sorted(about.tones.items()),
+    ]
+    return f"{code} {json.dumps(facts)}"
 
 
 def get(code: str) -> Dialect:
@@ -246,4 +266,13 @@ def get(code: str) -> Dialect:
     by_name = {word: d.code for d in REGISTRY.values() for word in (d.code, d.name.lower(), d.name_zh)}
     near = dict.fromkeys(by_name[word] for word in difflib.get_close_matches(code.lower(), by_name, 4, 0.5))
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(REGISTRY)}"
-    raise UnknownDialectError(f"no dialect has the code {code!r}; {hint}")
+    how = (
+        f"; a dialect of your own is added by a section [dialects.{code}] of the configuration"
+        if re.fullmatch(CODE, code)
+        else ""
+    )
+    raise UnknownDialectError(f"no dialect has the code {code!r}; {hint}{how}")
+
+
+if VARIABLE in os.environ:
+    _describe(json.loads(os.environ[VARIABLE]))
