@@ -1,4 +1,4 @@
-"""Dagster's partitions by dialect are those of the registry and of the configuration that the code location is given."""
+"""Dagster's partitions by dialect are those of the registry and of the configuration of the code location."""
 
 import os
 import subprocess
