@@ -164,6 +164,13 @@ class Transcribe(_Section):
     compute_type: str = "default"
     batch_size: int = Field(default=8, ge=1)
     beam_size: int = Field(default=5, ge=1)
+    text: Literal["given", "recognised", "both"] = Field(
+        default="given",
+        description="given: the transcript that came with a recording, the rest recognised; both: compared, too",
+    )
+    max_disagreement: float = Field(
+        default=0.5, ge=0, description="with both: characters that may be recognised otherwise before text_doubt"
+    )
     min_seconds: float = Field(
         default=0.3, ge=0.1, description="shorter windows are dropped; 0.1 s would kill the process"
     )

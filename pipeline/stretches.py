@@ -37,7 +37,8 @@ class Stretch:
 def stretches(turns: Sequence[Row], longest_gap: float) -> list[Stretch]:
     """All turns, in order of start, those of one speaker joined over gaps of up to `longest_gap` seconds.
 
-    Turns of a recording do not overlap, so nobody else speaks between two that follow one another.
+    Turns of a recording do not overlap, so nobody else speaks between two that follow one another. Nor are turns joined
+    over given text (see recognition/given_text.py): what lies there is known.
     """
     groups: list[list[Row]] = []
     for turn in sorted(turns, key=lambda turn: (turn["start"], turn["end"])):
@@ -45,6 +46,7 @@ def stretches(turns: Sequence[Row], longest_gap: float) -> list[Stretch]:
         if (
             before is not None
             and before["local_speaker"] == turn["local_speaker"]
+            and not turn.get("after_given")
             and turn["start"] - before["end"] <= longest_gap
             and turn["end"] - groups[-1][0]["start"] <= _LONGEST_SECONDS
         ):

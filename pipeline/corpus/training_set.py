@@ -54,6 +54,7 @@ _COLUMNS = (
     "end",
     "duration",
     "text",
+    "text_source",
     "characters",
     "asr_avg_logprob",
     "dnsmos_ovrl",
@@ -209,9 +210,10 @@ def _candidates(lake: Lake, dialect: str) -> list[Row]:
     decided = {row["segment_id"]: row for row in lake.rows("corpus")}
     rows = []
     for partition in lake.partitions("segments"):
-        read = pq.read_table(
-            lake.path("segments", partition), columns=list(_COLUMNS), filters=[("dialect", "=", dialect)]
-        )
+        file = lake.path("segments", partition)
+        # A table may be older than the column text_source.
+        columns = [name for name in _COLUMNS if name in pq.read_schema(file).names]
+        read = pq.read_table(file, columns=columns, filters=[("dialect", "=", dialect)])
         for row in to_rows(read):
             found = decided.get(row["segment_id"])
             row |= {"partition": partition, "speaker_id": None, "split": None}
@@ -254,8 +256,8 @@ def _refusal(row: Row, allowed: Mapping[str, str], policy: TrainingSetPolicy) ->
         return "too_short"
     if row["duration"] > policy.max_seconds:
         return "too_long"
-    # A text without it was given, not recognised.
-    if row["asr_avg_logprob"] is not None and row["asr_avg_logprob"] < policy.min_logprob:
+    sureness = None if row.get("text_source") == "given" else row["asr_avg_logprob"]
+    if sureness is not None and sureness < policy.min_logprob:
         return "unsure_text"
     return None if (row["text"] or "").strip() else "no_text"
 

@@ -136,6 +136,21 @@ _LANGUAGE_WANTED = _field(
     "The dialect's language, where the recogniser does not know it and was asked for `language` instead; else null",
 )
 
+_GIVEN_TEXT = (
+    _field("text_source", pa.string(), "given: it came with the recording; recognised; of segments also mixed"),
+    _field("given_text", pa.string(), "The line as it was given, marks included"),
+    _field("given_speaker", pa.string(), "Who says it by the transcript that came with the recording"),
+    _field("gloss", pa.string(), "Meaning in standard Mandarin, as given"),
+    _field("ipa", pa.string(), "Sound in IPA, as given"),
+    _field("place", pa.string(), "Sub-dialect, as given"),
+    _field("remarks", pa.string(), "Remarks of whoever transcribed it"),
+    _field("text_disagreement", pa.float32(), "Error rate of a recogniser's text against the given one"),
+    _field(
+        "text_doubt", pa.bool_(), "True where it is over the bound, or a syllable of the given text has no character"
+    ),
+)
+_GIVEN_LINE = _field("given_line", pa.int32(), "Number of the line in `given` of the recording, from 0")
+
 HYPOTHESES = _schema(
     "What each recogniser heard in each stretch of one speaker, as it wrote it; one row without a recogniser for a "
     "stretch that none was asked about",
@@ -147,7 +162,8 @@ HYPOTHESES = _schema(
     _END,
     _COVERED,
     _field("recognizer", pa.string(), "Name of the recogniser in the configuration"),
-    _field("text", pa.string(), "Text as the recogniser wrote it", nullable=False),
+    _field("text", pa.string(), "Text as the recogniser wrote it, or as it was given", nullable=False),
+    _GIVEN_LINE,
     _field("words", WORDS, "Word times of the recogniser"),
     _field("language", pa.string(), "Language that the recogniser was asked for"),
     _LANGUAGE_WANTED,
@@ -169,7 +185,10 @@ TRANSCRIPTS = _schema(
     _START,
     _END,
     _COVERED,
-    _field("text", pa.string(), "Recognised text with punctuation", nullable=False),
+    _field("text", pa.string(), "Recognised or given text with punctuation", nullable=False),
+    *_GIVEN_TEXT,
+    _GIVEN_LINE,
+    _field("recognised_text", pa.string(), "What a recogniser makes of a stretch with given text"),
     _field("words", WORDS, "Word times of the recogniser"),
     _field("language", pa.string(), "Language that the recogniser was asked for"),
     _LANGUAGE_WANTED,
@@ -218,6 +237,7 @@ SEGMENTS = _schema(
     _COVERED,
     _field("text", pa.string(), "Text with punctuation"),
     _field("text_normalized", pa.string(), "Spoken characters only, NFKC, no punctuation, lower case"),
+    *_GIVEN_TEXT,
     _field("romanization", pa.string(), "Readings, one per character, separated by spaces"),
     _field("characters", CHARACTERS, "Spoken characters with their times in the original recording"),
     _field("language_probability", pa.float32(), "Probability of the recognised language"),

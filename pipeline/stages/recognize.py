@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from pipeline.errors import BadRecording, ModelUnavailable
 from pipeline.lake.rows import Row
 from pipeline.lake.tables import span_id
 from pipeline.recognition import recognizers
+from pipeline.recognition.given_rows import GivenTexts, hypothesis_of
+from pipeline.recognition.given_text import Placement
 from pipeline.recognition.hypothesis import Hypothesis, Recognizer, Word
 from pipeline.settings import RecognizerSettings, Settings
 from pipeline.stage import LedgerEntry, Recording, Stage, StageResult
@@ -38,6 +41,12 @@ class Chunk:
     start: float
     end: float
     samples: NDArray[np.float32] = field(repr=False)
+    has_given: bool = False
+
+    @property
+    def beside_given(self) -> bool:
+        """Whether a part of one of its turns has given text."""
+        return any(turn.get("partly") for turn in self.stretch.turns)
 
     @property
     def seconds(self) -> float:
@@ -46,7 +55,7 @@ class Chunk:
     @property
     def covered_seconds(self) -> float:
         """The part of it that lies in turns: gaps between them belong to nobody's seconds."""
-        return seconds_inside(self.start, self.end, self.stretch.turns)
+        return 0.0 if self.has_given else seconds_inside(self.start, self.end, self.stretch.turns)
 
 
 @dataclass(frozen=True)
@@ -68,20 +77,23 @@ class Recognize(Stage):
     """
 
     name = "recognize"
-    version = "1"
+    version = "2"
     reads = ("turns",)
+    about = ("given",)
     writes = "hypotheses"
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.transcribe
+        self._given = GivenTexts(settings)
         self._opened: list[tuple[RecognizerSettings, Recognizer]] = []
         self.resources = recognizers.resources_of(self._settings.used, memory_gb=2.0)
 
     def parameters(self) -> dict[str, Any]:
         """What shapes the hypotheses: the recognisers, and how speech is cut for them."""
-        cutting = {"batch_size", "join_gap_seconds", "min_seconds", "max_seconds"}
+        cutting = {"batch_size", "join_gap_seconds", "min_seconds", "max_seconds", "text"}
         return self._settings.model_dump(include=cutting) | {
-            "recognizers": [recognizers.identity(each) for each in self._settings.used]
+            "recognizers": [recognizers.identity(each) for each in self._settings.used],
+            "given_text": self._given.identity,
         }
 
     def load(self) -> None:
@@ -91,10 +103,14 @@ class Recognize(Stage):
     def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
         """Rows in order of start, the recognisers in order of the configuration; pauses are in the ledger."""
         listeners = self._listeners(recording)
-        found: list[Row] = []
+        placed = self._given.place(recording, rows["turns"])
+        found = [hypothesis_of(recording, one, rows["turns"]) for one in placed.texts]
         longest: dict[str, Chunk] = {}
         waiting: list[Chunk] = []
-        for chunk, reason in self._chunks(recording, rows["turns"]):
+        for chunk, reason in chain(self._chunks(recording, placed.free), self._given_chunks(recording, placed, rows)):
+            if reason is not None and chunk.beside_given:
+                # A pause.
+                continue
             if reason is not None:
                 dropped = {"decision": "drop", "drop_reason": reason, "covered_seconds": chunk.covered_seconds}
                 found.append(_row(recording, chunk) | dropped)
@@ -119,6 +135,17 @@ class Recognize(Stage):
         found.sort(key=lambda row: row["start"])
         total = sum(turn["end"] - turn["start"] for turn in rows["turns"])
         return StageResult(found, account(total, found))
+
+    def _given_chunks(
+        self, recording: Recording, placed: Placement, rows: Mapping[str, Sequence[Row]]
+    ) -> Iterator[tuple[Chunk, None]]:
+        """The stretches with given text where recognisers are to be compared with it; they account for no seconds."""
+        if self._settings.text == "both":
+            turns = {turn["turn_id"]: turn for turn in rows["turns"]}
+            spans = [{"turn_id": one.turn_id, "start": one.start, "end": one.end} for one in placed.texts]
+            for span, samples in read_turns(recording, spans, (), SAMPLE_RATE):
+                turn = turns[span["turn_id"]]
+                yield Chunk(Stretch((turn,)), span["start"], span["end"], samples, has_given=True), None
 
     def _chunks(self, recording: Recording, turns: Sequence[Row]) -> Iterator[tuple[Chunk, str | None]]:
         """Chunks with the reason why they are not worth hearing, or None."""

@@ -16,6 +16,7 @@ from pipeline.audio.dnsmos import Dnsmos
 from pipeline.corpus import dedup, tiers
 from pipeline.lake.rows import Row
 from pipeline.lake.tables import span_id
+from pipeline.recognition.given_rows import of_segment
 from pipeline.segment_audio import read_segments
 from pipeline.segmentation import Limits, Segment, segment
 from pipeline.settings import Settings
@@ -179,6 +180,7 @@ def _facts(found: Segment, own: Sequence[tuple[Row, float]], transcripts: Mappin
         "asr_compression_ratio": _highest(sources, "asr_compression_ratio"),
         "align_score": float(np.mean(scores)) if scores else None,
         "speaking_rate": len(names) / found.duration if found.duration > 0 else None,
+        **of_segment(sources),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.lake.rows import Row
 from pipeline.recognition import asr_filters
+from pipeline.recognition.given_rows import transcript_of
 from pipeline.settings import Settings
 from pipeline.stage import LedgerEntry, Recording, Resources, Stage, StageResult
 
@@ -17,8 +18,9 @@ class Transcribe(Stage):
     changed without recognising again."""
 
     name = "transcribe"
-    version = "2"
+    version = "3"
     reads = ("hypotheses",)
+    about = ("given",)
     writes = "transcripts"
     resources = Resources(cpus=1.0, memory_gb=1.0)
 
@@ -37,7 +39,7 @@ class Transcribe(Stage):
         ordered = sorted(rows["hypotheses"], key=lambda row: (row["start"], row["end"]))
         for _, group in groupby(ordered, key=lambda row: row["transcript_id"]):
             heard = list(group)
-            row = self._decided(heard)
+            row = self._decided(heard, recording)
             found.append(row)
             if row["decision"] == "keep":
                 passed += row["covered_seconds"]
@@ -47,11 +49,17 @@ class Transcribe(Stage):
         entries += [LedgerEntry("dropped", seconds, reason) for reason, seconds in sorted(dropped.items())]
         return StageResult(found, [entry for entry in entries if entry.seconds > 0])
 
-    def _decided(self, heard: Sequence[Row]) -> Row:
-        """The row of a chunk from what each recogniser heard in it."""
-        first = heard[0]
+    def _decided(self, heard: Sequence[Row], recording: Recording) -> Row:
+        """The row of a chunk from what each recogniser heard in it; text that was given stays as it is."""
+        given = next((one for one in heard if one.get("given_line") is not None), None)
+        others = [one for one in heard if one is not given]
+        first = given or heard[0]
         row = {key: value for key, value in first.items() if key not in ("batch", "provenance", "recognizer")}
         row["covered_seconds"] = sum(one["covered_seconds"] for one in heard)
+        row["text_source"] = "recognised"
+        if given is not None:
+            most = self._settings.max_disagreement
+            return row | transcript_of(given, others, recording.given, recording.dialect, most)
         if first["decision"] == "drop":
             return row
         reason = asr_filters.drop_reason(first, self._settings)
