@@ -18,7 +18,7 @@ from cli.terminal import Config, WorkspaceFolder, read_settings, stop
 from pipeline import stage_list
 from pipeline.engine.machine import usable_cores
 from pipeline.engine.placement import in_words, workers_of
-from pipeline.settings import PROJECT, Settings
+from pipeline.settings import PROJECT, RecognizerSettings, Settings
 
 State = Literal["ok", "missing", "would be downloaded", "info"]
 PACKAGES = (
@@ -27,6 +27,7 @@ PACKAGES = (
     "pyannote.audio",
     "faster-whisper",
     "ctranslate2",
+    "sherpa-onnx",
     "onnxruntime",
     "dagster",
     "pyarrow",
@@ -80,8 +81,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for package in PACKAGES:
         yield _package(package)
     for entry in stage_list.STAGES:
-        checkpoint = getattr(getattr(settings, entry.name, None), "checkpoint", None)
-        if checkpoint is not None:
+        section = getattr(settings, entry.name, None)
+        several = getattr(section, "recognizers", ())
+        for recognizer in several:
+            yield _recognizer(recognizer)
+        checkpoint = getattr(section, "checkpoint", None)
+        if checkpoint is not None and not several:
             yield _checkpoint(entry.name, checkpoint)
         placements = workers_of(entry.name, entry.build(settings).resources, settings.engine)
         yield Finding(entry.name, "info", in_words(placements))
@@ -149,6 +154,22 @@ def _checkpoint(key: str, name: str) -> Finding:
         if not os.environ.get("HF_TOKEN") and not _cached(name):
             return Finding(subject, "missing", "; ".join(notes))
     return Finding(subject, "ok" if _cached(name) else "would be downloaded", "; ".join(notes))
+
+
+def _recognizer(settings: RecognizerSettings) -> Finding:
+    from pipeline.errors import ModelUnavailable
+    from pipeline.recognition import recognizers
+
+    subject = f"recogniser {settings.name}"
+    heard = ", ".join(settings.dialects) or "all dialects"
+    try:
+        there = recognizers.at_hand(settings)
+    except ModelUnavailable as error:
+        return Finding(subject, "missing", str(error))
+    if there is None:
+        found = _checkpoint("transcribe", settings.checkpoint)
+        return replace(found, subject=subject, detail=f"{settings.kind}: {found.detail}; for {heard}")
+    return Finding(subject, "ok", f"{settings.kind}: {there}; for {heard}")
 
 
 def _cached(name: str) -> bool:

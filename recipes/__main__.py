@@ -62,6 +62,24 @@ def train_aligner(
     train(spoken, unseen, out, minutes=minutes, threads=threads, state=bank / "aligner-state")
 
 
+@app.command("ctc")
+def train_ctc(
+    bank: BankFolder = Path("workspace/bank"),
+    out: Annotated[Path, typer.Option(help="checkpoint folder")] = Path("checkpoints/ctc-micro"),
+    minutes: Minutes = 45.0,
+    threads: Threads = 1,
+) -> None:
+    """Rebuild ctc-micro, a recogniser for sherpa-onnx; a killed training goes on where it was."""
+    from recipes.ctc.card import write_card
+    from recipes.ctc.export import export
+    from recipes.ctc.train import train
+
+    state = bank / "ctc-state"
+    trained = train(bank / "train", bank / "held_out", state, minutes=minutes, threads=threads)
+    export(state / "state.pt", out)
+    write_card(trained.state(), out, bank / "held_out", bank / "train")
+
+
 @app.command("diarization")
 def train_diarization(
     bank: BankFolder = Path("workspace/bank"),

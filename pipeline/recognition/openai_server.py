@@ -10,7 +10,9 @@ import json
 import logging
 import math
 import os
+import re
 import secrets
+import socket
 import wave
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +42,22 @@ _FORMATS: tuple[tuple[tuple[str, str], ...], ...] = (
 _REFUSED = (400, 415, 422, 501)
 _OLDER_CODES = {"yue": "zh"}
 _BACKOFF_S, _MAX_WAIT_S, _MAX_BYTES = 1.0, 60.0, 16 << 20
+_REACHED_WITHIN_S = 3.0
 _SHOWN = 120
+_PREFIX = re.compile(r"^\s*language [^<]{1,30}<asr_text>")
+"""Qwen3-ASR writes the language that it heard in front; not every server takes it off."""
+
+
+def at_hand(settings: RecognizerSettings) -> str:
+    """The server and its model, after a try to reach it; nothing is sent. Raises ModelUnavailable."""
+    parts = urlsplit(_url(settings))
+    _key(settings)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=_REACHED_WITHIN_S).close()
+    except OSError as error:
+        raise ModelUnavailable(f"{settings.key('address')} = {settings.address!r}: cannot reach it: {error}") from None
+    return f"{settings.model} at {settings.address}"
 
 
 class OpenAIServer:
@@ -204,7 +221,7 @@ def _read(answer: Mapping[str, Any], language: str, seconds: float) -> Hypothesi
 
     log_probs, silent, repeated = every("avg_logprob"), every("no_speech_prob"), every("compression_ratio")
     return Hypothesis(
-        text=answer["text"].strip(),
+        text=_PREFIX.sub("", answer["text"]).strip(),
         language=language,
         words=_words(answer.get("words"), seconds),
         avg_logprob=float(np.mean(log_probs)) if log_probs else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 from pipeline.errors import ModelUnavailable
@@ -37,6 +38,21 @@ _NOT_HEARD = {
 
 def open_recognizer(settings: RecognizerSettings) -> Recognizer:
     """Bring a recogniser up on its device. Raises ModelUnavailable that names the key."""
+    module, name = _code(settings)
+    return getattr(module, name)(settings)
+
+
+def at_hand(settings: RecognizerSettings) -> str | None:
+    """What is there for a recogniser, without loading it; None where its kind has no look of its own.
+
+    Raises ModelUnavailable that says what is missing.
+    """
+    look = getattr(_code(settings)[0], "at_hand", None)
+    return None if look is None else look(settings)
+
+
+def _code(settings: RecognizerSettings) -> tuple[ModuleType, str]:
+    """The module and the class of a recogniser's kind; its dialects must exist."""
     for code in settings.dialects:
         try:
             dialects.get(code)
@@ -46,7 +62,7 @@ def open_recognizer(settings: RecognizerSettings) -> Recognizer:
     if code is None:
         raise ModelUnavailable(f"{settings.key('kind')} = {settings.kind!r}: there are {', '.join(RECOGNIZERS)}")
     module, _, name = code.partition(":")
-    return getattr(importlib.import_module(module), name)(settings)
+    return importlib.import_module(module), name
 
 
 def hearing(dialect: str, configured: Sequence[RecognizerSettings]) -> list[RecognizerSettings]:

@@ -1,7 +1,7 @@
 """sherpa-onnx: dialect recognisers in ONNX, offline, from a folder; its results stop here.
 
 SenseVoice, Paraformer, Dolphin, FireRedASR, TeleSpeech, WeNet's and icefall's CTC networks, transducers, Whisper,
-Qwen3-ASR: docs/recognisers.md says where they are and how a folder looks.
+Qwen3-ASR, Fun-ASR-Nano: docs/recognisers.md says where they are and how a folder looks.
 """
 
 from __future__ import annotations
@@ -37,20 +37,31 @@ _SENSE_VOICE = ("zh", "en", "ja", "ko", "yue")
 _OLDER_CODES = {"yue": "zh"}
 
 
+def at_hand(settings: RecognizerSettings) -> str:
+    """Family and size of the folder that the settings name, without loading it. Raises ModelUnavailable."""
+    folder = _folder(settings)
+    size = sum(Path(file).stat().st_size for file in folder.files.values()) / 1e6
+    return f"{folder.family} in {settings.checkpoint}, {size:.1f} MB"
+
+
+def _folder(settings: RecognizerSettings) -> sherpa_folder.Folder:
+    key = settings.key("checkpoint")
+    place = Path(checkpoints.locate(settings.checkpoint, key))
+    if not place.is_absolute() or not place.is_dir():
+        raise ModelUnavailable(
+            f"{key} = {settings.checkpoint!r}: sherpa-onnx loads a folder of this machine and downloads nothing; "
+            "docs/recognisers.md says where models are"
+        )
+    whole = settings.compute_type in ("float32", "float16", "bfloat16")
+    return sherpa_folder.examine(place, settings.model, whole, key)
+
+
 class SherpaOnnx:
     """A Recognizer: the ONNX folder that the settings name. Raises ModelUnavailable."""
 
     def __init__(self, settings: RecognizerSettings) -> None:
-        key = settings.key("checkpoint")
-        place = Path(checkpoints.locate(settings.checkpoint, key))
-        if not place.is_absolute() or not place.is_dir():
-            raise ModelUnavailable(
-                f"{key} = {settings.checkpoint!r}: sherpa-onnx loads a folder of this machine and downloads nothing; "
-                "docs/recognisers.md says where models are"
-            )
-        self._settings, self._key = settings, key
-        whole = settings.compute_type in ("float32", "float16", "bfloat16")
-        self._folder = sherpa_folder.examine(place, settings.model, whole, key)
+        self._settings, self._key = settings, settings.key("checkpoint")
+        self._folder = _folder(settings)
         self._opened: dict[str, Any] = {}
         self._recognizer("zh" if self._chooses_language else "")
 
@@ -89,6 +100,8 @@ class SherpaOnnx:
 
         Only transducers use hotwords, those whose characters are all among their tokens.
         """
+        if not clips:
+            return []
         language = self.language(dialect)
         recognizer = self._recognizer(language if self._chooses_language else "")
         expected = "/".join(word for word in hotwords if word and set(word) <= self._folder.tokens)

@@ -17,6 +17,9 @@ from pipeline.errors import ModelUnavailable
 DESCRIPTION = "recognizer.json"
 _BLANKS = ("<blk>", "<eps>", "<blank>")
 _CTC = {"model": "model"}
+_TELLING = (("joiner", "transducer"), ("conv_frontend", "qwen3_asr"), ("encoder_adaptor", "funasr_nano"))
+"""Parts that one family alone has."""
+_TOKENIZER = ("tokenizer.json", "vocab.json")
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,12 @@ FAMILIES: dict[str, Family] = {
         "from_qwen3_asr",
         {"conv_frontend": "conv_frontend", "encoder": "encoder", "decoder": "decoder", "tokenizer": "tokenizer"},
         ("qwen3asr",),
+        tokens=False,
+    ),
+    "funasr_nano": Family(
+        "from_funasr_nano",
+        {"encoder_adaptor": "encoder_adaptor", "llm": "llm", "embedding": "embedding", "tokenizer": "tokenizer"},
+        ("funasrnano",),
         tokens=False,
     ),
 }
@@ -167,7 +176,7 @@ def _family(path: Path, model: str, key: str) -> str:
         if said not in FAMILIES:
             raise ModelUnavailable(f"{key}: {description} names the family {said!r}; there are {', '.join(FAMILIES)}")
         return said
-    for part, family in (("joiner", "transducer"), ("conv_frontend", "qwen3_asr")):
+    for part, family in _TELLING:
         file = _part(path, part, model, False)
         if file is not None:
             nemo = part == "joiner" and "rnnt" in _plain(str(_metadata(file, key)))
@@ -194,7 +203,8 @@ def _plain(text: str) -> str:
 def _part(path: Path, stem: str, model: str, whole: bool) -> Path | None:
     """The file of a part: `encoder.onnx`, `tiny-encoder.int8.onnx`, `encoder-epoch-99-avg-1.onnx`."""
     if stem == "tokenizer":
-        return next((each for each in sorted(path.glob("*token*")) if each.is_dir()), None)
+        holders = (each.parent for name in _TOKENIZER for each in sorted(path.glob(f"*/{name}")))
+        return next(holders, None)
     named = re.compile(rf"{re.escape(model)}.*\.onnx" if model else r".*\.onnx")
     part = re.compile(rf"(^|[-_.]){stem}([-_.]|$)")
     files = [each for each in sorted(path.glob("*.onnx")) if named.fullmatch(each.name) and part.search(each.name)]

@@ -175,6 +175,11 @@ def test_times_that_a_server_makes_up_do_not_leave_the_clip(server: Transcriptio
     assert found.avg_logprob is None
 
 
+def test_the_language_that_qwen_writes_in_front_is_taken_off(server: TranscriptionServer) -> None:
+    server.replies.append(Reply('{"text": "language Cantonese<asr_text>食咗飯未呀？"}'.encode()))
+    assert _recognizer(server).transcribe(CLIPS[:1], "yue")[0].text == "食咗飯未呀？"
+
+
 def test_no_more_requests_are_sent_at_a_time_than_are_allowed(server: TranscriptionServer) -> None:
     server.replies.extend(Reply(b'{"text": "x"}', pause_s=0.05) for _ in range(13))
     recognizer = _recognizer(server, concurrency=3)
