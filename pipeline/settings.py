@@ -119,6 +119,9 @@ class Denoise(_Section):
     snr_bound_db: float = Field(
         default=20.0, description="turns under this estimated SNR are denoised when policy is noisy"
     )
+    bak_bound: float = Field(
+        default=3.0, ge=0, le=5, description="so are turns whose DNSMOS BAK is under this: music, voices, gated noise"
+    )
     worse_by: float = Field(
         default=0.05, ge=0, description="DNSMOS OVRL may fall by this much before the original is kept"
     )

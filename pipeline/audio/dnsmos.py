@@ -1,6 +1,6 @@
-"""DNSMOS P.835: predicted quality of speech, background and the whole (1 to 5), with the sessions held open.
+"""DNSMOS: predicted opinions (1 to 5) of speech, background and the whole (P.835) and of a listener (P.808).
 
-The network lies in the speechmos wheel, whose own Python builds its session anew and asks for librosa: neither is used.
+The networks lie in the speechmos wheel, whose own Python builds its sessions anew and asks for librosa: it is not used.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.audio import p808
+from pipeline.audio.p808 import P808
 from pipeline.errors import ModelUnavailable
 
 SAMPLE_RATE = 16_000
 WINDOW = 144_160
-"""Samples the network looks at: 9.01 s."""
+"""Samples the networks look at: 9.01 s."""
+
+_P835, _P808 = "sig_bak_ovr.onnx", "model_v8.onnx"
 
 # Reddy et al., "DNSMOS P.835" (ICASSP 2022): the network's raw outputs are mapped to listeners' scores by these
 # polynomials, highest power first, as published with the (non-personalised) model.
@@ -26,15 +30,16 @@ _TO_OVRL = (-0.06766283, 1.11546468, 0.04602535)
 
 
 class Mos(NamedTuple):
-    """Predicted opinion scores, 1 to 5."""
+    """Predicted opinion scores, 1 to 5: three of P.835, and that of P.808, whose scale is another (docs/quality.md)."""
 
     ovrl: float
     sig: float
     bak: float
+    p808: float
 
 
 class Dnsmos:
-    """The network, open. A window of 9.01 s costs about 0.35 s of one core.
+    """The networks, open. A window of 9.01 s costs about 0.35 s of one core.
 
     `windows` says where the 9.01 s windows lie: "reference" every second as published, so that scores compare with
     other corpora; "cover" as few evenly spaced ones as cover the clip, up to nine times cheaper.
@@ -48,9 +53,10 @@ class Dnsmos:
         options.inter_op_num_threads = 1
         self._windows = windows
         self._session: Any = onnxruntime.InferenceSession(
-            str(model_file()), sess_options=options, providers=["CPUExecutionProvider"]
+            str(model_file(_P835)), sess_options=options, providers=["CPUExecutionProvider"]
         )
         self._input = self._session.get_inputs()[0].name
+        self._p808 = P808(str(model_file(_P808)))
 
     def score(self, samples: NDArray[np.float32]) -> Mos:
         """Score a clip, float32 (T,) at 16 kHz in [-1, 1]; one shorter than 9.01 s is repeated to fill the window."""
@@ -67,7 +73,8 @@ class Dnsmos:
             float(np.polyval(polynomial, raw[:, column]).mean())
             for column, polynomial in enumerate((_TO_SIG, _TO_BAK, _TO_OVRL))
         )
-        return Mos(ovrl=ovrl, sig=sig, bak=bak)
+        heard = float(np.mean([self._p808.score(window[0, : p808.SAMPLES]) for window in windows]))
+        return Mos(ovrl=ovrl, sig=sig, bak=bak, p808=heard)
 
     def _starts(self, size: int) -> list[int]:
         if self._windows == "cover":
@@ -79,14 +86,14 @@ class Dnsmos:
         return [at * SAMPLE_RATE for at in range(count)]
 
 
-def model_file() -> Path:
-    """The network's file in the speechmos wheel, found without importing speechmos. Raises ModelUnavailable."""
+def model_file(name: str) -> Path:
+    """A network's file in the speechmos wheel, found without importing speechmos. Raises ModelUnavailable."""
     spec = importlib.util.find_spec("speechmos")
     if spec is None or spec.origin is None:
         raise ModelUnavailable(
             "DNSMOS needs the speechmos package, which is not installed; install Fangyan again: pip brings it"
         )
-    file = Path(spec.origin).parent / "dnsmos_models" / "sig_bak_ovr.onnx"
+    file = Path(spec.origin).parent / "dnsmos_models" / name
     if not file.exists():
         raise ModelUnavailable(f"{file} is missing from the speechmos package; reinstall it")
     return file

@@ -50,7 +50,9 @@ def snr_db(samples: np.ndarray, rate: int) -> float:
 
     In each band of about 125 Hz speech leaves gaps, even inside words, so that a low quantile of the band's energy over
     time tells the noise there (the idea of Martin 2001, minimum statistics). Speech power is what lies above, over
-    frames within 25 dB of the loudest. Babble and other noise that comes and goes passes for speech.
+    frames within 25 dB of the loudest. Digital silence, which editing and noise gates leave in pauses, is no noise
+    floor: frames that touch it are left out, and the noise is that of the rest. Babble, music and other noise that
+    comes and goes passes for speech; DNSMOS hears it.
     """
     speech = noise = 0.0
     pieces = max(1, round(len(samples) / (_SNR_PIECE_S * rate)))
@@ -58,7 +60,11 @@ def snr_db(samples: np.ndarray, rate: int) -> float:
         power = _band_power(piece, rate)
         if not len(power):
             continue
-        floor = np.quantile(power, _SNR_QUANTILE, axis=0) * _QUANTILE_TO_MEAN
+        sounding = ~_touches_silence(piece, rate, len(power))
+        whole = sounding.all() or not sounding.any()
+        power = power if whole else power[sounding]
+        quantile, to_mean = _SNR_QUANTILE if whole else _SNR_QUANTILE_IN_SPEECH
+        floor = np.quantile(power, quantile, axis=0) * to_mean
         above = power.sum(axis=1) - floor.sum()
         active = above > above.max() * 10 ** (-_SNR_ACTIVE_DB / 10)
         if above.max() > 0:
@@ -71,10 +77,14 @@ def snr_db(samples: np.ndarray, rate: int) -> float:
 
 _SNR_PIECE_S = 15.0
 _SNR_WINDOW_S, _SNR_HOP_S, _SNR_BAND_HZ = 0.032, 0.008, 125.0
-_SNR_QUANTILE = 0.08
-# Mean of white noise's band power over its quantile above, for these windows and bands.
-_QUANTILE_TO_MEAN = 3.3
+# A quantile of a band's power over time, and the mean of white noise's band power over it, for these windows and bands;
+# the second pair where the pauses are gone, in which the lower quantiles of other frames would lie.
+_SNR_QUANTILE = 0.08, 3.3
+_SNR_QUANTILE_IN_SPEECH = 0.02, 5.7
 _SNR_ACTIVE_DB = 25.0
+_SILENT_RUN_S = 0.004
+# One step of 16 bits, which dither makes of silence. Noise that was recorded moves by more than that within 4 ms.
+_SILENT_LEVEL = 1.5 / 32768
 
 
 def _band_power(samples: np.ndarray, rate: int) -> np.ndarray:
@@ -87,6 +97,17 @@ def _band_power(samples: np.ndarray, rate: int) -> np.ndarray:
     width = max(1, round(_SNR_BAND_HZ * window / rate))
     edges = np.arange(1, spectrum.shape[1], width)
     return np.add.reduceat(spectrum, edges, axis=1)
+
+
+def _touches_silence(samples: np.ndarray, rate: int, frames: int) -> np.ndarray:
+    """Which of `_band_power`'s frames (frames,) hold a stretch of digital silence of 4 ms or more."""
+    run = max(1, round(_SILENT_RUN_S * rate))
+    quiet = np.concatenate([[0], np.cumsum(np.abs(samples) <= _SILENT_LEVEL)])
+    silent = quiet[run:] - quiet[:-run] == run
+    before = np.concatenate([[0], np.cumsum(silent)])
+    window, hop = round(_SNR_WINDOW_S * rate), max(1, round(_SNR_HOP_S * rate))
+    starts = np.arange(frames) * hop
+    return before[starts + window - run + 1] > before[starts]
 
 
 class ClippingMeter:

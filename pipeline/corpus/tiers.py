@@ -1,7 +1,8 @@
 """What a segment is worth by a named policy, and what breaks the hard rules: pure functions of its figures.
 
-`emilia` follows the filters of Emilia-Pipe (open-mmlab/Amphion), `tts4` the tiers of WenetSpeech4TTS (2406.05763).
-A low DNSMOS score grades a segment, it never drops it: exports choose by tier.
+`emilia` follows the filters of Emilia-Pipe (open-mmlab/Amphion), which grade by DNSMOS P.835 OVRL; `tts4` has the tiers
+of WenetSpeech4TTS (2406.05763), whose bounds only P.808 reaches: OVRL ends at 3.93 (docs/quality.md). A low score
+grades a segment, it never drops it: exports choose by tier.
 """
 
 from __future__ import annotations
@@ -10,23 +11,24 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+from pipeline.audio.dnsmos import Mos
 from pipeline.settings import Score
 
 Policy = Literal["emilia", "tts4"]
 
 MIN_CHARACTERS = 2
-EMILIA_DNSMOS = 3.0
-TTS4_DNSMOS = (("premium", 4.0), ("standard", 3.8), ("basic", 3.6))
+EMILIA_OVRL = 3.0
+TTS4_P808 = (("premium", 4.0), ("standard", 3.8), ("basic", 3.6))
 TIERS: dict[Policy, tuple[str, ...]] = {"emilia": ("keep", "below"), "tts4": ("premium", "standard", "basic", "rest")}
 _FEWEST_FOR_QUARTILES = 8
 _ROUNDING_SECONDS = 1e-6
 
 
-def tier(policy: Policy, dnsmos_ovrl: float) -> str:
-    """The grade of a segment that keeps the hard rules, by its DNSMOS P.835 OVRL (1 to 5)."""
+def tier(policy: Policy, mos: Mos) -> str:
+    """The grade of a segment that keeps the hard rules: by OVRL for emilia, by P.808 for tts4."""
     if policy == "emilia":
-        return "keep" if dnsmos_ovrl >= EMILIA_DNSMOS else "below"
-    return next((name for name, bound in TTS4_DNSMOS if dnsmos_ovrl >= bound), "rest")
+        return "keep" if mos.ovrl >= EMILIA_OVRL else "below"
+    return next((name for name, bound in TTS4_P808 if mos.p808 >= bound), "rest")
 
 
 def drop_reason(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline import original_audio
 from pipeline.audio import clips, dnsmos, quality, rnnoise
-from pipeline.audio.dnsmos import Dnsmos
+from pipeline.audio.dnsmos import Dnsmos, Mos
 from pipeline.lake.rows import Row
 from pipeline.settings import Settings
 from pipeline.stage import LedgerEntry, Recording, Resources, Stage, StageResult
@@ -22,10 +22,10 @@ _LEAD_IN_SECONDS = 0.5
 
 
 class Denoise(Stage):
-    """Denoised audio of the turns under the SNR bound, or of all, by policy."""
+    """Denoised audio of the turns under the bound on SNR or on DNSMOS BAK, or of all, by policy."""
 
     name = "denoise"
-    version = "1"
+    version = "2"
     reads = ("turns",)
     writes = "denoised"
     resources = Resources(cpus=1.0, memory_gb=1.0)
@@ -66,31 +66,40 @@ class Denoise(Stage):
     def _denoised(self, turn: Row, samples: NDArray[np.float32], lead_in: int, rate: int) -> Row:
         """The row of a turn that begins `lead_in` samples into `samples` (T,) at `rate` Hz."""
         original = samples[lead_in:]
-        snr_before = quality.snr_db(original, rate)
-        if self._settings.policy == "noisy" and snr_before >= self._settings.snr_bound_db:
-            return _row(turn, "snr_high", snr_before_db=snr_before)
+        facts: Row = {"snr_before_db": quality.snr_db(original, rate)}
+        if original.size >= MIN_SCORED_SECONDS * rate:
+            before = self._heard(original, rate)
+            facts |= {"dnsmos_before": before.ovrl, "bak_before": before.bak}
+        reason = self._reason(facts)
+        if reason is None:
+            return _row(turn, "clean", **facts)
         wide = rnnoise.denoise(clips.resample(samples, rate, rnnoise.SAMPLE_RATE))
         cleaned = clips.resample(wide, rnnoise.SAMPLE_RATE, rate)[lead_in : samples.size]
-        snr_after = quality.snr_db(cleaned, rate)
-        facts: Row = {"snr_before_db": snr_before, "snr_after_db": snr_after}
-        if original.size >= MIN_SCORED_SECONDS * rate:
-            before, after = self._overall(original, rate), self._overall(cleaned, rate)
-            facts |= {"dnsmos_before": before, "dnsmos_after": after}
-            worse = after < before - self._settings.worse_by
+        facts["snr_after_db"] = quality.snr_db(cleaned, rate)
+        if "dnsmos_before" in facts:
+            facts["dnsmos_after"] = self._heard(cleaned, rate).ovrl
+            worse = facts["dnsmos_after"] < facts["dnsmos_before"] - self._settings.worse_by
         else:
-            worse = snr_after < snr_before
+            worse = facts["snr_after_db"] < facts["snr_before_db"]
         if worse:
             return _row(turn, "got_worse", **facts)
         sound = {"bytes": clips.encode_flac(cleaned, rate), "path": f"{turn['turn_id']}.flac"}
-        reason = "policy_always" if self._settings.policy == "always" else "noisy"
         return _row(turn, reason, applied=True, audio=sound, sample_rate=rate, **facts)
 
-    def _overall(self, samples: NDArray[np.float32], rate: int) -> float:
+    def _reason(self, facts: Row) -> str | None:
+        """Why a turn is denoised, or None: by policy, for steady noise, or for a background that is no steady noise."""
+        if self._settings.policy == "always":
+            return "policy_always"
+        if facts["snr_before_db"] < self._settings.snr_bound_db:
+            return "noisy"
+        return "background" if facts.get("bak_before", np.inf) < self._settings.bak_bound else None
+
+    def _heard(self, samples: NDArray[np.float32], rate: int) -> Mos:
         assert self._dnsmos is not None, "load() comes before process()"
-        return self._dnsmos.score(clips.resample(samples, rate, dnsmos.SAMPLE_RATE)).ovrl
+        return self._dnsmos.score(clips.resample(samples, rate, dnsmos.SAMPLE_RATE))
 
 
 def _row(turn: Row, reason: str, **facts: Any) -> Row:
-    columns = ("snr_before_db", "snr_after_db", "dnsmos_before", "dnsmos_after", "audio", "sample_rate")
+    columns = ("snr_before_db", "snr_after_db", "bak_before", "dnsmos_before", "dnsmos_after", "audio", "sample_rate")
     shared = {key: turn[key] for key in ("turn_id", "recording_id", "start", "end")}
     return shared | {"applied": False, "reason": reason} | dict.fromkeys(columns) | facts

@@ -33,7 +33,7 @@ class Score(Stage):
     """
 
     name = "score"
-    version = "3"
+    version = "4"
     reads = ("recordings", "turns", "denoised", "transcripts", "alignments")
     writes = "segments"
     resources = Resources(cpus=1.0, memory_gb=1.5)
@@ -133,10 +133,11 @@ class Score(Stage):
             "dnsmos_ovrl": mos.ovrl,
             "dnsmos_sig": mos.sig,
             "dnsmos_bak": mos.bak,
+            "dnsmos_p808": mos.p808,
             "snr_db": quality.snr_db(samples, rate),
             "bandwidth_hz": quality.bandwidth_hz(samples, rate),
             "loudness_lufs": quality.loudness_lufs(samples, rate),
-            "tier": tiers.tier(self._settings.policy, mos.ovrl),
+            "tier": tiers.tier(self._settings.policy, mos),
             "audio": {"bytes": clips.encode_flac(samples, rate), "path": f"{segment_id}.flac"},
             "audio_sha256": dedup.samples_sha256(clips.to_int16(samples), rate),
             "sample_rate": rate,

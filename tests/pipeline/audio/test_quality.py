@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +10,10 @@ import pyloudnorm
 import pytest
 
 from pipeline.audio import clips, quality
+from studio import scripts, synthesis
+from studio.voices import voices
 
+RATE = 16_000
 Make = Callable[..., np.ndarray]
 
 
@@ -42,13 +46,45 @@ def test_snr_of_short_turns_grows_with_the_truth(murmur: Make) -> None:
     assert estimates[0] < 5 < estimates[1] < 15 < estimates[2]
 
 
-def test_snr_stays_within_its_range(murmur: Make) -> None:
+def test_snr_stays_within_its_range() -> None:
     low, high = quality.SNR_RANGE_DB
     assert quality.snr_db(np.zeros(16000, np.float32), 16000) == low
     assert quality.snr_db(np.zeros(5, np.float32), 16000) == low
     assert quality.snr_db(np.zeros(0, np.float32), 16000) == low
     assert quality.snr_db(np.random.default_rng(0).standard_normal(16000).astype(np.float32) * 0.1, 16000) < 0
-    assert 30 < quality.snr_db(murmur(3.0, 16000), 16000) <= high
+    assert 30 < quality.snr_db(_studio_speech(4)[0], RATE) <= high
+
+
+@pytest.mark.parametrize(
+    ("snr", "bound"), [(5.0, 2.0), (10.0, 2.0), (15.0, 2.5), (20.0, 3.0), (25.0, 4.0), (30.0, 5.0)]
+)
+def test_snr_of_speech_whose_pauses_were_set_to_zero_is_that_of_what_is_left(snr: float, bound: float) -> None:
+    rng = np.random.default_rng(5)
+    for place, noise in enumerate((rng.standard_normal(RATE * 12), pink(RATE * 12, rng))):
+        clean, speaking = _studio_speech(place)
+        noisy = np.round(mixed(clean, noise[: len(clean)], snr) * 32768) / 32768
+        assert quality.snr_db(noisy, RATE) == pytest.approx(snr, abs=bound)
+        assert quality.snr_db(np.where(speaking, noisy, 0.0).astype(np.float32), RATE) == pytest.approx(snr, abs=bound)
+
+
+def test_snr_of_dithered_silence_between_words_is_that_of_the_words(murmur: Make) -> None:
+    rng = np.random.default_rng(6)
+    clean, speaking = _studio_speech(3)
+    noisy = mixed(clean, rng.standard_normal(len(clean)), 15.0)
+    dither = rng.integers(-1, 2, len(clean)) / 32768
+    assert quality.snr_db(np.where(speaking, noisy, dither).astype(np.float32), RATE) == pytest.approx(15.0, abs=2.5)
+
+
+def _studio_speech(place: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two sentences with pauses between, (T,) at RATE, and where somebody speaks or has within 30 ms."""
+    draw = random.Random(place)
+    parts = [np.zeros(RATE // 2, np.float32)]
+    for seed in range(2):
+        spoken = synthesis.speak(scripts.sentence("cmn", draw), voices()[7 * place + seed], seed)
+        parts += [0.3 * clips.resample(spoken.samples, spoken.sample_rate, RATE), np.zeros(RATE * 6 // 10, np.float32)]
+    samples = np.concatenate(parts).astype(np.float32)
+    loud = np.convolve(np.abs(samples), np.ones(RATE // 100), "same") > 0.05
+    return samples, np.convolve(loud, np.ones(RATE * 6 // 100), "same") > 0.5
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 44100, 48000])

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from pipeline.audio.dnsmos import Mos
 from pipeline.corpus.tiers import TIERS, drop_reason, pace_bounds, tier
 from pipeline.settings import Score
 
@@ -26,7 +27,9 @@ ANY_PACE = (-math.inf, math.inf)
     ],
 )
 def test_tiers_by_dnsmos(policy, dnsmos: float, expected: str) -> None:
-    assert tier(policy, dnsmos) == expected
+    other = 5.0 if expected in ("below", "rest") else 1.0
+    mos = Mos(ovrl=dnsmos, sig=3.0, bak=3.0, p808=other) if policy == "emilia" else Mos(other, 3.0, 3.0, dnsmos)
+    assert tier(policy, mos) == expected
     assert expected in TIERS[policy]
 
 

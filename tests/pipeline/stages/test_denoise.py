@@ -97,8 +97,9 @@ def test_a_noisy_turn_is_denoised_at_its_own_rate_and_a_clean_one_kept(tmp_path:
     second = _turn(round(clean.size / rate + 0.2, 3), round(recording.duration - 0.01, 3))
     result = _run(recording, [second, first], policy="noisy", snr_bound_db=20.0)
     kept, cleaned = result.rows
-    assert (kept["turn_id"], kept["applied"], kept["reason"]) == (first["turn_id"], False, "snr_high")
-    assert kept["dnsmos_before"] is None
+    assert (kept["turn_id"], kept["applied"], kept["reason"]) == (first["turn_id"], False, "clean")
+    assert kept["bak_before"] > 3.0
+    assert kept["dnsmos_after"] is None
     assert kept["audio"] is None
     assert (cleaned["applied"], cleaned["reason"], cleaned["sample_rate"]) == (True, "noisy", rate)
     assert cleaned["snr_after_db"] > cleaned["snr_before_db"] + 10
@@ -113,6 +114,19 @@ def test_a_noisy_turn_is_denoised_at_its_own_rate_and_a_clean_one_kept(tmp_path:
     [entry] = result.ledger
     assert entry.outcome == "passed"
     assert entry.seconds == pytest.approx(sum(turn["end"] - turn["start"] for turn in (first, second)), abs=1e-6)
+
+
+def test_voices_behind_a_turn_are_no_steady_noise_but_heard_as_background(tmp_path: Path):
+    speech = np.concatenate([_speech(0, 16_000), _speech(0, 16_000, 4)])
+    crowd = sum(np.resize(_speech(place, 16_000, place), speech.size) for place in (3, 6, 9, 12))
+    mixed = speech + crowd * np.float32(np.sqrt(np.mean(speech**2) / np.mean(crowd**2)) * 10 ** (-10 / 20))
+    recording = _recording(tmp_path / "x.wav", 0.5 * mixed, 16_000)
+    turn = _turn(0.0, round(recording.duration - 0.01, 2))
+    [row] = _run(recording, [turn], policy="noisy", snr_bound_db=0.0, worse_by=5.0).rows
+    assert row["bak_before"] < 3.0
+    assert (row["applied"], row["reason"]) == (True, "background")
+    [row] = _run(recording, [turn], policy="noisy", snr_bound_db=0.0, bak_bound=1.0).rows
+    assert (row["applied"], row["reason"]) == (False, "clean")
 
 
 def test_a_turn_that_got_worse_keeps_its_original(tmp_path: Path):

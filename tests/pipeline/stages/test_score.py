@@ -118,7 +118,7 @@ def test_segments_carry_their_sound_their_text_and_their_scores(stage: Score, sc
         assert row["speaking_rate"] == pytest.approx(len(row["characters"]) / row["duration"])
         assert row["align_score"] == pytest.approx(0.8)
         assert 0.03 <= row["overlap_share"] <= 0.05
-        assert all(1.0 <= row[name] <= 5.0 for name in ("dnsmos_ovrl", "dnsmos_sig", "dnsmos_bak"))
+        assert all(1.0 <= row[name] <= 5.0 for name in ("dnsmos_ovrl", "dnsmos_sig", "dnsmos_bak", "dnsmos_p808"))
         assert row["snr_db"] == pytest.approx(30.0, abs=6.0)
         assert 4000 < row["bandwidth_hz"] <= RATE / 2
         assert -35 < row["loudness_lufs"] < -15
