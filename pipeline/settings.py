@@ -111,6 +111,9 @@ class Diarize(_Section):
     )
     chapter_join_similarity: float = Field(default=0.6, ge=-1, le=1)
     min_turn_seconds: float = Field(default=0.2, ge=0)
+    trusted_modules: tuple[str, ...] = Field(
+        default=(), description="modules installed here that the checkpoint's networks may be classes of"
+    )
     device: str = "auto"
 
 

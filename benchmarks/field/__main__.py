@@ -30,6 +30,7 @@ def main(
     folder: Annotated[Path, typer.Argument(help="index.csv or metadata.csv with file, dialect, text; RTTM if known")],
     whisper: Annotated[str, typer.Option(help="a Whisper checkpoint for faster-whisper, for pipeline and peers")] = "",
     diarizer: Annotated[str, typer.Option(help="a diarization checkpoint; a second configuration with it")] = "",
+    trust: Annotated[list[str] | None, typer.Option(help="a module that the diarizer's networks may come from")] = None,
     config: Annotated[list[Path] | None, typer.Option(help="configuration; repeat for several")] = None,
     peer: Annotated[list[str] | None, typer.Option(help=" or ".join(peers.PEERS) + "; repeat for several")] = None,
     dialects: Annotated[str, typer.Option(help="only these labels, by comma")] = "",
@@ -47,6 +48,7 @@ def main(
         codes = dict(entry.split("=", 1) for entry in landed_as or ())
         recordings = chosen(read_folder(folder.resolve(), codes), [one for one in dialects.split(",") if one], limit)
         configurations = _configurations(config or [], whisper, diarizer, compute_type, workspace)
+        configurations = {name: _trusting(settings, trust or []) for name, settings in configurations.items()}
         report = measure(recordings, configurations, peer or [peers.PEERS[0]], workspace, console)
     except (BadFolder, peers.PeerMissing, ValueError) as error:
         console.print(str(error), style="red", highlight=False)
@@ -129,6 +131,12 @@ def _configurations(
     return found
 
 
+def _trusting(settings: Settings, modules: list[str]) -> Settings:
+    return settings.model_copy(
+        update={"diarize": settings.diarize.model_copy(update={"trusted_modules": tuple(modules)})}
+    )
+
+
 def _groups(
     recordings: list[LabelledRecording], outcomes: dict[str, system.Outcome], heard: dict[str, peers.Heard]
 ) -> dict[str, Any]:
@@ -145,10 +153,15 @@ def _conditions(recordings: list[LabelledRecording], settings: Settings) -> dict
         "recordings": f"{len(recordings)} recordings of people, {sum(bool(one.text) for one in recordings)} with text; "
         f"landed {', '.join(landed) or 'as labelled'}",
         "recogniser": f"{_checkpoint(settings)}, {settings.transcribe.compute_type}, in pipeline and peers",
-        "text": f"CER: {normalize.NORMALIZATION}; raw: as written, less spaces; of all that was recognised",
+        "text": f"CER by {_normalisers(recordings)}; raw: as written; of all that was recognised",
         "intervals": METHOD.replace("utterances", "recordings"),
         "machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
     }
+
+
+def _normalisers(recordings: list[LabelledRecording]) -> str:
+    used = sorted({normalize.normalizer(one.code).name for one in recordings if one.text})
+    return "; ".join(f"{name} ({normalize.NORMALIZERS[name]})" for name in used)
 
 
 def _checkpoint(settings: Settings) -> str:

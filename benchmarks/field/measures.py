@@ -6,7 +6,6 @@ Intervals are those of model/evaluation/statistics.py, recordings drawn with rep
 from __future__ import annotations
 
 import statistics
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +17,7 @@ from benchmarks.field.peers import Heard
 from benchmarks.field.recordings import LabelledRecording, SpokenTurn
 from benchmarks.field.system import FRAMES_PER_SECOND, KEPT, POLICY, Outcome
 from model.evaluation.statistics import compare, summarize
-from pipeline.text.normalize import character_errors
+from pipeline.text.normalize import normalizer, raw_errors
 
 COLLAR_SECONDS = 0.25
 
@@ -30,7 +29,7 @@ def figures(
     done = [one for one in recordings if one.name in outcomes]
     found: dict[str, Any] = {"files": len(recordings), "seconds": sum(outcomes[one.name].seconds for one in done)}
     with_text = [one for one in done if one.text and one.holds_speech and one.name in heard]
-    found |= {"n": len(with_text)}
+    found |= {"n": len(with_text), "normaliser": ", ".join(sorted({normalizer(one.code).name for one in with_text}))}
     if with_text:
         found |= _errors(with_text, outcomes, heard)
     found |= _dropped([one for one in done if one.holds_speech and one.name in heard], outcomes, heard)
@@ -44,28 +43,21 @@ def figures(
     return found
 
 
-def raw_errors(reference: str, hypothesis: str) -> tuple[int, int]:
-    """Edits between the texts as written, spaces left out, and the characters of the reference."""
-    from rapidfuzz.distance import Levenshtein
-
-    one, two = ("".join(unicodedata.normalize("NFC", text).split()) for text in (reference, hypothesis))
-    return Levenshtein.distance(one, two), len(one)
-
-
 def _errors(
     recordings: Sequence[LabelledRecording], outcomes: Mapping[str, Outcome], heard: Mapping[str, Heard]
 ) -> dict[str, Any]:
     own, peer, raw, raw_peer, weights, raw_weights = ({} for _ in range(6))
     for one in recordings:
         written, said = outcomes[one.name].written, heard[one.name].text
-        wrong, length = character_errors(one.text, written)
+        errors = normalizer(one.code).errors
+        wrong, length = errors(one.text, written)
         if not length:
             continue
         own[one.name], weights[one.name] = wrong / length, length
-        peer[one.name] = character_errors(one.text, said)[0] / length
-        raw_wrong, raw_length = raw_errors(one.text, written)
+        peer[one.name] = errors(one.text, said)[0] / length
+        raw_wrong, raw_length = raw_errors(one.text, written, one.code)
         raw[one.name], raw_weights[one.name] = raw_wrong / raw_length, raw_length
-        raw_peer[one.name] = raw_errors(one.text, said)[0] / raw_length
+        raw_peer[one.name] = raw_errors(one.text, said, one.code)[0] / raw_length
     if not own:
         return {}
     names = list(own)
@@ -98,20 +90,19 @@ def _right_and_dropped(
     """
     right = lost = 0
     for one in recordings:
-        good = _matched(one.text, heard[one.name].text, ("equal",))
-        kept = _matched(one.text, outcomes[one.name].kept_text, ("equal", "replace"))
+        good = _matched(one, heard[one.name].text, ("equal",))
+        kept = _matched(one, outcomes[one.name].kept_text, ("equal", "replace"))
         right += len(good)
         lost += len(good - kept)
     return lost / right if right else None
 
 
-def _matched(reference: str, hypothesis: str, kinds: Sequence[str]) -> set[int]:
-    """Positions of the reference's characters that the hypothesis has, as Levenshtein aligns them."""
+def _matched(one: LabelledRecording, hypothesis: str, kinds: Sequence[str]) -> set[int]:
+    """Places of the reference's characters (words of a spaced script) that the hypothesis has, by Levenshtein."""
     from rapidfuzz.distance import Levenshtein
 
-    from pipeline.text.normalize import normalized
-
-    blocks = Levenshtein.opcodes(normalized(reference), normalized(hypothesis))
+    tokens = normalizer(one.code).tokens
+    blocks = Levenshtein.opcodes(tokens(one.text), tokens(hypothesis))
     return {index for block in blocks if block.tag in kinds for index in range(block.src_start, block.src_end)}
 
 

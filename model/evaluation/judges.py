@@ -52,7 +52,7 @@ def open_models(settings: Settings) -> SpeechModels:
     return SpeechModels(
         UtteranceRecognizer(settings.transcribe),
         UtteranceAligner(aligner),
-        SpeakerEmbedding(settings.diarize.checkpoint, settings.diarize.device),
+        SpeakerEmbedding(settings.diarize.checkpoint, settings.diarize.device, settings.diarize.trusted_modules),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ SAMPLE_RATE = 16_000
 _KEY = "[diarize] checkpoint"
 
 
-def load_pipeline(checkpoint: str, device: str = "auto") -> Any:
+def load_pipeline(checkpoint: str, device: str = "auto", trusted: Sequence[str] = ()) -> Any:
     """pyannote's SpeakerDiarization of a folder or hub id, on its device. Raises ModelUnavailable."""
     folder = checkpoints.locate(checkpoint, _KEY)
     from_hub = not os.path.isabs(folder)
@@ -32,7 +32,7 @@ def load_pipeline(checkpoint: str, device: str = "auto") -> Any:
 
         try:
             folder = str(checkpoints.fetch(folder)) if from_hub else folder
-            pyannote_checkpoint.check(Path(folder), from_hub)
+            pyannote_checkpoint.check(Path(folder), from_hub, trusted)
             with pyannote_checkpoint.weights_only():
                 pipeline = Pipeline.from_pretrained(folder)
         except Exception as error:
@@ -47,9 +47,9 @@ def load_pipeline(checkpoint: str, device: str = "auto") -> Any:
 class SpeakerEmbedding:
     """The embedding that diarization tells speakers apart by, on single clips. Raises ModelUnavailable."""
 
-    def __init__(self, checkpoint: str, device: str = "auto") -> None:
+    def __init__(self, checkpoint: str, device: str = "auto", trusted: Sequence[str] = ()) -> None:
         self.checkpoint = checkpoint
-        self._model: Any = load_pipeline(checkpoint, device)._embedding
+        self._model: Any = load_pipeline(checkpoint, device, trusted)._embedding
 
     @property
     def shortest(self) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,16 @@ class HoldsCode(ValueError):
     """Loading the checkpoint would run code that lies in it; the message names the file and what it holds."""
 
 
-def check(folder: Path, from_hub: bool = False) -> None:
-    """Raises HoldsCode, or ValueError for a part that is neither in the folder nor of pyannote's own on the hub."""
+def check(folder: Path, from_hub: bool = False, trusted: Sequence[str] = ()) -> None:
+    """Raises HoldsCode, or ValueError for a part that is neither in the folder nor of pyannote's own on the hub.
+
+    `trusted` are modules installed on this machine that a network may be a class of, besides pyannote's own.
+    """
     elsewhere = _check_config(folder / "config.yaml", from_hub)
     with weights_only():
         for place in (folder, *elsewhere):
             for file in _weights_in(place):
-                _check_weights(file)
+                _check_weights(file, trusted)
 
 
 @contextmanager
@@ -77,7 +80,7 @@ def _check_config(file: Path, from_hub: bool) -> list[Path]:
     return [Path(params[part]) for part in _PARTS if Path(params.get(part, "")).is_absolute()]
 
 
-def _check_weights(file: Path) -> None:
+def _check_weights(file: Path, trusted: Sequence[str] = ()) -> None:
     import torch
 
     try:
@@ -89,8 +92,11 @@ def _check_weights(file: Path) -> None:
         ) from None
     about = content.get("pyannote.audio") if isinstance(content, dict) else None
     module = (about or {}).get("architecture", {}).get("module", _MODELS)
-    if not str(module).startswith(_MODELS):
-        raise HoldsCode(f"{file}: asks for a model of the module {module}, which is not pyannote's")
+    if not str(module).startswith(_MODELS) and module not in trusted:
+        raise HoldsCode(
+            f"{file}: asks for a model of the module {module}, which is not pyannote's; if you installed that module "
+            f"and trust it, name it in [diarize] trusted_modules"
+        )
 
 
 def _reason(file: Path, otherwise: str) -> str:

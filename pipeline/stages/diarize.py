@@ -45,13 +45,13 @@ class Diarize(Stage):
 
     def parameters(self) -> dict[str, Any]:
         """What shapes the turns: the settings but for the device, and the checkpoint's content."""
-        return self._settings.model_dump(exclude={"device", "checkpoint"}) | {
+        return self._settings.model_dump(exclude={"device", "checkpoint", "trusted_modules"}) | {
             "checkpoint": checkpoints.fingerprint(self._settings.checkpoint)
         }
 
     def load(self) -> None:
         """Bring the pipeline up on its device. Raises ModelUnavailable."""
-        self._pipeline = load_pipeline(self._settings.checkpoint, self._settings.device)
+        self._pipeline = load_pipeline(self._settings.checkpoint, self._settings.device, self._settings.trusted_modules)
 
     def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
         """One row per turn, in order. Speech too short for a turn and everything else is in the ledger."""

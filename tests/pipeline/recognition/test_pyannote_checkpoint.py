@@ -95,6 +95,24 @@ def test_a_part_that_lies_elsewhere_is_looked_at_too(folder: Path, way: str, tmp
     refused(folder, "asks for a model of the module subprocess")
 
 
+def test_a_module_that_the_configuration_trusts_may_hold_a_networks_class(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folder / "segmentation" / "pytorch_model.bin"
+    with weights_only():
+        content = torch.load(file)
+    architecture = content["pyannote.audio"]["architecture"]
+    base = f"from {architecture['module']} import {architecture['class']} as Base\n"
+    (tmp_path / "own_network.py").write_text(f"{base}class {architecture['class']}(Base): pass\n")
+    architecture["module"] = "own_network"
+    torch.save(content, file)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    refused(folder, r"own_network.*\[diarize\] trusted_modules")
+    assert load_pipeline(str(folder), "cpu", ("own_network",)) is not None
+    with pytest.raises(ModelUnavailable, match="own_network"):
+        load_pipeline(str(folder), "cpu", ("another",))
+
+
 @pytest.mark.parametrize("name", ["subprocess.Popen", "os.system", "pyannote.audio.pipelines.VoiceActivityDetection"])
 def test_a_configuration_calls_no_class_but_speaker_diarization(folder: Path, name: str) -> None:
     configure(folder, name=name)
