@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +37,10 @@ class Muon(torch.optim.Muon):
         return super().step(closure)
 
 
-class Training:
+Net = TypeVar("Net", bound=nn.Module)
+
+
+class Training(Generic[Net]):
     """A network, the running average of its weights, its optimizers, and the step it stands at.
 
     Each optimizer's learning rate is its peak: it rises to that over `warmup` steps and then follows `share` of the
@@ -46,7 +49,7 @@ class Training:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Net,
         optimizers: Mapping[str, torch.optim.Optimizer],
         warmup: int,
         keep: float,
@@ -62,9 +65,9 @@ class Training:
         self.step = 0
 
     @property
-    def average(self) -> nn.Module:
+    def average(self) -> Net:
         """The network with averaged weights: what is exported, smoother than any single step."""
-        return self._averaged.module.eval()
+        return cast("Net", self._averaged.module.eval())
 
     def descend(
         self, loss: Tensor, progress: float, gather: Callable[[Sequence[Tensor]], object] | None = None
@@ -102,6 +105,32 @@ class Training:
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.step = state["step"]
+
+
+class RecipeTrainer(Generic[Net]):
+    """What a recipe's trainer has whatever it learns: its `training`, and the seconds that were spent on it so far."""
+
+    training: Training[Net]
+    elapsed: float
+
+    @property
+    def step(self) -> int:
+        """Updates so far."""
+        return self.training.step
+
+    @property
+    def average(self) -> Net:
+        """The network with averaged weights."""
+        return self.training.average
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a resumed training, and the export, need."""
+        return self.training.state() | {"elapsed": self.elapsed}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.training.load(state)
+        self.elapsed = state["elapsed"]
 
 
 def _kept(count: Tensor | int, keep: float) -> float:

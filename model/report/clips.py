@@ -43,7 +43,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Utterance:
+class SpokenText:
     """A text and everyone who spoke it. `ruby` is the text in (characters, reading or "") pieces."""
 
     utterance_id: str
@@ -58,7 +58,7 @@ class Utterance:
 class Players:
     """The utterances shown, how many were left out, and how many of the files carry an intact AI-content label."""
 
-    utterances: list[Utterance]
+    utterances: list[SpokenText]
     left_out: int
     synthesized: int
     labelled: int
@@ -157,11 +157,11 @@ def _clip(row: Row, data: bytes, said: dict[str, Row]) -> Clip:
     return Clip(name, row["system"], _uri(data) if data else "", missing, figures=figures, heard=heard)
 
 
-def _utterance(row: Row, clips: list[Clip]) -> Utterance:
+def _utterance(row: Row, clips: list[Clip]) -> SpokenText:
     readings = row["readings"] or ""
     ruby = _ruby(row["text"], readings.split())
     category = (row["category"] or "").replace("_", " ")
-    return Utterance(
+    return SpokenText(
         row["utterance_id"], category, row["text"], ruby, "" if any(r for _, r in ruby) else readings, clips
     )
 

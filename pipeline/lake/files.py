@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 
 def replace_file(file: Path, write: Callable[[Path], object]) -> None:
@@ -34,7 +35,12 @@ def replace_bytes(file: Path, content: bytes) -> None:
 def file_sha256(file: Path | str) -> str:
     """SHA-256 of a file's bytes, hexadecimal; read in pieces, so memory does not grow with the file."""
     with open(file, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+        return stream_sha256(content)
+
+
+def stream_sha256(content: BinaryIO) -> str:
+    """SHA-256 of what is left in an open file, hexadecimal, read in pieces; it stands at its end afterwards."""
+    return hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def _escape_glob(name: str) -> str:

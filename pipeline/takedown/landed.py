@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
+from pipeline.lake.files import file_sha256
 from pipeline.rights.tombstones import sound_sha256s
 from pipeline.settings import Settings
 from pipeline.takedown.extents import WithdrawalExtent
@@ -36,7 +36,6 @@ def _is_beside(file: PurePosixPath, recordings: Collection[PurePosixPath]) -> bo
 def _same(file: Path, extent: WithdrawalExtent) -> bool:
     if not file.exists() or not extent.file_sha256s:
         return True
-    with file.open("rb") as content:
-        if hashlib.file_digest(content, "sha256").hexdigest() in extent.file_sha256s:
-            return True
+    if file_sha256(file) in extent.file_sha256s:
+        return True
     return extent.audio_sha256 is not None and extent.audio_sha256 in sound_sha256s(file)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -81,13 +81,10 @@ def fit(
     began = last_save = time.monotonic()
     console = Console()
 
-    def averaged() -> AlignerNet:
-        return cast("AlignerNet", training.average)
-
     def keep() -> None:
         facts = {"seed": seed, "spent": spent + time.monotonic() - began, "seen": seen}
         save_state(state / "state.pt", training.state() | facts)
-        save_checkpoint(out, averaged())
+        save_checkpoint(out, training.average)
 
     columns = (TextColumn("aligner-micro"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"))
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
@@ -117,7 +114,7 @@ def fit(
         "hours_heard": round(seen / 3600, 1),
         "utterances": len(bank),
     }
-    return averaged(), facts
+    return training.average, facts
 
 
 def _step(net: AlignerNet, training: Training, examples: tuple, progress: float) -> tuple[float, float]:

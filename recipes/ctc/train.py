@@ -7,9 +7,9 @@ a character's label begin where its sound does. `python -m recipes ctc`; run aga
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,7 @@ from torch import Tensor
 from recipes.ctc.data import BLANK, IGNORE, Batch, Clips
 from recipes.ctc.model import CtcNet, CtcShape
 from recipes.ctc.scores import greedy_rates
-from recipes.loop import Muon, Training
+from recipes.loop import Muon, RecipeTrainer, Training
 from recipes.state import load_state, save_state
 from recipes.syllables import PartTable, syllable_classes
 
@@ -50,7 +50,7 @@ def losses(net: CtcNet, batch: Batch, parts: PartTable) -> dict[str, Tensor]:
     return {"ctc": ctc / batch.target_lengths.sum().clamp(min=1), "character": character, "syllable": syllable}
 
 
-class Trainer:
+class Trainer(RecipeTrainer[CtcNet]):
     """The network, its average, the optimizers and where the training stands."""
 
     def __init__(
@@ -83,16 +83,6 @@ class Trainer:
         self.steps, self.minutes, self.seed = steps, minutes, seed
 
     @property
-    def step(self) -> int:
-        """Updates so far."""
-        return self.training.step
-
-    @property
-    def average(self) -> CtcNet:
-        """The network with averaged weights."""
-        return cast("CtcNet", self.training.average)
-
-    @property
     def progress(self) -> float:
         """How far the training is, 0 to 1: by steps, and by minutes where a limit is set."""
         clock = self.elapsed / 60 / self.minutes if self.minutes else 0.0
@@ -110,18 +100,17 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed training, and the export, need."""
-        return self.training.state() | {
-            "elapsed": self.elapsed,
+        return super().state() | {
             "heard_seconds": self.heard_seconds,
             "characters": list(self.characters),
             "syllables": self.syllables,
             "seed": self.seed,
         }
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state."""
-        self.training.load(state)
-        self.elapsed, self.heard_seconds = state["elapsed"], state["heard_seconds"]
+        super().load(state)
+        self.heard_seconds = state["heard_seconds"]
 
 
 def train(

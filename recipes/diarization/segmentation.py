@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -196,9 +196,6 @@ def train_segmentation(
     if held_out is not None:
         check = conversations(network, Talkers(held_out, 99), 99, range(96))
 
-    def averaged() -> PyanNet:
-        return cast("PyanNet", training.average)
-
     def keep(seconds: float) -> None:
         save_state(state, training.state() | {"seconds": seconds, "plan": asdict(plan)})
 
@@ -228,11 +225,11 @@ def train_segmentation(
         if step % 50 == 0:
             say(f"segmentation: step {step}/{plan.steps} loss {smoothed:.3f} {spent + now - began:.0f} s")
         if check is not None and step % plan.validate_every == 0:
-            say(f"segmentation: step {step} held-out local DER {_validate(averaged(), check, loss_of):.3f}")
+            say(f"segmentation: step {step} held-out local DER {_validate(training.average, check, loss_of):.3f}")
         if now - saved > plan.save_seconds or step == last:
             keep(spent + now - began)
             saved = now
-    return averaged()
+    return training.average
 
 
 def _recall(memory: deque[tuple[Tensor, Tensor]], plan: SegmentationPlan, step: int) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ from pipeline.text import dialects
 from recipes.bank import Bank
 from recipes.syllables import SILENCE, PartTable
 from recipes.voice.latents import Latents
-from recipes.voice.utterances import FRAME_SECONDS, Utterance, read_utterance, spliced
+from recipes.voice.utterances import FRAME_SECONDS, TokenUtterance, read_utterance, spliced
 from studio.voices import register, voices
 
 IGNORE = -100
@@ -108,7 +108,7 @@ class SequenceSource:
         begin = int(rng.integers(len(clip) - length + 1)) if rng.random() < 0.5 else 0
         return clip[begin : begin + length]
 
-    def _spoken(self, index: int, rng: np.random.Generator) -> tuple[Utterance, Tensor]:
+    def _spoken(self, index: int, rng: np.random.Generator) -> tuple[TokenUtterance, Tensor]:
         """What is said and its patches: the utterance itself, or its beginning and the end of another by the voice."""
         row, patches = self.rows[index], self.latents[index]
         if rng.random() < SPLICED_SHARE:
@@ -168,7 +168,7 @@ class SequenceSource:
             "voices": voices,
         }
 
-    def _timed(self, row: Utterance, patches: int, frames: int, before: int) -> tuple[Tensor, Tensor]:
+    def _timed(self, row: TokenUtterance, patches: int, frames: int, before: int) -> tuple[Tensor, Tensor]:
         """Syllables (N, P) of the frames, and spans (N, 2) of text positions; -1, -1 where nothing is said."""
         times = (np.arange(patches * frames) + 0.5) * FRAME_SECONDS
         character = np.searchsorted(np.array(row.starts), times, side="right") - 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from model.voxcpm2.audio_vae import AudioVAE, CausalConv, RateCondition, Residua
 from model.voxcpm2.config import AudioVaeConfig
 from model.voxcpm2.vae_streaming import StreamState
 from recipes.bank import Bank
-from recipes.loop import Muon, Training
+from recipes.loop import Muon, RecipeTrainer, Training
 from recipes.state import load_state, save_state
 from recipes.voice.clock import Clock, TrainingLog
 from recipes.voice.workers import agreed, average_gradients, rank_count
@@ -66,7 +66,7 @@ class _TrainedSnake(Snake):
         return _SnakeFunction.apply(x, self.alpha)
 
 
-class CodecTrainer:
+class CodecTrainer(RecipeTrainer[AudioVAE]):
     """The AudioVAE, its average, the optimizer and where the training stands."""
 
     def __init__(self, config: AudioVaeConfig, seed: int) -> None:
@@ -85,16 +85,6 @@ class CodecTrainer:
         self.training = Training(self.vae, optimizers, WARMUP_STEPS, AVERAGE, clip=5.0)
         self.elapsed = 0.0
 
-    @property
-    def step(self) -> int:
-        """Updates so far."""
-        return self.training.step
-
-    @property
-    def average(self) -> AudioVAE:
-        """The AudioVAE with averaged weights."""
-        return cast("AudioVAE", self.training.average)
-
     def update(self, audio: Tensor, progress: float) -> dict[str, float]:
         """One step on `audio` (B, T) at `sample_rate`; `progress` 0 to 1 sets the learning rate."""
         self.seed_step()
@@ -110,15 +100,6 @@ class CodecTrainer:
         total = torch.stack([WEIGHTS.get(name, 1.0) * value for name, value in parts.items()]).sum()
         self.training.descend(total, progress, average_gradients)
         return {name: float(value.detach()) for name, value in parts.items()}
-
-    def state(self) -> dict[str, Any]:
-        """Everything that a resumed training, and the export, need."""
-        return self.training.state() | {"elapsed": self.elapsed}
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state."""
-        self.training.load(state)
-        self.elapsed = state["elapsed"]
 
 
 def codec_losses(vae: AudioVAE, audio: Tensor) -> dict[str, Tensor]:

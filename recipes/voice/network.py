@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,7 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from model.voxcpm2.config import VoxCPM2Config
 from model.voxcpm2.network import Network
 from recipes.bank import Bank
-from recipes.loop import LEAST_SHARE, Muon, Training
+from recipes.loop import LEAST_SHARE, Muon, RecipeTrainer, Training
 from recipes.state import load_state, save_state
 from recipes.syllables import PartTable, syllable_classes
 from recipes.voice.batches import Sequences, SequenceSource
@@ -30,7 +31,7 @@ SAVE_EVERY_SECONDS = 120.0
 REPORT_EVERY_STEPS = 50
 
 
-class NetworkTrainer:
+class NetworkTrainer(RecipeTrainer[Network]):
     """The network, its average, the readers of hints, the optimizers and where the training stands."""
 
     def __init__(self, config: VoxCPM2Config, parts: PartTable, voices: int, seed: int) -> None:
@@ -54,16 +55,6 @@ class NetworkTrainer:
         self.training = Training(self.network, optimizers, WARMUP_STEPS, AVERAGE, share=_falling_share, trained=trained)
         self.elapsed = 0.0
 
-    @property
-    def step(self) -> int:
-        """Updates so far."""
-        return self.training.step
-
-    @property
-    def average(self) -> Network:
-        """The network with averaged weights."""
-        return cast("Network", self.training.average)
-
     def update(self, batch: Sequences, progress: float) -> dict[str, float]:
         """One step of the optimizers; returns the losses. `progress` 0 to 1 sets rates and weights."""
         rank, ranks = rank_count()
@@ -78,13 +69,12 @@ class NetworkTrainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed training, and the export, need."""
-        return self.training.state() | {"hints": self.hints.state_dict(), "elapsed": self.elapsed}
+        return super().state() | {"hints": self.hints.state_dict()}
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state."""
-        self.training.load(state)
+        super().load(state)
         self.hints.load_state_dict(state["hints"])
-        self.elapsed = state["elapsed"]
 
 
 def _falling_share(progress: float) -> float:

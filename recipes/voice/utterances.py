@@ -15,7 +15,7 @@ FRAME_SECONDS = 1 / 25
 
 
 @dataclass(frozen=True)
-class Utterance:
+class TokenUtterance:
     ids: list[int]
     places: list[int]  # text position, from the first id, of every spoken character
     syllables: list[int]
@@ -24,14 +24,14 @@ class Utterance:
     voice: str
     dialect: str
 
-    def piece(self, first: int, end: int, shift: float) -> Utterance:
+    def piece(self, first: int, end: int, shift: float) -> TokenUtterance:
         """Its spoken characters from `first` up to `end`, `shift` seconds later; nothing but them and what is between.
 
         The piece that ends with the last character keeps what follows it.
         """
         begin = self.places[first]
         stop = self.places[end] if end < len(self.places) else len(self.ids)
-        return Utterance(
+        return TokenUtterance(
             self.ids[begin:stop],
             [place - begin for place in self.places[first:end]],
             self.syllables[first:end],
@@ -41,11 +41,11 @@ class Utterance:
             self.dialect,
         )
 
-    def after(self, ids: list[int]) -> Utterance:
+    def after(self, ids: list[int]) -> TokenUtterance:
         """With `ids` before it."""
         return replace(self, ids=ids + self.ids, places=[len(ids) + place for place in self.places])
 
-    def joined(self, other: Utterance) -> Utterance:
+    def joined(self, other: TokenUtterance) -> TokenUtterance:
         """This, then the other, whose times are already those of the whole."""
         later = other.after(self.ids)
         return replace(
@@ -57,7 +57,9 @@ class Utterance:
         )
 
 
-def spliced(mine: tuple[Utterance, Tensor], theirs: tuple[Utterance, Tensor], share: float) -> tuple[Utterance, Tensor]:
+def spliced(
+    mine: tuple[TokenUtterance, Tensor], theirs: tuple[TokenUtterance, Tensor], share: float
+) -> tuple[TokenUtterance, Tensor]:
     """The first `share` of one utterance's characters and the rest of another's, with their patches (N, P, D).
 
     Both are cut between frames; the last patch is filled up with the last frame.
@@ -74,7 +76,7 @@ def spliced(mine: tuple[Utterance, Tensor], theirs: tuple[Utterance, Tensor], sh
     return head.joined(tail), frames.unflatten(0, (-1, size))
 
 
-def read_utterance(row: dict[str, object], tokenizer: Tokenizer, syllables: dict[str, int]) -> Utterance:
+def read_utterance(row: dict[str, object], tokenizer: Tokenizer, syllables: dict[str, int]) -> TokenUtterance:
     """Ids of the prompt and where its spoken characters stand. Raises ValueError where text and characters differ."""
     dialect, text = str(row["dialect"]), str(row["text"])
     prompt = dialects.get(dialect).prompt(text)
@@ -90,4 +92,4 @@ def read_utterance(row: dict[str, object], tokenizer: Tokenizer, syllables: dict
         raise ValueError(f"{row['utterance_id']}: {text!r} does not spell {''.join(characters)!r}")
     said = [syllables.get(syllable_class(dialect, each), SILENCE) for each in row["syllables"]]  # type: ignore[attr-defined]
     starts, ends = list(row["char_start"]), list(row["char_end"])  # type: ignore[call-overload]
-    return Utterance(tokenizer.ids(prompt), places, said, starts, ends, str(row["voice_id"]), dialect)
+    return TokenUtterance(tokenizer.ids(prompt), places, said, starts, ends, str(row["voice_id"]), dialect)

@@ -10,7 +10,7 @@ import multiprocessing
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from recipes.loop import Muon, Training
+from recipes.loop import Muon, RecipeTrainer, Training
 from recipes.state import load_state, save_state
 from recipes.syllables import PartTable, syllable_classes
 from recipes.whisper.model import Whisper, WhisperShape
@@ -75,7 +75,7 @@ def _off_span(attention: Tensor, spans: Tensor) -> Tensor:
     return -(mass + 1e-3).log().transpose(1, 2)[aligned].mean() if bool(aligned.any()) else mass.sum() * 0
 
 
-class Trainer:
+class Trainer(RecipeTrainer[Whisper]):
     """The network, its average, the optimizer and where the training stands."""
 
     def __init__(
@@ -101,16 +101,6 @@ class Trainer:
         self.steps, self.minutes, self.seed = steps, minutes, seed
 
     @property
-    def step(self) -> int:
-        """Updates so far."""
-        return self.training.step
-
-    @property
-    def average(self) -> Whisper:
-        """The network with averaged weights."""
-        return cast("Whisper", self.training.average)
-
-    @property
     def progress(self) -> float:
         """How far the training is, 0 to 1: by steps, and by minutes where a limit is set."""
         return min(max(self.step / self.steps, self.clock), 1.0)
@@ -131,13 +121,7 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed training, and the export, need."""
-        more = {"elapsed": self.elapsed, "characters": list(self.characters), "syllables": self.syllables}
-        return self.training.state() | more
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state."""
-        self.training.load(state)
-        self.elapsed = state["elapsed"]
+        return super().state() | {"characters": list(self.characters), "syllables": self.syllables}
 
 
 def train(

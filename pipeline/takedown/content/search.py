@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from pipeline.errors import BadRecording
+from pipeline.lake.files import stream_sha256
 from pipeline.takedown.content import archives, databases, sound, tables, text
 from pipeline.takedown.content.kinds import HEAD, Kind, kind_of
 from pipeline.takedown.content.outcome import Outcome, Unsearchable
@@ -93,7 +94,7 @@ class Searcher:
         return archives.search(file, name, kind, search_member)
 
     def _search_sound(self, file: BinaryIO, path: Path | None) -> Outcome | None:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+        digest = stream_sha256(file)
         if (file.tell(), digest) in self.clips:
             return Outcome("file")
         if path is None and file.tell() > _MOST_BYTES:
