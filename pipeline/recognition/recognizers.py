@@ -23,7 +23,7 @@ RECOGNIZERS: dict[str, str] = {
 """By kind, the module and class; imported when one is opened."""
 
 
-_NOT_HEARD = {
+_WITHOUT_EFFECT = {
     "device",
     "checkpoint",
     "name",
@@ -83,7 +83,7 @@ def first_of_each(configured: Sequence[RecognizerSettings]) -> list[RecognizerSe
 
 def identity(settings: RecognizerSettings) -> dict[str, Any]:
     """What shapes a recogniser's hypotheses: its settings but for the device, and its checkpoint's content."""
-    facts = settings.model_dump(mode="json", exclude=_NOT_HEARD)
+    facts = settings.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
     return facts | {"name": settings.label, "checkpoint": checkpoints.fingerprint(settings.checkpoint)}
 
 

@@ -6,11 +6,13 @@ tell. sherpa-onnx ends the whole process where a file is not what it expects, so
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.errors import ModelUnavailable
 
@@ -123,7 +125,7 @@ def metadata_of(file: Path) -> dict[str, str]:
     return found
 
 
-def _field(opened, size: int, wanted: int) -> tuple[int, bytes]:
+def _field(opened: BinaryIO, size: int, wanted: int) -> tuple[int, bytes]:
     """The next field's number, and its bytes if it is the wanted one; others are passed over."""
     tag = _varint(opened)
     number, kind = tag >> 3, tag & 7
@@ -140,15 +142,13 @@ def _field(opened, size: int, wanted: int) -> tuple[int, bytes]:
 
 
 def _entry(content: bytes) -> Iterator[tuple[int, bytes]]:
-    import io
-
     opened = io.BytesIO(content)
     while opened.tell() < len(content):
         tag = _varint(opened)
         yield tag >> 3, opened.read(_varint(opened))
 
 
-def _varint(opened) -> int:
+def _varint(opened: BinaryIO) -> int:
     value = shift = 0
     while byte := opened.read(1):
         value |= (byte[0] & 127) << shift

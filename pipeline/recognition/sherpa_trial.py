@@ -30,7 +30,8 @@ def problem(constructor: str, arguments: Mapping[str, Any]) -> str | None:
     except subprocess.TimeoutExpired:
         return f"it did not open within {_PATIENCE_SECONDS:.0f} s"
     if ended.returncode == 0:
-        return None
+        on_cpu = arguments.get("provider") == "cuda" and "fallback to cpu" in ended.stderr.lower()
+        return 'this sherpa-onnx has no GPU support; say device = "cpu"' if on_cpu else None
     said = (ended.stderr.strip() or ended.stdout.strip() or f"exit code {ended.returncode}").splitlines()
     return said[-1].strip()[-_LAST_CHARACTERS:]
 

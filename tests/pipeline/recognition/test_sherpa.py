@@ -141,6 +141,11 @@ def test_a_model_of_another_family_does_not_end_this_process(folder: Path, famil
         _open(folder)
 
 
+def test_a_gpu_that_the_library_cannot_use_is_told_and_not_passed_over() -> None:
+    with pytest.raises(ModelUnavailable, match='no GPU support; say device = "cpu"'):
+        _open(CHECKPOINT, device="cuda")
+
+
 @pytest.mark.parametrize("name", ["models/no-such-folder", "someone/some-model"])
 def test_nothing_is_downloaded(name: str) -> None:
     with pytest.raises(ModelUnavailable, match=r"no checkpoint at|downloads nothing"):
@@ -190,7 +195,7 @@ def test_a_folder_that_nothing_tells_of_is_asked_for_its_family(tmp_path: Path) 
         sherpa_folder.examine(tmp_path / "a", "", False, "key")
 
 
-def test_int8_files_are_taken_unless_whole_numbers_are_asked_for(tmp_path: Path) -> None:
+def test_int8_files_are_taken_unless_full_precision_is_asked_for(tmp_path: Path) -> None:
     for file in ("model.onnx", "model.int8.onnx"):
         _onnx(tmp_path / "a" / file, model_type="paraformer")
     (tmp_path / "a" / "tokens.txt").write_text("我 0\n")
