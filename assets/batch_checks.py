@@ -139,10 +139,9 @@ def dnsmos_distribution(workspace: Workspace, batch: str) -> dg.AssetCheckResult
 
 @batch_check("transcripts")
 def cer_against_given(workspace: Workspace, batch: str) -> dg.AssetCheckResult:
-    """Error rate against transcripts that came with the recordings, by dialect; fails if one is above 20 %.
+    """Character error rate against transcripts that came with the recordings, by dialect; fails if one is above 20 %.
 
-    `cer` is of texts that the dialect's normaliser made alike, `cer_raw` of the texts as written. Spaced scripts are
-    counted by words.
+    `cer` is of texts that the dialect's normaliser made alike, `cer_raw` of the texts as written.
     """
     lake = workspace.lake()
     columns = ("recording_id", "dialect", "status", "metadata")
@@ -156,14 +155,14 @@ def cer_against_given(workspace: Workspace, batch: str) -> dg.AssetCheckResult:
     counts: dict[str, list[int]] = {}
     for row in given:
         pair = row["metadata"]["transcript"], texts.get(row["recording_id"], "")
-        found = (*normalizer(row["dialect"]).errors(*pair), *raw_errors(*pair, row["dialect"]))
+        found = (*normalizer(row["dialect"]).character_errors(*pair), *raw_errors(*pair))
         sums = counts.setdefault(row["dialect"], [0, 0, 0, 0])
         counts[row["dialect"]] = [one + two for one, two in zip(sums, found, strict=True)]
     by_dialect = {
         dialect: {
             "cer": edits / units,
             "cer_raw": raw_edits / raw_units,
-            "units": units,
+            "characters": units,
             "normaliser": normalizer(dialect).name,
         }
         for dialect, (edits, units, raw_edits, raw_units) in sorted(counts.items())
@@ -171,7 +170,7 @@ def cer_against_given(workspace: Workspace, batch: str) -> dg.AssetCheckResult:
     }
     facts: dict[str, Any] = {
         "recordings_with_transcript": len(given),
-        "characters": sum(each["units"] for each in by_dialect.values()),
+        "characters": sum(each["characters"] for each in by_dialect.values()),
     }
     if not by_dialect:
         return dg.AssetCheckResult(passed=True, metadata=facts)

@@ -49,15 +49,15 @@ def _errors(
     own, peer, raw, raw_peer, weights, raw_weights = ({} for _ in range(6))
     for one in recordings:
         written, said = outcomes[one.name].written, heard[one.name].text
-        errors = normalizer(one.code).errors
+        errors = normalizer(one.code).character_errors
         wrong, length = errors(one.text, written)
         if not length:
             continue
         own[one.name], weights[one.name] = wrong / length, length
         peer[one.name] = errors(one.text, said)[0] / length
-        raw_wrong, raw_length = raw_errors(one.text, written, one.code)
+        raw_wrong, raw_length = raw_errors(one.text, written)
         raw[one.name], raw_weights[one.name] = raw_wrong / raw_length, raw_length
-        raw_peer[one.name] = raw_errors(one.text, said, one.code)[0] / raw_length
+        raw_peer[one.name] = raw_errors(one.text, said)[0] / raw_length
     if not own:
         return {}
     names = list(own)
@@ -101,7 +101,7 @@ def _matched(one: LabelledRecording, hypothesis: str, kinds: Sequence[str]) -> s
     """Places of the reference's characters (words of a spaced script) that the hypothesis has, by Levenshtein."""
     from rapidfuzz.distance import Levenshtein
 
-    tokens = normalizer(one.code).tokens
+    tokens = normalizer(one.code).characters
     blocks = Levenshtein.opcodes(tokens(one.text), tokens(hypothesis))
     return {index for block in blocks if block.tag in kinds for index in range(block.src_start, block.src_end)}
 

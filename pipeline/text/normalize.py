@@ -75,12 +75,17 @@ class Normalizer:
         text = self.text(written)
         return text.split() if self.spaced else list(text)
 
+    def characters(self, written: str) -> list[str]:
+        """The characters of the text as it is compared, those of words without the blanks between."""
+        return [character for character in self.text(written) if character != " "]
+
     def errors(self, reference: str, hypothesis: str) -> tuple[int, int]:
         """(Levenshtein distance in units, units of the reference)."""
-        from rapidfuzz.distance import Levenshtein
+        return _distance(self.tokens(reference), self.tokens(hypothesis))
 
-        expected = self.tokens(reference)
-        return Levenshtein.distance(expected, self.tokens(hypothesis)), len(expected)
+    def character_errors(self, reference: str, hypothesis: str) -> tuple[int, int]:
+        """(Levenshtein distance in characters, characters of the reference), of spaced scripts too."""
+        return _distance(self.characters(reference), self.characters(hypothesis))
 
     def similarity(self, one: str, two: str) -> float:
         """1 for equal texts, 0 for texts without a unit in common (normalised Levenshtein)."""
@@ -124,14 +129,18 @@ def letters(text: str) -> str:
     return "".join(letter for letter in unicodedata.normalize("NFKC", text).lower() if letter.isalnum())
 
 
-def raw_errors(reference: str, hypothesis: str, dialect: str) -> tuple[int, int]:
-    """(edits, units of the reference) of the texts as written but for blanks around them and between characters."""
+def raw_errors(reference: str, hypothesis: str) -> tuple[int, int]:
+    """Edits between the texts as written (NFC), blanks left out, and the characters of the reference."""
     from rapidfuzz.distance import Levenshtein
 
-    one, two = reference.split(), hypothesis.split()
-    if not normalizer(dialect).spaced:
-        one, two = list("".join(one)), list("".join(two))
+    one, two = ("".join(unicodedata.normalize("NFC", text).split()) for text in (reference, hypothesis))
     return Levenshtein.distance(one, two), len(one)
+
+
+def _distance(reference: list[str], hypothesis: list[str]) -> tuple[int, int]:
+    from rapidfuzz.distance import Levenshtein
+
+    return Levenshtein.distance(reference, hypothesis), len(reference)
 
 
 def _counts(character: str) -> bool:

@@ -59,7 +59,7 @@ def test_traditional_cantonese_against_its_simplified_writing_has_no_error():
 
 
 def test_raw_errors_count_script_and_punctuation():
-    edits, units = raw_errors("廣州市。", "广州市", "cmn")
+    edits, units = raw_errors("廣州市。", "广 州市")
     assert (edits, units) == (2, 4)
 
 
@@ -74,6 +74,7 @@ def test_spaced_scripts_are_compared_by_words_and_thai_keeps_its_vowels():
     english = normalizer("en")
     assert (english.name, english.tokens("It's, a Test.")) == ("words-1", ["its", "a", "test"])
     assert error_rate("one two three four", "one too three", "en") == 0.5
+    assert english.character_errors("It is.", "it iz") == (1, 4)
     assert normalizer("th").text("สวัสดี ตอน") == "สวัสดีตอน"
 
 
