@@ -7,8 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/dev.txt
 export PYANNOTE_METRICS_ENABLED := 0
-export HF_HUB_OFFLINE := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
+# Nothing but `make ui` may ask a model hub, and only for what the configuration names.
+demo test check: export HF_HUB_OFFLINE := 1
 
 .PHONY: demo test check ui lint lock clean
 demo: $(VENV)/ready

@@ -7,20 +7,22 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Literal
+from dataclasses import replace
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from cli.checkpoint_findings import Finding, checkpoint, mismatches
 from cli.terminal import Config, WorkspaceFolder, read_settings, stop
 from pipeline import stage_list
+from pipeline.corpus import outlook, tiers
 from pipeline.engine.machine import usable_cores
 from pipeline.engine.placement import in_words, workers_of
-from pipeline.settings import PROJECT, RecognizerSettings, Settings
+from pipeline.recognition.resources import gpu_memory_gb
+from pipeline.settings import RecognizerSettings, Settings
+from pipeline.stage import Resources
 
-State = Literal["ok", "missing", "would be downloaded", "info"]
 PACKAGES = (
     "torch",
     "torchaudio",
@@ -37,25 +39,7 @@ PACKAGES = (
     "speechmos",
     "praat-parselmouth",
 )
-_GATED = {"pyannote/speaker-diarization-community-1": "gated: accept its conditions and set HF_TOKEN"}
-_LICENCES = {
-    "pyannote/speaker-diarization-community-1": "CC-BY-4.0",
-    "large-v3": "MIT",
-    "MMS_FA": "CC-BY-NC 4.0",
-    "openbmb/VoxCPM2": "Apache-2.0",
-}
-
-
-_COLOURS = {"ok": "green", "missing": "red", "would be downloaded": "yellow", "info": "dim"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report; the pipeline cannot run while the state of one is missing."""
-
-    subject: str
-    state: State
-    detail: str
+_COLOURS = {"ok": "green", "missing": "red", "warning": "yellow", "would be downloaded": "yellow", "info": "dim"}
 
 
 def doctor(config: Config = None, workspace: WorkspaceFolder = None) -> None:
@@ -85,12 +69,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
         several = getattr(section, "recognizers", ())
         for recognizer in several:
             yield _recognizer(recognizer)
-        checkpoint = getattr(section, "checkpoint", None)
-        if checkpoint is not None and not several:
-            yield _checkpoint(entry.name, checkpoint)
-        placements = workers_of(entry.name, entry.build(settings).resources, settings.engine)
-        yield Finding(entry.name, "info", in_words(placements))
-    voice = _checkpoint("base_model", settings.base_model.checkpoint)
+        if hasattr(section, "checkpoint") and not several:
+            yield _named(entry.name, section)
+        yield _workers(entry.name, entry.build(settings).resources, settings)
+    yield from mismatches(settings)
+    yield from _qualifying(settings)
+    voice = checkpoint("base_model", settings.base_model.checkpoint)
     # The pipeline makes a corpus without it; only `fangyan voice` does not run.
     yield replace(voice, state="info", detail=f"no voice: {voice.detail}") if voice.state == "missing" else voice
 
@@ -129,31 +113,35 @@ def _package(name: str) -> Finding:
         return Finding(name, "missing", "not installed; install Fangyan again: pip brings it")
 
 
-def _checkpoint(key: str, name: str) -> Finding:
-    from pipeline.errors import ModelUnavailable
-    from pipeline.recognition import whisper
-    from pipeline.recognition.alignment import KNOWN
-    from pipeline.recognition.checkpoints import is_path, locate
+def _named(key: str, section: Any) -> Finding:
+    """What is there of the checkpoint of a stage's section."""
+    whisper = key == "align" and getattr(section, "kind", "ctc") == "whisper"
+    return checkpoint(key, section.checkpoint, "faster-whisper" if whisper else "")
 
-    subject = f"{key}.checkpoint"
-    folder = Path(name) if Path(name).is_absolute() else PROJECT / name
-    if folder.is_dir():
-        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
-        return Finding(subject, "ok", f"{name}, {size:.1f} MB")
-    if is_path(name):
-        return Finding(subject, "missing", f"{folder} does not exist; `python -m recipes` rebuilds embedded ones")
-    try:
-        locate(name, subject, whisper.known() if key == "transcribe" else KNOWN if key == "align" else ())
-    except ModelUnavailable as error:
-        return Finding(subject, "missing", str(error))
-    notes = [f"hub id {name}"]
-    if name in _LICENCES:
-        notes.append(f"licence {_LICENCES[name]}")
-    if name in _GATED:
-        notes.append(_GATED[name])
-        if not os.environ.get("HF_TOKEN") and not _cached(name):
-            return Finding(subject, "missing", "; ".join(notes))
-    return Finding(subject, "ok" if _cached(name) else "would be downloaded", "; ".join(notes))
+
+def _workers(stage: str, resources: Resources, settings: Settings) -> Finding:
+    """How many workers a stage gets and where, and whether those on the CPU fit into this machine's memory."""
+    placements = workers_of(stage, resources, settings.engine)
+    name = getattr(getattr(settings, stage, None), "checkpoint", "")
+    each = max(resources.memory_gb, gpu_memory_gb(name) if name and resources.gpus == 0 else 0.0)
+    needed, there = each * len(placements), _memory_gb()
+    words = f"{in_words(placements)}, about {needed:.1f} GB of main memory"
+    if needed <= there:
+        return Finding(stage, "info", words)
+    fewer = max(1, int(there // each))
+    return Finding(
+        stage, "warning", f"{words}, and this machine has {there:.1f}: [engine] workers_of = {{ {stage} = {fewer} }}"
+    )
+
+
+def _qualifying(settings: Settings) -> Iterator[Finding]:
+    """Whether segments can be and are good enough for a voice, by what [training_set] asks for."""
+    problem = tiers.impossible(settings)
+    if problem:
+        yield Finding("training_set.tiers", "warning", problem)
+        return
+    for dialect, found in outlook.of_all(settings).items():
+        yield Finding(f"voice {dialect}", "warning" if found.problem else "info", found.words)
 
 
 def _recognizer(settings: RecognizerSettings) -> Finding:
@@ -167,18 +155,6 @@ def _recognizer(settings: RecognizerSettings) -> Finding:
     except ModelUnavailable as error:
         return Finding(subject, "missing", str(error))
     if there is None:
-        found = _checkpoint("transcribe", settings.checkpoint)
+        found = checkpoint("transcribe", settings.checkpoint)
         return replace(found, subject=subject, detail=f"{settings.kind}: {found.detail}; for {heard}")
     return Finding(subject, "ok", f"{settings.kind}: {there}; for {heard}")
-
-
-def _cached(name: str) -> bool:
-    """Whether the hub's cache on this machine holds the model."""
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    if name == "MMS_FA":
-        import torch
-
-        return (Path(torch.hub.get_dir()) / "checkpoints" / "model.pt").exists()
-    repository = name if "/" in name else f"Systran/faster-whisper-{name}"
-    return (Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}").is_dir()

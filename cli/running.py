@@ -100,10 +100,19 @@ def voice(
     from assets.launch import RunFailed, run_voice
     from assets.partitions import dialect_partitions
     from assets.report_asset import REPORT
+    from pipeline.corpus import outlook, tiers
 
     known = dialect_partitions.get_partition_keys()
     if dialect not in known:
         stop(f"there are no voices for {dialect!r}; choose one of {', '.join(known)}")
+    problem = tiers.impossible(settings)
+    if "no segment can qualify" in problem:
+        stop(problem)
+    found = outlook.outlook(settings, dialect)
+    if found.of_clips and not found.clips:
+        stop(f"{dialect}: {found.words}")
+    if found.of_clips:
+        say(f"{dialect}: {found.words}")
     try:
         with ends_on_signals():
             run_voice(settings, config, dialect, **{name: value for name, value in given.items() if value is not None})

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from pipeline.audio.dnsmos import Mos
-from pipeline.settings import Score
+from pipeline.settings import Score, Settings
 
 Policy = Literal["emilia", "tts4"]
 
@@ -29,6 +29,18 @@ def tier(policy: Policy, mos: Mos) -> str:
     if policy == "emilia":
         return "keep" if mos.ovrl >= EMILIA_OVRL else "below"
     return next((name for name, bound in TTS4_P808 if mos.p808 >= bound), "rest")
+
+
+def impossible(settings: Settings) -> str:
+    """Why no segment can have a tier that [training_set] asks for, or ""; tiers of another policy are named too."""
+    policy, asked = settings.score.policy, settings.training_set.tiers
+    given = TIERS[policy]
+    foreign = [name for name in asked if name not in given]
+    if not foreign:
+        return ""
+    words = f"[training_set] tiers names {', '.join(foreign)}, which [score] policy = {policy!r} does not give: it has "
+    words += ", ".join(given)
+    return words if len(foreign) < len(asked) else f"{words}; no segment can qualify"
 
 
 def drop_reason(

@@ -99,7 +99,7 @@ def build_training_set(lake: Lake, settings: Settings, dialect: str, on: date | 
     made = TrainingSet(dialect, folder_of(settings, dialect))
     left_out: dict[str, float] = defaultdict(float)
     allowed, made.refused = permitted(lake, settings, dialect, SCOPE, on)
-    chosen = _choose(_candidates(lake, dialect), allowed, settings.training_set, left_out)
+    chosen = choose(candidates(lake, dialect), allowed, settings.training_set, left_out)
     references = _references(chosen, settings.training_set.reference_seconds)
     lake.write("training_set", dialect, _clips(lake, chosen, references, allowed, settings.training_set, dialect, made))
     rows = lake.rows("training_set", dialect, [name for name in TABLES["training_set"].names if name != "audio"])
@@ -205,8 +205,8 @@ def sound_file(folder: Path, segment_id: str) -> Path:
     return folder / "audio" / f"{segment_id}.flac"
 
 
-def _candidates(lake: Lake, dialect: str) -> list[Row]:
-    """Segments of the dialect with what the corpus decided about them; no sound."""
+def candidates(lake: Lake, dialect: str) -> list[Row]:
+    """Segments of the dialect with what the corpus decided about them (rows of segments and corpus); no sound."""
     decided = {row["segment_id"]: row for row in lake.rows("corpus")}
     rows = []
     for partition in lake.partitions("segments"):
@@ -225,7 +225,7 @@ def _candidates(lake: Lake, dialect: str) -> list[Row]:
     return sorted(rows, key=lambda row: row["segment_id"])
 
 
-def _choose(
+def choose(
     rows: Sequence[Row], allowed: Mapping[str, str], policy: TrainingSetPolicy, left_out: dict[str, float]
 ) -> list[Row]:
     """The rows that policy and consent let through; the seconds of the others are added to `left_out` by reason."""
