@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _IR_VERSION, _OPERATORS = 8, 17
-_TYPES = {"float32": 1, "int64": 7, "float16": 10}
+_TYPES = {"float32": 1, "int32": 6, "int64": 7, "float16": 10}
 _FLOAT, _INT, _INTS = 1, 2, 7
 
 Attribute = int | float | Sequence[int]

@@ -19,11 +19,11 @@ from pipeline.recognition import recognizers, sherpa, sherpa_folder
 from pipeline.recognition.sherpa import SherpaOnnx
 from pipeline.settings import RecognizerSettings
 from pipeline.text.dialects import UnknownDialectError
-from recipes.ctc.onnx_file import Graph
 from studio import scripts
 from studio.speech import Utterance
 from studio.synthesis import speak
 from studio.voices import voices
+from tests.helpers.tiny_onnx import write_nothing, write_sense_voice, write_transducer
 
 RATE = 16_000
 CHECKPOINT = PROJECT / "checkpoints" / "ctc-micro"
@@ -152,14 +152,6 @@ def test_nothing_is_downloaded(name: str) -> None:
         _open(name)
 
 
-def _onnx(file: Path, **metadata: str) -> None:
-    graph = Graph()
-    x = graph.input("x", "float32", ("N",))
-    graph.output(graph.add("Identity", x), "y", "float32", ("N",))
-    file.parent.mkdir(exist_ok=True)
-    file.write_bytes(graph.model("nothing", metadata))
-
-
 @pytest.mark.parametrize(
     ("name", "files", "metadata", "family"),
     [
@@ -180,7 +172,7 @@ def test_the_family_is_told_by_metadata_files_and_name(
     tmp_path: Path, name: str, files: list[str], metadata: dict[str, str], family: str
 ) -> None:
     for file in files:
-        _onnx(tmp_path / name / file, **metadata)
+        write_nothing(tmp_path / name / file, **metadata)
     prefix = "tiny-" if family == "whisper" else ""
     (tmp_path / name / f"{prefix}tokens.txt").write_text("<blk> 0\n我 1\n")
     found = sherpa_folder.examine(tmp_path / name, "", False, "key")
@@ -190,17 +182,42 @@ def test_the_family_is_told_by_metadata_files_and_name(
 
 
 def test_a_folder_that_nothing_tells_of_is_asked_for_its_family(tmp_path: Path) -> None:
-    _onnx(tmp_path / "a" / "model.onnx")
+    write_nothing(tmp_path / "a" / "model.onnx")
     with pytest.raises(ModelUnavailable, match=r"write recognizer\.json into it"):
         sherpa_folder.examine(tmp_path / "a", "", False, "key")
 
 
 def test_int8_files_are_taken_unless_full_precision_is_asked_for(tmp_path: Path) -> None:
     for file in ("model.onnx", "model.int8.onnx"):
-        _onnx(tmp_path / "a" / file, model_type="paraformer")
+        write_nothing(tmp_path / "a" / file, model_type="paraformer")
     (tmp_path / "a" / "tokens.txt").write_text("我 0\n")
     assert sherpa_folder.examine(tmp_path / "a", "", False, "key").files["paraformer"].endswith("model.int8.onnx")
     assert sherpa_folder.examine(tmp_path / "a", "", True, "key").files["paraformer"].endswith("model.onnx")
+
+
+def test_a_transducer_gives_probabilities_and_takes_hotwords(tmp_path: Path) -> None:
+    clip = (np.random.default_rng(0).standard_normal(12_000) * 0.1).astype(np.float32)
+    recognizer = _open(write_transducer(tmp_path / "transducer"), beam_size=4)
+    assert recognizer.family == "transducer"
+    plain, boosted = (recognizer.transcribe([clip], "cmn", words)[0] for words in ((), ("四五", "吴越")))
+    assert plain.avg_logprob is not None
+    assert plain.avg_logprob < 0
+    assert all(0 < (word.probability or 0) <= 1 for word in plain.words)
+    assert boosted.text.count("四五") > plain.text.count("四五")
+    greedy = _open(tmp_path / "transducer", beam_size=1)
+    assert greedy.transcribe([clip], "cmn", ["四五"]) == greedy.transcribe([clip], "cmn")
+
+
+def test_sense_voice_is_told_the_language_and_its_tags_are_no_text(tmp_path: Path) -> None:
+    clip = (np.random.default_rng(0).standard_normal(RATE) * 0.1).astype(np.float32)
+    recognizer = _open(write_sense_voice(tmp_path / "model"))
+    assert recognizer.family == "sense_voice"
+    for dialect, language in (("cmn-sichuan", "zh"), ("yue", "yue"), ("wuu", "zh")):
+        found = recognizer.transcribe([clip, clip[:4_000]], dialect)
+        assert [each.language for each in found] == [language] * 2
+        assert found[0].text
+        assert set(found[0].text) <= set("一二三")
+        assert "".join(word.text for word in found[0].words) == found[0].text
 
 
 def _result(text: str, tokens: list[str], starts: list[float], **more: list[float]) -> SimpleNamespace:
