@@ -35,6 +35,7 @@ _ADDRESS = re.compile(r"(^|/)(s3a?|gc?s|az|abfss?|wasbs?|oss|cos|obs|hdfs|hf|s?f
 _ENVIRONMENT_PREFIX = "FANGYAN_"
 _RELATIVE = (
     *((section, "checkpoint") for section in ("diarize", "given_text", "transcribe", "align", "base_model")),
+    ("transcribe", "calibration"),
     ("validation", "systems"),
 )
 """Keys that may name something beside the configuration file."""
@@ -184,8 +185,16 @@ class Transcribe(_Section):
     join_gap_seconds: float = Field(
         default=2.0, ge=0, description="turns of one speaker this close, nobody between, are heard in one piece"
     )
-    min_avg_logprob: float = -1.0
+    min_avg_logprob: float = Field(default=-1.0, description="mean log-probability of a kept text, nats a token")
+    min_avg_logprob_of: dict[str, float] = Field(default={}, description="of a dialect: { wuu = -0.5 }")
     max_no_speech_prob: float = Field(default=0.6, ge=0, le=1)
+    no_speech_avg_logprob: float = Field(
+        default=-0.6, description="over max_no_speech_prob a text with less than this is dropped as no_speech"
+    )
+    min_language_probability: float = Field(
+        default=0.1, ge=0, le=1, description="below it the recogniser is sure of another language"
+    )
+    calibration: str = Field(default="", description="file that says how sure these recognisers are, by dialect")
     max_compression_ratio: float = Field(default=2.4, gt=0)
     max_characters_per_second: float = Field(default=12.0, gt=0)
     min_characters_per_second: float = Field(default=0.5, ge=0)
@@ -197,6 +206,10 @@ class Transcribe(_Section):
         if not all(names) or len(set(names)) < len(names):
             raise ValueError("each needs a name of its own")
         return value
+
+    def says(self, key: str) -> bool:
+        """Whether the configuration has this key: what it says goes before what lies with a checkpoint."""
+        return key in self.model_fields_set
 
     @property
     def used(self) -> tuple[RecognizerSettings, ...]:

@@ -23,6 +23,11 @@ def speech_chunks(
     Pauses up to `longest_pause_seconds` stay inside a chunk. Each is at most `longest_seconds` long and ends in a pause
     if there is one.
     """
+    return joined(speech_spans(samples, longest_seconds), longest_seconds, longest_pause_seconds)
+
+
+def speech_spans(samples: NDArray[np.float32], longest_seconds: float) -> list[Span]:
+    """Where there is speech in float32 (T,) at 16 kHz: spans between its pauses, each at most `longest_seconds`."""
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
     options = VadOptions(
@@ -31,7 +36,11 @@ def speech_chunks(
         max_speech_duration_s=longest_seconds,
     )
     found = get_speech_timestamps(np.ascontiguousarray(samples, np.float32), options, SAMPLE_RATE)
-    spans = [(int(span["start"]), int(span["end"])) for span in found]
+    return [(int(span["start"]), int(span["end"])) for span in found]
+
+
+def joined(spans: Sequence[Span], longest_seconds: float, longest_pause_seconds: float) -> list[Span]:
+    """Spans of speech at 16 kHz as chunks; see `merge`."""
     return merge(spans, round(longest_seconds * SAMPLE_RATE), round(longest_pause_seconds * SAMPLE_RATE))
 
 

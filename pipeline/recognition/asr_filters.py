@@ -1,4 +1,4 @@
-"""Bounds on what a recogniser returned: loops, no speech, low confidence, impossible rate.
+"""Bounds on what a recogniser returned: loops, no speech, another language, low confidence, impossible rate.
 
 faster-whisper's batched path takes such thresholds and ignores them, so they are applied here. What a recogniser does
 not tell breaks no bound.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass, fields
 
 from pipeline.lake.rows import Row
+from pipeline.recognition import thresholds
 from pipeline.settings import Transcribe
 
 _LONGEST_LOOP_UNIT = 20
@@ -18,17 +20,47 @@ _LETTERS_PER_SYLLABLE = 2.5
 _ALPHABETS = ("LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "ARMENIAN", "GEORGIAN")
 
 
-def drop_reason(heard: Row, bounds: Transcribe) -> str | None:
+@dataclass(frozen=True)
+class Bounds:
+    """The bounds of `[transcribe]` for one dialect and recogniser."""
+
+    min_avg_logprob: float
+    max_no_speech_prob: float
+    no_speech_avg_logprob: float
+    min_language_probability: float
+    max_compression_ratio: float
+    max_characters_per_second: float
+    min_characters_per_second: float
+
+
+def bounds(settings: Transcribe, checkpoint: str, dialect: str) -> Bounds:
+    """What holds for a dialect: what the configuration says of it, else what it says, else what lies with the
+    checkpoint, else the default. Raises ModelUnavailable if the checkpoint's thresholds cannot be read."""
+    names = [field.name for field in fields(Bounds)]
+    found = {name: getattr(settings, name) for name in names}
+    of_checkpoint = thresholds.stored(checkpoint, "transcribe", dialect)
+    found |= {name: of_checkpoint[name] for name in names if name in of_checkpoint and not settings.says(name)}
+    if dialect in settings.min_avg_logprob_of:
+        found["min_avg_logprob"] = settings.min_avg_logprob_of[dialect]
+    return Bounds(**found)
+
+
+def drop_reason(heard: Row, bounds: Bounds) -> str | None:
     """Why what was heard, a row of table hypotheses, is not to be believed, or None: the first bound it breaks, the
     most telling first."""
     if not tokens(heard["text"]):
         return "empty_transcript"
     if (heard["asr_compression_ratio"] or 0.0) > bounds.max_compression_ratio or has_loop(heard["text"]):
         return "loop"
-    # without regard to the log-probability: a sentence learned by heart and heard in silence is a confident one
-    if (heard["asr_no_speech_prob"] or 0.0) > bounds.max_no_speech_prob:
+    logprob = heard["asr_avg_logprob"] or 0.0
+    # Speech that the recogniser is unsure to be speech but sure to have understood is speech.
+    unlikely = (heard["asr_no_speech_prob"] or 0.0) > bounds.max_no_speech_prob
+    if unlikely and logprob < bounds.no_speech_avg_logprob:
         return "no_speech"
-    if (heard["asr_avg_logprob"] or 0.0) < bounds.min_avg_logprob:
+    probability = heard["language_probability"]
+    if probability is not None and probability < bounds.min_language_probability:
+        return "other_language"
+    if logprob < bounds.min_avg_logprob:
         return "low_confidence"
     rate = syllables(heard["text"]) / (heard["end"] - heard["start"])
     if not bounds.min_characters_per_second <= rate <= bounds.max_characters_per_second:
@@ -58,7 +90,7 @@ def tokens(text: str) -> list[str]:
     for word in re.findall(r"\w+", unicodedata.normalize("NFKC", text).lower()):
         run = ""
         for character in word:
-            if _is_letter_of_an_alphabet(character):
+            if is_letter_of_an_alphabet(character):
                 run += character
                 continue
             found += [run, character] if run else [character]
@@ -71,10 +103,10 @@ def tokens(text: str) -> list[str]:
 def syllables(text: str) -> float:
     """How many syllables a text has, about: one a character, and one for every 2.5 letters of an alphabet."""
     return sum(
-        max(1.0, len(token) / _LETTERS_PER_SYLLABLE) if _is_letter_of_an_alphabet(token[0]) else 1.0
+        max(1.0, len(token) / _LETTERS_PER_SYLLABLE) if is_letter_of_an_alphabet(token[0]) else 1.0
         for token in tokens(text)
     )
 
 
-def _is_letter_of_an_alphabet(character: str) -> bool:
+def is_letter_of_an_alphabet(character: str) -> bool:
     return character.isalpha() and unicodedata.name(character, "").startswith(_ALPHABETS)

@@ -160,14 +160,14 @@ class Recognize(Stage):
             if whole.seconds < self._settings.min_seconds:
                 yield whole, "too_short"
                 continue
-            speech = vad.speech_chunks(samples, self._settings.max_seconds, self._settings.join_gap_seconds)
+            speech = _speech(stretch, samples, self._settings.max_seconds)
             if not speech:
                 yield whole, "no_speech_found"
-            for first, last in speech:
+            for first, last in vad.joined(speech, self._settings.max_seconds, self._settings.join_gap_seconds):
                 start = min(round(stretch.start + first / SAMPLE_RATE, 3), stretch.end)
                 end = min(round(stretch.start + last / SAMPLE_RATE, 3), stretch.end)
-                chunk = Chunk(stretch, start, end, samples[first:last])
-                if chunk.covered_seconds > 0.0:
+                if end > start:
+                    chunk = Chunk(stretch, start, end, samples[first:last])
                     yield chunk, "too_short" if chunk.seconds < self._settings.min_seconds else None
 
     def _heard(self, recording: Recording, chunks: Sequence[Chunk], listeners: Sequence[_Listener]) -> Iterator[Row]:
@@ -202,6 +202,18 @@ class Recognize(Stage):
             words = f"no recogniser of [[transcribe.recognizers]] is used for {recording.dialect}; name one"
             raise BadRecording("no_recognizer", f"{recording.source}: {words}")
         return found
+
+
+def _speech(stretch: Stretch, samples: NDArray[np.float32], longest_seconds: float) -> list[vad.Span]:
+    """Spans of speech in samples of the stretch, turn by turn: where a turn ends there is a place to cut."""
+    spans: list[vad.Span] = []
+    for turn in stretch.turns:
+        begin = round((turn["start"] - stretch.start) * SAMPLE_RATE)
+        end = round((turn["end"] - stretch.start) * SAMPLE_RATE)
+        spans += [
+            (begin + first, begin + last) for first, last in vad.speech_spans(samples[begin:end], longest_seconds)
+        ]
+    return spans
 
 
 def account(total: float, rows: Sequence[Row]) -> list[LedgerEntry]:

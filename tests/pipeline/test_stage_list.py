@@ -32,7 +32,7 @@ def test_upstream_is_what_a_stage_reads() -> None:
         "speaker_turns": ["recordings"],
         "denoised_turns": ["recordings", "speaker_turns"],
         "hypotheses": ["recordings", "speaker_turns"],
-        "transcripts": ["recordings", "hypotheses"],
+        "transcripts": ["recordings", "speaker_turns", "hypotheses"],
         "aligned_segments": ["recordings", "transcripts"],
         "scored_segments": ["recordings", "speaker_turns", "denoised_turns", "transcripts", "aligned_segments"],
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.recognition.asr_filters import drop_reason, has_loop, syllables, tokens
+from pipeline.recognition.asr_filters import bounds, drop_reason, has_loop, syllables, tokens
 from pipeline.settings import Transcribe
 
 GOOD = {
@@ -14,9 +14,10 @@ GOOD = {
     "asr_avg_logprob": -0.2,
     "asr_no_speech_prob": 0.02,
     "asr_compression_ratio": 0.9,
+    "language_probability": 0.98,
 }
-UNTOLD = dict.fromkeys(("asr_avg_logprob", "asr_no_speech_prob", "asr_compression_ratio"))
-BOUNDS = Transcribe()
+UNTOLD = dict.fromkeys(("asr_avg_logprob", "asr_no_speech_prob", "asr_compression_ratio", "language_probability"))
+BOUNDS = bounds(Transcribe(), "", "cmn")
 
 
 def test_an_ordinary_sentence_passes():
@@ -34,8 +35,8 @@ def test_what_a_recogniser_does_not_tell_breaks_no_bound():
         ({"text": " 。，"}, "empty_transcript"),
         ({"text": "谢谢大家谢谢大家谢谢大家"}, "loop"),
         ({"asr_compression_ratio": 2.5}, "loop"),
-        ({"asr_no_speech_prob": 0.7}, "no_speech"),
-        ({"asr_no_speech_prob": 0.7, "asr_avg_logprob": -0.1}, "no_speech"),
+        ({"asr_no_speech_prob": 0.7, "asr_avg_logprob": -0.7}, "no_speech"),
+        ({"language_probability": 0.01}, "other_language"),
         ({"asr_avg_logprob": -1.2}, "low_confidence"),
     ],
 )
@@ -76,3 +77,20 @@ def test_tokens_are_characters_and_whole_words():
 def test_letters_count_less_than_characters():
     assert syllables("今天去公园") == 5
     assert syllables("good morning everyone") == pytest.approx(1.6 + 2.8 + 3.2)
+
+
+def test_speech_that_was_surely_understood_is_speech():
+    assert drop_reason(GOOD | {"asr_no_speech_prob": 0.62, "asr_avg_logprob": -0.27}, BOUNDS) is None
+
+
+def test_the_configuration_goes_before_the_checkpoint_and_the_dialect_before_both():
+    micro = "checkpoints/whisper-micro"
+    assert bounds(Transcribe(), micro, "cmn").no_speech_avg_logprob == 0.0
+    assert bounds(Transcribe(no_speech_avg_logprob=-0.9), micro, "cmn").no_speech_avg_logprob == -0.9
+    wu = Transcribe(min_avg_logprob=-0.8, min_avg_logprob_of={"wuu": -0.5})
+    assert [bounds(wu, micro, code).min_avg_logprob for code in ("cmn", "wuu")] == [-0.8, -0.5]
+
+
+def test_a_sentence_learned_by_heart_and_heard_in_silence_is_none():
+    of_micro = bounds(Transcribe(), "checkpoints/whisper-micro", "cmn")
+    assert drop_reason(GOOD | {"asr_no_speech_prob": 0.99, "asr_avg_logprob": -0.05}, of_micro) == "no_speech"

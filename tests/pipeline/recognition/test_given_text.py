@@ -130,7 +130,7 @@ def transcribed(made: Scene, given: list[GivenLine], turns: list[Row], **setting
     recognize.load()
     heard = recognize.process(recording, {"turns": turns})
     stored = to_rows(to_table("hypotheses", [row | {"batch": "b", "provenance": "p"} for row in heard.rows]))
-    result = Transcribe(configured).process(recording, {"hypotheses": stored})
+    result = Transcribe(configured).process(recording, {"hypotheses": stored, "turns": turns})
     to_table("transcripts", [row | {"batch": "b", "provenance": "p"} for row in result.rows])
     total = sum(row["end"] - row["start"] for row in turns)
     passed = sum(entry.seconds for entry in heard.ledger if entry.outcome == "passed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import shutil
 from pathlib import Path
 
 import jiwer
@@ -16,7 +17,7 @@ from pipeline.lake.rows import Row
 from pipeline.lake.tables import HYPOTHESES, span_id
 from pipeline.recognition.asr_filters import tokens
 from pipeline.recognition.hypothesis import Word
-from pipeline.settings import Settings
+from pipeline.settings import PROJECT, Settings
 from pipeline.stage import Recording, StageResult
 from pipeline.stages.recognize import Chunk, Recognize, _words
 from pipeline.stretches import Stretch
@@ -256,3 +257,13 @@ def test_a_dialect_that_no_recogniser_is_used_for_is_a_bad_recording(tmp_path: P
     only = {"name": "one", "checkpoint": "checkpoints/whisper-micro", "dialects": ["yue"]}
     with pytest.raises(BadRecording, match=r"no recogniser of \[\[transcribe.recognizers\]\] is used for cmn"):
         _stage(recognizers=[only]).process(_recording(tmp_path / "x.flac", np.zeros(RATE, np.float32)), {"turns": []})
+
+
+def test_cantonese_is_asked_for_as_chinese_where_the_checkpoint_has_no_cantonese_and_the_row_says_so(tmp_path: Path):
+    folder = shutil.copytree(PROJECT / "checkpoints/whisper-micro", tmp_path / "older")
+    names = (folder / "tokenizer.json").read_text(encoding="utf-8")
+    (folder / "tokenizer.json").write_text(names.replace("<|yue|>", "<|xx|>"), encoding="utf-8")
+    samples = _at_rate(_say("yue", 0, 1))
+    recording = _recording(tmp_path / "x.flac", samples, "yue")
+    (row,) = _stage(checkpoint=str(folder)).process(recording, {"turns": [_turn(0.0, samples.size / RATE)]}).rows
+    assert (row["language"], row["language_wanted"]) == ("zh", "yue")

@@ -12,6 +12,8 @@ from pipeline.stages.transcribe import Transcribe
 
 RECORDING = Recording("cmn/a/x.flac", "x.flac", "b", "cmn", "a", "r", 100.0, 16_000)
 
+TURNS = [{"turn_id": span_id("r", 0.0, 50.0), "start": 0.0, "end": 50.0, "local_speaker": "A"}]
+
 
 def heard(start: float, text: str, **facts: Any) -> Row:
     row = dict.fromkeys(name for name in HYPOTHESES.names if name not in ("batch", "provenance"))
@@ -35,7 +37,7 @@ def heard(start: float, text: str, **facts: Any) -> Row:
 
 def decided(*rows: Row, **settings: Any) -> StageResult:
     stage = Transcribe(Settings.model_validate({"transcribe": settings}))
-    return stage.process(RECORDING, {"hypotheses": list(rows)})
+    return stage.process(RECORDING, {"hypotheses": list(rows), "turns": TURNS})
 
 
 def test_what_is_believed_is_kept_and_what_is_not_has_its_reason():
@@ -59,3 +61,41 @@ def test_a_bound_may_be_changed_without_recognising_again():
 
 def test_no_hypotheses_give_no_rows():
     assert decided() == StageResult([], [])
+
+
+def test_a_traditional_text_of_a_mandarin_recording_is_written_simplified():
+    (row,) = decided(heard(0.0, "廣州市房地產,中間協會分析")).rows
+    assert row["text"] == "广州市房地产，中间协会分析。"
+
+
+def test_english_in_a_mandarin_recording_is_dropped_as_another_language():
+    (row,) = decided(heard(0.0, "Then you go into your folder", language_probability=0.0)).rows
+    assert row["drop_reason"] == "other_language"
+
+
+def test_pauses_between_words_become_punctuation_where_the_recogniser_wrote_none():
+    words = [
+        {"word": one, "start": at, "end": at + 0.2, "probability": 0.9}
+        for one, at in zip("今天好我们去", (0.0, 0.2, 0.4, 1.5, 1.7, 1.9), strict=True)
+    ]
+    (row,) = decided(heard(0.0, "今天好我们去", words=words)).rows
+    assert row["text"] == "今天好。我们去。"
+
+
+def test_several_recognisers_make_one_text_and_their_seconds_count_once():
+    several = [
+        heard(0.0, "今天天汽很好，我们去公圆。"),
+        heard(0.0, "今天天气很好我们去公园", recognizer="second", covered_seconds=0.0),
+        heard(0.0, "金天天气很好我们去公园走", recognizer="third", covered_seconds=0.0),
+    ]
+    result = decided(*several)
+    (row,) = result.rows
+    assert row["text"] == "今天天气很好，我们去公园。"
+    assert (row["recognizer"], row["calibration"], row["confidence"]) == ("first+second+third", "uncalibrated", None)
+    assert row["agreement"] == 11 / 12
+    assert result.ledger == [LedgerEntry("passed", 3.5)]
+
+
+def test_with_two_that_disagree_the_first_one_is_believed():
+    (row,) = decided(heard(0.0, "我们去公园吧。"), heard(0.0, "你们去海边", recognizer="second")).rows
+    assert row["text"] == "我们去公园吧。"
