@@ -42,6 +42,7 @@ def workspace(tmp_path: Path, encode: Callable[..., Path], murmur: Callable[...,
     return workspace
 
 
+@pytest.mark.slow
 def test_a_stage_added_to_the_list_gets_asset_checks_ledger_and_view(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

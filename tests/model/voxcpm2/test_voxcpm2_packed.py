@@ -116,6 +116,7 @@ with torch.inference_mode():
 """
 
 
+@pytest.mark.slow
 def test_in_bfloat16_the_twin_is_as_near_to_float32_as_the_network() -> None:
     """In a process of its own: the other tests keep oneDNN from the instructions that bfloat16 needs."""
     root = Path(__file__).parents[3]

@@ -365,6 +365,7 @@ def test_a_file_that_ingest_has_not_seen_goes_with_its_consent_and_is_refused_la
         takedown.take_down(settings, "consent", "c-other")
 
 
+@pytest.mark.slow
 def test_the_same_file_or_sound_is_refused_when_it_lands_again(settings: Settings) -> None:
     folder = settings.landing / FOLDER
     original, kept = folder / "solo.wav", settings.root.parent / "solo.wav"
@@ -387,6 +388,7 @@ def test_the_same_file_or_sound_is_refused_when_it_lands_again(settings: Setting
     assert {row["reason"] for row in Lake(settings.lake).rows("ledger", "b00002.ingest")} == {"withdrawn"}
 
 
+@pytest.mark.slow
 def test_what_stands_of_a_shared_recording_survives_the_next_run(settings: Settings) -> None:
     takedown.take_down(settings, "speaker", small.speaker_id(settings, ANN))
     before = rows(settings, "recordings")
@@ -464,6 +466,7 @@ def test_a_takedown_waits_for_those_who_write(settings: Settings) -> None:
     assert len(rows(settings, "recordings")) == 2
 
 
+@pytest.mark.slow
 def test_a_killed_takedown_is_finished_on_the_next_start_wherever_it_was(built: Settings, tmp_path: Path) -> None:
     ann = voice(built, ANN)
     script = Path(killed_takedown.__file__)
