@@ -67,7 +67,7 @@ def checkpoint(key: str, name: str, kind: str = "") -> Finding:
         beside = [file.name for file in folder.parent.iterdir()] if folder.parent.is_dir() else []
         hint = _near(folder.name, beside) or "; `python -m recipes` rebuilds embedded ones"
         return Finding(subject, "missing", f"{folder} does not exist{hint}")
-    known = _known(key)
+    known = _known(key, kind)
     try:
         locate(name, subject, known)
     except ModelUnavailable as error:
@@ -86,6 +86,8 @@ def checkpoint(key: str, name: str, kind: str = "") -> Finding:
 
 def mismatches(settings: Settings) -> Iterator[Finding]:
     """Warnings about checkpoints that are there and do not fit each other or the recordings."""
+    from pipeline.recognition.aligners import MIN_SCORE, has_thresholds
+
     recognisers = settings.transcribe.used
     if any(not one.address and not is_embedded(one.checkpoint) for one in recognisers):
         for key, harm in _ON_PEOPLE.items():
@@ -93,6 +95,10 @@ def mismatches(settings: Settings) -> Iterator[Finding]:
             if is_embedded(section.checkpoint) and getattr(section, "kind", "ctc") != "whisper":
                 words = f"learned from synthesized speech alone and {harm} of people: name another beside a recogniser"
                 yield Finding(f"{key}.checkpoint", "warning", f"{words} of people")
+    if not has_thresholds(settings.align):
+        bound = MIN_SCORE[settings.align.kind]
+        words = f"{settings.align.checkpoint} has no thresholds.json and [align] names no min_score: {bound:g} is taken"
+        yield Finding("align.checkpoint", "warning", f"{words}; `fangyan calibrate FOLDER` finds its own")
     for one in recognisers:
         asked = not one.dialects or "yue" in one.dialects
         if one.kind == "faster-whisper" and asked and not knows_cantonese(one.checkpoint):
@@ -125,12 +131,14 @@ def cached(name: str) -> bool:
     return (Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}").is_dir()
 
 
-def _known(key: str) -> list[str]:
+def _known(key: str, kind: str) -> list[str]:
     """Names that the library of a section knows by itself."""
     from pipeline.recognition import whisper
     from pipeline.recognition.alignment import KNOWN
 
-    return whisper.known() if key == "transcribe" else list(KNOWN) if key == "align" else []
+    if (kind or _KIND_OF[key]) == "faster-whisper":
+        return whisper.known()
+    return list(KNOWN) if key == "align" else []
 
 
 def _near(name: str, others: list[str]) -> str:

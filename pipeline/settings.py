@@ -248,9 +248,15 @@ class GivenText(_Section):
 
 
 class Align(_Section):
+    kind: Literal["ctc", "whisper"] = Field(
+        default="ctc", description="ctc: over romanised letters; whisper: any checkpoint of faster-whisper"
+    )
     checkpoint: str = "checkpoints/aligner-micro"
     device: str = "auto"
-    min_score: float = Field(default=0.35, ge=0, le=1, description="geometric mean of the characters' scores")
+    compute_type: str = Field(default="default", description="of CTranslate2, for whisper")
+    min_score: float | None = Field(
+        default=None, ge=0, le=1, description="geometric mean of the characters' scores; none: the checkpoint's own"
+    )
     min_coverage: float = Field(default=0.4, ge=0, le=1)
     max_character_seconds: float = Field(default=2.0, gt=0)
     max_characters_per_second: float = Field(default=12.0, gt=0)

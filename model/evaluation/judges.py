@@ -22,15 +22,11 @@ from model.evaluation.speed import GenerationSpeed, machine
 from model.evaluation.tone_reference import ToneReference
 from model.evaluation.tones import ToneFidelity, learn_reference
 from model.evaluation.utterance import Metric, Utterance
-from pipeline.errors import ModelUnavailable
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import to_rows
-from pipeline.recognition import alignment
-from pipeline.recognition.checkpoints import locate
+from pipeline.recognition.aligners import open_aligner
 from pipeline.recognition.pyannote import SpeakerEmbedding
 from pipeline.settings import Settings
-
-_ALIGNER = "[align] checkpoint"
 
 
 @dataclass(frozen=True)
@@ -44,14 +40,9 @@ class SpeechModels:
 
 def open_models(settings: Settings) -> SpeechModels:
     """Bring all three up. Raises ModelUnavailable that names the key."""
-    folder = locate(settings.align.checkpoint, _ALIGNER, alignment.KNOWN)
-    try:
-        aligner = alignment.load_aligner(folder)
-    except Exception as error:
-        raise ModelUnavailable(f"{_ALIGNER} = {settings.align.checkpoint!r} does not load: {error}") from error
     return SpeechModels(
         UtteranceRecognizer(settings.transcribe),
-        UtteranceAligner(aligner),
+        UtteranceAligner(open_aligner(settings.align)),
         SpeakerEmbedding(settings.diarize.checkpoint, settings.diarize.device, settings.diarize.trusted_modules),
     )
 

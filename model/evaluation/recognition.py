@@ -14,7 +14,7 @@ from model.evaluation.utterance import NotMeasured, Span, Utterance
 from pipeline.audio import vad
 from pipeline.errors import ModelUnavailable
 from pipeline.recognition import alignment, recognizers
-from pipeline.recognition.alignment import Aligner, AlignmentError
+from pipeline.recognition.alignment import AlignmentError, TextAligner
 from pipeline.recognition.checkpoints import fingerprint
 from pipeline.recognition.hypothesis import Recognizer
 from pipeline.settings import Transcribe
@@ -114,7 +114,7 @@ class CharacterAlignment:
 class UtteranceAligner:
     """The pipeline's aligner on utterances: their spans as given, or else the expected readings laid on the sound."""
 
-    def __init__(self, aligner: Aligner) -> None:
+    def __init__(self, aligner: TextAligner) -> None:
         self._aligner = aligner
         self._known: WeakKeyDictionary[Utterance, CharacterAlignment] = WeakKeyDictionary()
         self.conditions: Mapping[str, Any] = {"aligner": aligner.name}
@@ -153,7 +153,7 @@ class UtteranceAligner:
 
     def _aligned(self, utterance: Utterance, tokens: Sequence[Token]) -> list[alignment.CharacterSpan]:
         try:
-            return alignment.align(self._aligner, utterance.at(alignment.SAMPLE_RATE), tokens)
+            return self._aligner.lay(utterance.at(alignment.SAMPLE_RATE), tokens, utterance.dialect).spans
         except AlignmentError as error:
             raise NotMeasured(f"the text cannot be laid on the sound: {error}") from None
 

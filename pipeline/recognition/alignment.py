@@ -1,4 +1,4 @@
-"""Where each character is heard: CTC emissions of an aligner, forced alignment to character spans, and the gate.
+"""Where each character is heard: CTC emissions of an aligner, and forced alignment to character spans.
 
 Times are seconds of the audio given. Nothing here reads files or tables; stages/align.py does.
 """
@@ -31,8 +31,6 @@ _UNSAID_PENALTY = 3.0
 """Nats a frame that speech outside the text costs: a word the transcript lacks does not stretch the ones beside it."""
 _NO_FIT = 0.1
 """A character under this mean probability is not what was said: its place is found again as a wildcard."""
-_WORST_SCORE = 0.02
-"""In the gate no character counts for less, so that one alone does not condemn a long stretch."""
 
 
 class AlignmentError(ValueError):
@@ -47,6 +45,24 @@ class CharacterSpan:
     start: float
     end: float
     score: float
+
+
+@dataclass(frozen=True)
+class LaidText:
+    """One span for each token, and the seconds of speech in the sound if the aligner knows them."""
+
+    spans: list[CharacterSpan]
+    speech: float | None = None
+
+
+class TextAligner(Protocol):
+    """Any aligner: a text is laid on the sound of one clip."""
+
+    name: str
+
+    def lay(self, samples: NDArray[np.float32], tokens: Sequence[Token], dialect: str) -> LaidText:
+        """Tokens of a text in that dialect on (N,) mono samples at 16 kHz. Raises AlignmentError."""
+        ...
 
 
 class Aligner(Protocol):
@@ -68,7 +84,7 @@ class Aligner(Protocol):
         ...
 
 
-def load_aligner(name: str, device: str = "cpu") -> Aligner:
+def load_aligner(name: str, device: str = "cpu") -> MicroAligner | MmsAligner:
     """The aligner in a checkpoint folder, or `MMS_FA` of torchaudio (downloaded at first use; CC-BY-NC weights)."""
     if name in KNOWN:
         return MmsAligner.from_hub(device)
@@ -77,7 +93,18 @@ def load_aligner(name: str, device: str = "cpu") -> Aligner:
     return MicroAligner(load_checkpoint(Path(name), device), name=Path(name).name)
 
 
-class MicroAligner:
+class _CtcAligner:
+    """What CTC aligners have in common."""
+
+    def lay(self: Aligner, samples: NDArray[np.float32], tokens: Sequence[Token], dialect: str) -> LaidText:
+        """As TextAligner.lay; the tokens' letters are all that it goes by."""
+        log_probs, frame_seconds = self.emissions(samples)
+        spans = align_emissions(self, log_probs, frame_seconds, tokens, len(samples) / SAMPLE_RATE)
+        # Only a model that labels every frame says where speech is.
+        return LaidText(spans, speech_seconds(log_probs, frame_seconds) if self.bridge == 0 else None)
+
+
+class MicroAligner(_CtcAligner):
     """The embedded network: 10 ms frames, each labelled, so a character's span is the run of its labels."""
 
     bridge = 0.0
@@ -97,7 +124,7 @@ class MicroAligner:
         return encode(letters)
 
 
-class MmsAligner:
+class MmsAligner(_CtcAligner):
     """A wav2vec2 CTC network of torchaudio over romanised letters, in chunks so that attention stays affordable."""
 
     bridge = 0.25
@@ -224,53 +251,3 @@ def _bridged(times: list[tuple[float, float]], bridge: float, duration: float) -
         (start, end + (gap if gap <= bridge and index + 1 < len(times) else min(gap, bridge / 2)))
         for index, ((start, end), gap) in enumerate(zip(times, gaps, strict=True))
     ]
-
-
-@dataclass(frozen=True)
-class GateBounds:
-    """What an alignment must keep to.
-
-    The score is the geometric mean of the characters' scores. Rates are characters a second of spoken time, lengths
-    seconds; coverage is a share of the speech in the clip, and where that is not known `min_clip_share` is asked of the
-    whole clip instead.
-    """
-
-    min_score: float = 0.35
-    min_rate: float = 0.7
-    max_rate: float = 12.0
-    min_coverage: float = 0.7
-    min_clip_share: float = 0.3
-    longest_character: float = 2.0
-
-
-def gate(
-    spans: Sequence[CharacterSpan], duration: float, speech: float | None = None, bounds: GateBounds | None = None
-) -> str | None:
-    """Why this alignment must not be trusted, or None if it may be.
-
-    `duration` is the clip's length in seconds, `speech` the seconds of speech in it (`speech_seconds`) if known.
-    Reasons: `align_no_text`, `align_empty_span`, `align_order`, `align_outside_clip`, `align_long_character`,
-    `align_rate`, `align_score`, `align_coverage`.
-    """
-    bounds = bounds or GateBounds()
-    if not spans:
-        return "align_no_text"
-    lengths = np.array([span.end - span.start for span in spans])
-    if not (lengths > 0).all():
-        return "align_empty_span"
-    if spans[0].start < 0 or max(span.end for span in spans) > duration + 1e-6:
-        return "align_outside_clip"
-    if any(after.start < before.end - 1e-6 for before, after in pairwise(spans)):
-        return "align_order"
-    if lengths.max() > bounds.longest_character:
-        return "align_long_character"
-    covered = float(lengths.sum())
-    if not bounds.min_rate <= len(spans) / covered <= bounds.max_rate:
-        return "align_rate"
-    # A wrong text still finds some letters that fit: the geometric mean tells it from a right one, the mean does not.
-    scores = np.log(np.maximum([span.score for span in spans], _WORST_SCORE))
-    # By time, a stretched misfit counts for what it covers; by character, squeezed ones count though they cover little.
-    if np.exp(min(np.average(scores, weights=lengths), scores.mean())) < bounds.min_score:
-        return "align_score"
-    needed = bounds.min_clip_share * duration if speech is None else bounds.min_coverage * speech
-    return "align_coverage" if covered < needed else None

@@ -21,6 +21,7 @@ from pipeline.text import dialects
 SAMPLE_RATE = vad.SAMPLE_RATE
 
 _OLDER_CODES = {"yue": "zh"}
+_MEDIAN_FRAMES = 7
 
 
 def known() -> list[str]:
@@ -33,9 +34,9 @@ def known() -> list[str]:
 class FasterWhisper:
     """A Recognizer: the CTranslate2 checkpoint of `settings`, on its device. Raises ModelUnavailable."""
 
-    def __init__(self, settings: RecognizerSettings) -> None:
+    def __init__(self, settings: RecognizerSettings, *, key: str = "") -> None:
         self._settings = settings
-        self._key = settings.key("checkpoint")
+        self._key = key or settings.key("checkpoint")
         import ctranslate2
         from faster_whisper import BatchedInferencePipeline
 
@@ -107,6 +108,41 @@ class FasterWhisper:
         for segment in segments:
             found[segment.seek // self._model.frames_per_second].append(segment)
         return [_hypothesis(found[begin], begin, language) for begin in begins]
+
+    def tokenized(self, text: str) -> list[tuple[int, int, int]]:
+        """The tokens of a text: id, and the characters of the text from which to which it goes."""
+        found = self._model.hf_tokenizer.encode(text, add_special_tokens=False)
+        return [(number, *place) for number, place in zip(found.ids, found.offsets, strict=True)]
+
+    def encoded(self, samples: NDArray[np.float32]) -> tuple[Any, int]:
+        """What the encoder makes of float32 (T,) at 16 kHz, at most 30 s, and how many of its frames are no padding."""
+        from faster_whisper.audio import pad_or_trim
+
+        features = self._model.feature_extractor(samples)
+        return self._model.encode(pad_or_trim(features)), features.shape[-1]
+
+    def aligned(
+        self, encoded: tuple[Any, int], tokens: Sequence[int], dialect: str
+    ) -> tuple[list[int], NDArray[np.float64]]:
+        """In which frame of 20 ms each token begins, and the last one ends; and the tokens' probabilities.
+
+        `encoded` is what `encoded` gave. By cross-attention and dynamic time warping, as openai-whisper times words.
+        """
+        from faster_whisper.tokenizer import Tokenizer
+
+        language = self.language(dialect)
+        multilingual = self._model.model.is_multilingual
+        tokenizer = Tokenizer(self._model.hf_tokenizer, multilingual, task="transcribe", language=language)
+        output, frames = encoded
+        (found,) = self._model.model.align(
+            output, tokenizer.sot_sequence, [list(tokens)], frames, median_filter_width=_MEDIAN_FRAMES
+        )
+        first: dict[int, int] = {}
+        for token, frame in found.alignments:
+            first.setdefault(token, frame)
+        last = found.alignments[-1][1] + 1 if found.alignments else 0
+        starts = [first.get(number, last) for number in range(len(tokens) + 1)]
+        return starts, np.array(found.text_token_probs[: len(tokens)], np.float64)
 
     def _open(self, folder: str, device: str) -> Any:
         """The recogniser, tried once: a GPU whose libraries do not fit says so at the first computation only."""

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import ModelUnavailable
 from pipeline.lake.rows import Row
-from pipeline.recognition import alignment, checkpoints
-from pipeline.recognition.alignment import Aligner, AlignmentError, CharacterSpan, GateBounds
+from pipeline.recognition import aligners, alignment, checkpoints
+from pipeline.recognition.alignment import AlignmentError, CharacterSpan, TextAligner
+from pipeline.recognition.alignment_gate import gate
 from pipeline.recognition.resources import resources
 from pipeline.settings import Settings
 from pipeline.stage import LedgerEntry, Recording, Stage, StageResult
@@ -22,8 +22,6 @@ from pipeline.turn_audio import read_turns
 UNREAD = "?"
 """Stands in `romanization` for a character whose reading is not known, so that readings and characters stay in step."""
 
-_KEY = "[align] checkpoint"
-
 
 class Align(Stage):
     """Character times of each kept transcript; what the gate refuses stays in the table as dropped, with the reason.
@@ -32,39 +30,24 @@ class Align(Stage):
     """
 
     name = "align"
-    version = "3"
+    version = "4"
     reads = ("transcripts",)
     writes = "alignments"
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.align
-        self._bounds = GateBounds(
-            min_score=self._settings.min_score,
-            max_rate=self._settings.max_characters_per_second,
-            min_coverage=self._settings.min_coverage,
-            longest_character=self._settings.max_character_seconds,
-        )
-        self._aligner: Aligner | None = None
+        self._aligner: TextAligner | None = None
         self.resources = resources(self._settings.checkpoint, self._settings.device, memory_gb=1.5)
 
     def parameters(self) -> dict[str, Any]:
-        """What shapes the alignments: the settings but for the device, and the checkpoint's content."""
+        """What shapes the alignments: the settings but for the device, and the checkpoint's content with its bounds."""
         return self._settings.model_dump(exclude={"device", "checkpoint"}) | {
             "checkpoint": checkpoints.fingerprint(self._settings.checkpoint)
         }
 
     def load(self) -> None:
         """Bring the aligner up on its device. Raises ModelUnavailable."""
-        name = checkpoints.locate(self._settings.checkpoint, _KEY, alignment.KNOWN)
-        import torch
-
-        device = self._settings.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            self._aligner = alignment.load_aligner(name, device)
-        except Exception as error:
-            raise ModelUnavailable(f"{_KEY} = {self._settings.checkpoint!r} does not load: {error}") from error
+        self._aligner = aligners.open_aligner(self._settings)
 
     def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
         """One row per kept transcript, in order of start."""
@@ -88,7 +71,7 @@ class Align(Stage):
         """The row of one transcript; `samples` (T,) at 16 kHz are what is heard from its start to its end."""
         tokens = romanize(transcript["text"], dialect)
         try:
-            spans, reason = self._lay(tokens, samples)
+            spans, reason = self._lay(tokens, samples, dialect)
         except AlignmentError:
             spans, reason = [], "align_impossible"
         begin, end = transcript["start"], transcript["end"]
@@ -110,14 +93,13 @@ class Align(Stage):
             "drop_reason": reason,
         }
 
-    def _lay(self, tokens: Sequence[Token], samples: NDArray[np.float32]) -> tuple[list[CharacterSpan], str | None]:
+    def _lay(
+        self, tokens: Sequence[Token], samples: NDArray[np.float32], dialect: str
+    ) -> tuple[list[CharacterSpan], str | None]:
         """Spans in seconds of `samples` and the gate's reason to refuse them. Raises AlignmentError."""
         assert self._aligner is not None, "load() comes before process()"
         if not tokens:
-            return [], alignment.gate([], 0.0)
+            return [], gate([], 0.0)
+        laid = self._aligner.lay(samples, tokens, dialect)
         duration = len(samples) / alignment.SAMPLE_RATE
-        log_probs, frame_seconds = self._aligner.emissions(samples)
-        spans = alignment.align_emissions(self._aligner, log_probs, frame_seconds, tokens, duration)
-        # Only a model that labels every frame says where speech is; else the whole stretch has to be accounted for.
-        speech = alignment.speech_seconds(log_probs, frame_seconds) if self._aligner.bridge == 0 else None
-        return spans, alignment.gate(spans, duration, speech, self._bounds)
+        return laid.spans, gate(laid.spans, duration, laid.speech, aligners.bounds_of(self._settings, dialect))

@@ -41,6 +41,7 @@ def test_doctor_tells_what_would_be_downloaded(tmp_path: Path, monkeypatch: pyte
     assert code == 0, output
     assert "would be downloaded" in output
     assert "CC-BY-NC" in output
+    assert "MMS_FA has no thresholds.json and [align] names no min_score" in output
 
 
 def test_a_mistake_in_the_configuration_is_one_message(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from pipeline.recognition.aligner_model import BLANK, FRAME_SECONDS, LABELS, AlignerConfig, encode, load_checkpoint
-from pipeline.recognition.alignment import Aligner, align, gate, load_aligner, speech_seconds
+from pipeline.recognition.alignment import Aligner, align, load_aligner, speech_seconds
+from pipeline.recognition.alignment_gate import gate
 from recipes.aligner.data import HOP, SAMPLE_RATE, batch, frame_labels, noise_pool
 from recipes.aligner.scores import BoundaryScores, drift, long_recording, measure, noisy, tokens_of
 from recipes.aligner.train import fit

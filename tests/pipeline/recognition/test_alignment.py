@@ -17,10 +17,10 @@ from pipeline.recognition.alignment import (
     MmsAligner,
     align,
     align_emissions,
-    gate,
     load_aligner,
     speech_seconds,
 )
+from pipeline.recognition.alignment_gate import gate
 from pipeline.text.romanize import Token, romanize
 
 CHECKPOINT = Path(__file__).parents[3] / "checkpoints" / "aligner-micro"
