@@ -144,26 +144,27 @@ def _card(scores: dict[str, Any], saved: dict[str, Any]) -> str:
         for dialect in ("all", *DIALECTS):
             cells = " | ".join(f"{rates[condition][dialect]:.1%}" for condition in columns)
             table.append(f"| {name} | {dialect} | {cells} |")
+    size = f"{scores['parameters'] / 1e6:.1f} million parameters, {scores['megabytes']} MB of ONNX"
+    data = f"{scores['hours']} h of studio speech, {scores['utterances']:,} utterances by {scores['voices']} voices"
+    length = f"{scores['steps']} steps, {scores['minutes']:.0f} minutes by the clock"
     return f"""# ctc-micro
 
 A recogniser of characters by CTC for `sherpa_onnx.OfflineRecognizer.from_zipformer_ctc`: convolutions over Kaldi's
-filter bank, {scores["parameters"] / 1e6:.1f} million parameters, {scores["megabytes"]} MB of ONNX (weights in half
-precision, computed in single). It exists so that two recognisers of truly different kinds run offline and their vote is
-measured. **It learned from synthesized speech (espeak-ng) and is no good on real voices.**
+filter bank, {size} (weights kept in half, computed in single precision).
+It exists so that two recognisers of different kinds run offline and their vote is measured. **It learned
+from synthesized speech (espeak-ng) and is no good on real voices.**
 
-* Labels: blank and {len(saved["characters"])} characters, simplified for Mandarin, Sichuan and Tianjin, traditional
-  for Cantonese; no punctuation, no language to be told. 25 frames a second; a character's label begins where its sound
-  does.
-* Data: {scores["hours"]} h of studio speech, {scores["utterances"]:,} utterances, {scores["voices"]} voices, four
-  dialects in equal parts; rooms, noise of five kinds, speed, band limits added on the fly; {scores["hours_heard"]} h
-  heard.
-* Training: `python -m recipes ctc`, seed 0, {scores["steps"]} steps, {scores["minutes"]:.0f} minutes by the clock on a
-  share of one busy core, bfloat16. Losses: CTC; character of every frame; initial, final and tone of every frame.
+* Labels: blank and {len(saved["characters"])} characters, simplified for Mandarin, Sichuan and Tianjin, traditional for
+  Cantonese; no punctuation, no language to be told. 25 frames a second; a label begins where its sound does.
+* Data: {data}, four dialects in equal parts; rooms, noise of
+  five kinds, speed and band limits are added on the fly; {scores["hours_heard"]} h heard so.
+* Training: `python -m recipes ctc`, seed 0, {length} on a share of one busy core,
+  bfloat16. Losses: CTC; the character of every frame; initial, final and tone of every frame.
 * Against whisper-micro: other features, no attention, no decoder that knows sentences, so other errors. sherpa-onnx
   gives no probabilities for CTC.
 
 ## Scores
-Character error rate without punctuation on held-out sentences by held-out voices of the studio,
+Character error rate without punctuation on held-out sentences by held-out voices of the studio (synthesized speech),
 {scores["per_dialect"]} utterances a dialect, through the pipeline's recognisers; noise of five kinds.
 
 {chr(10).join(table)}
