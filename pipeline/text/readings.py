@@ -15,6 +15,8 @@ from pipeline.text.hanzi import is_erhua
 
 # The phrase dictionary gives 一 and 不 after their sandhi in some words and before it in others.
 _BEFORE_SANDHI = {("一", "yi2"): "yi1", ("一", "yi4"): "yi1", ("不", "bu2"): "bu4"}
+# Dialect words and particles that pypinyin gives another sound or a full tone.
+_DIALECT_WORDS = {"咥": "die2", "谝": "pian3", "喽": "lou5", "咧": "lie5"}
 _SYLLABLE = re.compile(r"[^\d\s-]+\d")
 
 
@@ -26,6 +28,8 @@ def pinyin(run: str) -> list[str]:
     unread: Any = lambda characters: ["?"] * len(characters)  # noqa: E731
     readings = lazy_pinyin(run, style=Style.TONE3, neutral_tone_with_five=True, errors=unread)
     found = [reading if re.fullmatch(r"[a-zê]+[1-5]", reading) else "" for reading in readings]
+    if not _DIALECT_WORDS.keys().isdisjoint(run) and "咧嘴" not in run and "喽啰" not in run:
+        found = [_DIALECT_WORDS.get(character, reading) for character, reading in zip(run, found, strict=True)]
     return [
         "er5" if is_erhua(run, place) else _BEFORE_SANDHI.get((run[place], reading), reading)
         for place, reading in enumerate(found)
