@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 _SIMPLIFIED = "t2s"
 _FROM_SIMPLIFIED = {"zh-Hant": "s2t", "zh-Hant-HK": "s2hk", "zh-Hant-TW": "s2tw"}
 _VARIANTS = {"zh-Hant-HK": "t2hk", "zh-Hant-TW": "t2tw"}
-_FOLDED = str.maketrans({"著": "着", "妳": "你", "衞": "卫", "甚": "什", "祇": "只", "牠": "它", "祂": "它"})
+_FOLDED = str.maketrans(
+    {"著": "着", "妳": "你", "衞": "卫", "甚": "什", "祇": "只", "牠": "它", "祂": "它", "枱": "台"}
+)
 # The copula 係 that simplified Cantonese writes 系, which OpenCC takes for the 系 of 系统.
 _COPULA = re.compile(r"(?<![體体派星院學学語语直譜谱水科中文工理法醫医])系(?![統统列數数主所內内友刊名])")
 # 欲, to want in Southern Min, which OpenCC takes for the desire 慾.

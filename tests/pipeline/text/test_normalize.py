@@ -2,8 +2,11 @@
 
 import random
 
+import opencc
 import pytest
+import yaml
 
+from pipeline.project import PROJECT
 from pipeline.text.dialects import UnknownDialectError
 from pipeline.text.normalize import error_rate, normalizer, raw_errors
 from pipeline.text.numerals import in_digits, quantity
@@ -87,3 +90,12 @@ def test_a_text_that_says_nothing_has_no_rate_and_an_unknown_dialect_is_refused(
 def test_similar_texts_are_similar_across_scripts():
     assert normalizer("cmn").similarity("請說話", "请说话。") == 1.0
     assert normalizer("cmn").similarity("请说话", "天气好") == 0.0
+
+
+@pytest.mark.parametrize(("code", "table"), [("yue", "hk2s"), ("nan", "tw2s")])
+def test_all_texts_of_the_project_have_no_error_against_their_simplified_writing(code: str, table: str):
+    simplify = opencc.OpenCC(table).convert
+    items = yaml.safe_load((PROJECT / "prompts" / f"{code}.yaml").read_text(encoding="utf-8"))["items"]
+    pairs = [(item["text"], simplify(item["text"])) for item in items]
+    assert sum(raw_errors(*pair)[0] for pair in pairs) > 500
+    assert sum(normalizer(code).character_errors(*pair)[0] for pair in pairs) == 0
