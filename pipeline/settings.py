@@ -34,7 +34,7 @@ CONFIGURATION = "fangyan.toml"
 _ADDRESS = re.compile(r"(^|/)(s3a?|gc?s|az|abfss?|wasbs?|oss|cos|obs|hdfs|hf|s?ftp|https?|file):/", re.IGNORECASE)
 _ENVIRONMENT_PREFIX = "FANGYAN_"
 _RELATIVE = (
-    *((section, "checkpoint") for section in ("diarize", "given_text", "transcribe", "align", "base_model")),
+    *((section, "checkpoint") for section in ("diarize", "given_text", "transcribe", "align", "dialect", "base_model")),
     ("transcribe", "calibration"),
     ("validation", "systems"),
 )
@@ -274,6 +274,26 @@ class Score(_Section):
     max_overlap_share: float = Field(default=0.1, ge=0, le=1)
 
 
+class DialectIdentifier(_Section):
+    """What says which dialect is heard, in segments and in synthesized speech."""
+
+    kind: Literal["micro", "transformers", "onnx"] = Field(
+        default="micro",
+        description="of checkpoint: the embedded one, an audio classifier of transformers, an ONNX graph",
+    )
+    checkpoint: str = Field(
+        default="checkpoints/dialect-micro", description='folder or name on the hub; "": no segment is judged'
+    )
+    device: str = "auto"
+    labels: dict[str, str] = Field(
+        default={}, description='codes of its own labels that are no code or name of a dialect: { "Yue" = "yue" }'
+    )
+    window_seconds: float = Field(default=5.0, ge=1, le=30, description="longer speech is judged by windows of this")
+    min_probability: float = Field(
+        default=0.7, ge=0, le=1, description="from this on another dialect is a reason to be reviewed"
+    )
+
+
 class Speakers(_Section):
     threshold: float = Field(default=0.55, ge=-1, le=1, description="cosine similarity from which two are one speaker")
 
@@ -357,8 +377,9 @@ class Validation(_Section):
 
 class Evaluation(_Section):
     guarded: tuple[str, ...] = Field(
-        default=("cer", "similarity", "dnsmos", "tone_distance", "stop_rate"),
-        description="metrics in which a fine-tuned voice may not be worse than its base",
+        default=("cer", "similarity", "dnsmos", "tone_distance", "dialect_accuracy", "stop_rate"),
+        description="metrics in which a fine-tuned voice may not be worse than its base; dialect_accuracy where "
+        "[dialect] knows the dialect",
     )
 
 
@@ -475,6 +496,7 @@ class Settings(_Section):
     transcribe: Transcribe = Transcribe()
     align: Align = Align()
     score: Score = Score()
+    dialect: DialectIdentifier = DialectIdentifier()
     speakers: Speakers = Speakers()
     dedup: Dedup = Dedup()
     splits: Splits = Splits()

@@ -100,6 +100,26 @@ def train_diarization(
     export(state, spoken(), out)
 
 
+@app.command("dialect")
+def train_dialect(
+    bank: BankFolder = Path("workspace/dialect-bank"),
+    out: Annotated[Path, typer.Option(help="checkpoint folder")] = Path("checkpoints/dialect-micro"),
+    minutes: Minutes = 40.0,
+    steps: Annotated[int, typer.Option(help="updates in all")] = 2000,
+    threads: Threads = 1,
+) -> None:
+    """Rebuild dialect-micro, bank (words and tones crossed) and network; a killed training goes on where it was."""
+    from recipes.bank import Bank, build_bank
+    from recipes.dialect.speech import KINDS, say_kind
+    from recipes.dialect.train import train
+
+    for name, hours, seed in (("train", 6.0, 1), ("held_out", 2.0, 2)):
+        held_out, kinds = name == "held_out", tuple(KINDS)
+        build_bank(bank / name, hours, seed, held_out, dialects=kinds, shard_hours=0.5, say=say_kind)
+    spoken, unseen = Bank(bank / "train"), Bank(bank / "held_out")
+    train(spoken, unseen, out, minutes, steps, threads=threads, state=bank / "dialect-state")
+
+
 @app.command("voice")
 def train_voice(
     bank: BankFolder = Path("workspace/voice-bank"),

@@ -10,7 +10,7 @@ import bisect
 import json
 import multiprocessing
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,10 @@ from numpy.typing import NDArray
 
 from pipeline.lake.files import replace_file
 from studio import kokoro, kokoro_voices
+from studio.speech import Utterance, Voice
+
+Say = Callable[[str, random.Random, Sequence[Voice], bool], Utterance]
+"""(dialect, draw, voices, held out) to an utterance; a function of a module, for it goes to other processes."""
 
 SAMPLE_RATE = 16_000
 DIALECTS = ("cmn", "yue", "cmn-sichuan", "cmn-tianjin")
@@ -55,6 +59,16 @@ class _Shard:
     held_out: bool
     dialects: tuple[str, ...]
     kokoro_share: float
+    say: Say
+
+
+def one_sentence(dialect: str, draw: random.Random, voices: Sequence[Voice], held_out: bool) -> Utterance:
+    """A sentence of the dialect's own script by one of the voices."""
+    from studio.scripts import sentence
+    from studio.synthesis import speak
+
+    voice = draw.choice(voices)
+    return speak(sentence(dialect, draw, held_out), voice, draw.randrange(2**31))
 
 
 def build_bank(
@@ -66,8 +80,11 @@ def build_bank(
     dialects: Sequence[str] = DIALECTS,
     shard_hours: float = SHARD_HOURS,
     kokoro_share: float = 0.0,
+    say: Say = one_sentence,
 ) -> None:
     """Write `hours` of speech in equal parts of `dialects`; held out means held-out sentences and held-out voices.
+
+    `say` makes the utterances; `dialects` may be any names that it knows.
 
     Shards that exist are kept, so an interrupted call can be repeated. A shard depends on (seed, its number) alone: the
     same seed gives the same bytes whatever the number of workers. `kokoro_share` of the utterances that are not
@@ -76,7 +93,7 @@ def build_bank(
     """
     out.mkdir(parents=True, exist_ok=True)
     count = max(1, round(hours / shard_hours))
-    recipe = {
+    recipe: dict[str, object] = {
         "seed": seed,
         "held_out": held_out,
         "dialects": list(dialects),
@@ -86,9 +103,11 @@ def build_bank(
     if kokoro_share:
         kokoro.require()
         recipe["kokoro_share"] = kokoro_share
+    if say is not one_sentence:
+        recipe["say"] = f"{say.__module__}.{say.__qualname__}"
     _claim(out / "bank.json", recipe)
     shards = [
-        _Shard(str(out), number, hours / count, seed, held_out, tuple(dialects), kokoro_share)
+        _Shard(str(out), number, hours / count, seed, held_out, tuple(dialects), kokoro_share, say)
         for number in range(count)
     ]
     missing = [shard for shard in shards if not _index_path(out, shard.number).exists()]
@@ -162,8 +181,6 @@ def _build(missing: Sequence[_Shard], done: int, total: int, workers: int) -> No
 
 def _write_shard(shard: _Shard) -> None:
     """Speak until the shard is full, always the dialect with the least audio so far."""
-    from studio.scripts import sentence
-    from studio.synthesis import speak
     from studio.voices import voices
 
     draw = random.Random(f"bank {shard.seed} {shard.number} {shard.held_out}")
@@ -176,8 +193,8 @@ def _write_shard(shard: _Shard) -> None:
     while position < wanted:
         dialect = min(spent, key=lambda name: spent[name])
         by_kokoro = shard.kokoro_share > 0 and dialect != "yue" and draw.random() < shard.kokoro_share
-        voice = draw.choice(kokoro_voices.voices(shard.held_out) if by_kokoro else speakers)
-        utterance = speak(sentence(dialect, draw, shard.held_out), voice, draw.randrange(2**31))
+        voices_of = kokoro_voices.voices(shard.held_out) if by_kokoro else speakers
+        utterance = shard.say(dialect, draw, voices_of, shard.held_out)
         samples = _int16(soxr.resample(utterance.samples, utterance.sample_rate, SAMPLE_RATE))
         rows.append(
             {

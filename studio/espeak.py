@@ -22,8 +22,8 @@ SAMPLE_RATE = 22_050
 LANGUAGE_VOICES = {"cmn": "sit/cmn-Latn-pinyin", "yue": "sit/yue-Latn-jyutping"}
 """The espeak voices that read romanised syllables, so that a reading is never guessed from a character."""
 
-TEXT_VOICES = {"cmn": "sit/cmn", "yue": "sit/yue"}
-"""The espeak voices that read characters, by their own dictionaries; Latin words they read as English."""
+TEXT_VOICES = {"cmn": "sit/cmn", "yue": "sit/yue", "en": "gmw/en-US"}
+"""The espeak voices that read text, by their own dictionaries; Latin words they read as English."""
 
 RATE_RANGE = (80, 450)
 """Words per minute that espeak honours."""
@@ -148,11 +148,17 @@ def say(
         engine.close()
 
 
-def read_aloud(text: str, language: str, rate: int = 160) -> NDArray[np.int16]:
-    """Any text as espeak itself reads it, int16 (T,) at 22,050 Hz; `language` is "cmn" or "yue"."""
+def read_aloud(
+    text: str, language: str, rate: int = 160, variant: str = "", pitch: int = 50, pitch_range: int = 50
+) -> NDArray[np.int16]:
+    """Any text as espeak itself reads it, int16 (T,) at 22,050 Hz; `language` is "cmn", "yue" or "en".
+
+    `variant`, `pitch`, `pitch_range` and `rate` as in `say`; without a variant it is espeak's plain voice.
+    """
     engine = _Engine()
     try:
-        engine.set_voice(TEXT_VOICES[language], 50, 50, rate)
+        name = TEXT_VOICES[language]
+        engine.set_voice(f"{name}+{variant}" if variant else name, pitch, pitch_range, rate)
         return engine.read(text)
     finally:
         engine.close()

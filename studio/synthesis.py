@@ -20,23 +20,27 @@ RMS = 0.07
 """Level of every utterance, about -23 dBFS, so that voices differ by timbre and not by espeak's loudness."""
 
 _PEAK = 0.95
-_LEVEL_TONE_DIALECTS = frozenset({"cmn-sichuan", "cmn-tianjin"})
+_OWN_TONES = frozenset({"cmn", "yue"})
+"""Dialects whose tones espeak itself speaks."""
 
 
-def speak(sentence: Sentence, voice: Voice, seed: int = 0) -> Utterance:
-    """Speak a sentence; equal (sentence, voice, seed) give equal bytes in any process.
+def speak(sentence: Sentence, voice: Voice, seed: int = 0, imposed: bool = False) -> Utterance:
+    """Speak a sentence; equal arguments give equal bytes in any process.
+
+    `imposed`: Mandarin's tones too are put on level speech, as those of the other Mandarin varieties always are.
 
     The seed varies rate, pitch, pauses and declination a little, as one person varies. Spans are in seconds and come
     from the engine's own timing, scaled as the audio is: espeak-ng's to the sample, Kokoro's to 25 ms.
     """
     draw = random.Random(f"{seed}|{voice.voice_id}|{sentence.dialect}|{' '.join(sentence.syllables)}")
-    spoken = _spoken_syllables(sentence)
+    imposed = imposed or sentence.dialect not in _OWN_TONES
+    spoken = _spoken_syllables(sentence, imposed)
     phrases = _phrases(spoken, sentence.breaks)
     said = _said(phrases, sentence.dialect, voice, draw)
     joined, timed = _joined(said, draw)
     samples = _shifted(joined, voice.formant_shift)
     scale = 1 / (espeak.SAMPLE_RATE * voice.formant_shift)
-    if sentence.dialect in _LEVEL_TONE_DIALECTS:
+    if imposed:
         surface = surface_tones(sentence.dialect, sentence.syllables, sentence.characters, sentence.breaks)
         values = tones.chao_values(sentence.dialect, surface)
         targets = [
@@ -69,9 +73,9 @@ def _said(phrases: list[list[str]], dialect: str, voice: Voice, draw: random.Ran
     )
 
 
-def _spoken_syllables(sentence: Sentence) -> list[str]:
-    """What espeak is told to say: sandhi applied in Mandarin; all level where Praat puts the tones on afterwards."""
-    if sentence.dialect in _LEVEL_TONE_DIALECTS:
+def _spoken_syllables(sentence: Sentence, level: bool) -> list[str]:
+    """What espeak is told to say: sandhi applied; all `level` where Praat puts the tones on afterwards."""
+    if level:
         return [syllable if syllable[-1] == tones.NEUTRAL else syllable[:-1] + "1" for syllable in sentence.syllables]
     surface = surface_tones(sentence.dialect, sentence.syllables, sentence.characters, sentence.breaks)
     return [syllable[:-1] + tone for syllable, tone in zip(sentence.syllables, surface, strict=True)]
