@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.batch_checks import batch_checks
+from assets.dialect_checks import dialect_as_named
 from assets.resources import Workspace
 from assets.voice_checks import voice_checks
 from pipeline import batches
@@ -34,4 +35,4 @@ def audit_log(workspace: Workspace) -> dg.AssetCheckResult:
 
 def asset_checks() -> list[dg.AssetChecksDefinition]:
     """Every check of the code location."""
-    return [*batch_checks(), landing_zone, audit_log, *voice_checks]
+    return [*batch_checks(), dialect_as_named, landing_zone, audit_log, *voice_checks]

@@ -66,7 +66,7 @@ def consents(workspace: Workspace) -> dg.MaterializeResult:
 
 
 @dg.asset(
-    deps=[corpus, consents],
+    deps=[corpus, consents, "dialect_segments"],
     group_name="corpus",
     code_version="1",
     kinds={"duckdb"},

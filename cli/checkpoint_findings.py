@@ -28,6 +28,9 @@ _FILES = {
     "pyannote": ("config.yaml",),
     "aligner": ("config.json", "model.safetensors"),
     "VoxCPM2": ("config.json",),
+    "micro": ("config.json", "model.safetensors"),
+    "transformers": ("config.json",),
+    "onnx": ("model.onnx", "labels.json"),
 }
 """What a folder must hold to be a checkpoint of that kind."""
 _KIND_OF = {"diarize": "pyannote", "transcribe": "faster-whisper", "align": "aligner", "base_model": "VoxCPM2"}
@@ -35,6 +38,7 @@ _EMBEDDED = PROJECT / "checkpoints"
 _ON_PEOPLE = {
     "diarize": "takes several people for one",
     "align": "refuses most true text",
+    "dialect": "mistakes the dialects",
 }
 _KNOW_CANTONESE = ("large-v3", "large", "turbo", "large-v3-turbo", "distil-large-v3", "distil-large-v3.5")
 

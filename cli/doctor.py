@@ -72,6 +72,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         if hasattr(section, "checkpoint") and not several:
             yield _named(entry.name, section)
         yield _workers(entry.name, entry.build(settings).resources, settings)
+    if settings.dialect.checkpoint:
+        yield checkpoint("dialect", settings.dialect.checkpoint, settings.dialect.kind)
     yield from mismatches(settings)
     yield from _qualifying(settings)
     voice = checkpoint("base_model", settings.base_model.checkpoint)

@@ -95,6 +95,14 @@ STAGES: tuple[StageEntry, ...] = (
         pool="disk",
         description="Segments of 3 to 30 s with scores, tier and audio.",
     ),
+    StageEntry(
+        name="identify",
+        code="pipeline.stages.identify:Identify",
+        table="segment_dialects",
+        asset="dialect_segments",
+        pool="gpu",
+        description="Which dialect is heard in each segment, and where a speaker turns to another.",
+    ),
 )
 
 

@@ -17,6 +17,9 @@ WORDS = pa.list_(
     pa.struct([("word", pa.string()), ("start", pa.float64()), ("end", pa.float64()), ("probability", pa.float32())])
 )
 INSTANT = pa.timestamp("us", tz="UTC")
+DIALECT_SPANS = pa.list_(
+    pa.struct([("start", pa.float64()), ("end", pa.float64()), ("dialect", pa.string()), ("probability", pa.float32())])
+)
 METADATA = pa.map_(pa.string(), pa.string())
 GIVEN = pa.list_(
     pa.struct(
@@ -285,6 +288,23 @@ SEGMENTS = _schema(
     audio=True,
 )
 
+SEGMENT_DIALECTS = _schema(
+    "Which dialect is heard in each kept segment. It never changes the segment's dialect, which is the folder's",
+    _field("segment_id", pa.string(), "The segment", nullable=False),
+    _RECORDING_ID,
+    _BATCH,
+    _START,
+    _END,
+    _field("dialect", pa.string(), "Dialect code of the recording"),
+    _field("dialect_heard", pa.string(), "Dialect code that is heard; null: not judged"),
+    _field("dialect_probability", pa.float32(), "Probability of dialect_heard, 0 to 1"),
+    _field("expected_probability", pa.float32(), "Probability of the recording's own dialect, 0 to 1"),
+    _field("dialect_spans", DIALECT_SPANS, "What is heard from where to where, in the original recording"),
+    _field("not_judged", pa.string(), "Why nothing was judged: dialect not known, too short, no identifier"),
+    _field("review_reason", pa.string(), "dialect_mismatch, dialect_changes (in a part of it), or null"),
+    _PROVENANCE,
+)
+
 SPEAKERS = _schema(
     "Local speakers linked across recordings",
     _field("speaker_id", pa.string(), "Stable id of the linked speaker", nullable=False),
@@ -500,6 +520,7 @@ TABLES: dict[str, pa.Schema] = {
     "transcripts": TRANSCRIPTS,
     "alignments": ALIGNMENTS,
     "segments": SEGMENTS,
+    "segment_dialects": SEGMENT_DIALECTS,
     "speakers": SPEAKERS,
     "corpus": CORPUS,
     "ledger": LEDGER,

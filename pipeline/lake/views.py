@@ -14,6 +14,7 @@ from pipeline.lake.tables import RENAMED, TABLES
 
 ABOUT = "catalog_info"
 
+_FROM_IDENTIFIER = ("dialect_heard", "dialect_probability", "dialect_spans", "review_reason")
 _FROM_CORPUS = ("speaker_id", "split", "decision", "drop_reason")
 
 _SUMMARIES: dict[str, tuple[str, str, dict[str, str]]] = {
@@ -65,6 +66,23 @@ _SUMMARIES: dict[str, tuple[str, str, dict[str, str]]] = {
             "hours": "Input of the stage that went this way, without the pauses and margins that segments keep: for "
             "losses. Quote hours_kept of hours_by_dialect as the corpus's size [h]",
             "share": "Share of the stage's input",
+        },
+    ),
+    "dialect_mismatches": (
+        "Kept segments in which another dialect is heard than the folder's, in all or in a part of it; to be reviewed",
+        """
+        SELECT s.segment_id, s.recording_id, r.source, s.dialect, s.dialect_heard, s.dialect_probability,
+            h.expected_probability, s.review_reason, s.dialect_spans, s.start, s."end", s.speaker_id, s.text
+        FROM segments AS s JOIN segment_dialects AS h USING (segment_id)
+        LEFT JOIN (SELECT recording_id, min(source) AS source FROM recordings WHERE status = 'ok' GROUP BY recording_id)
+            AS r ON r.recording_id = s.recording_id
+        WHERE s.decision = 'keep' AND s.review_reason IS NOT NULL
+        ORDER BY s.review_reason DESC, s.dialect_probability DESC, s.segment_id
+        """,
+        {
+            "dialect": "Of the folder; the corpus goes by it",
+            "dialect_heard": "What the identifier of [dialect] hears",
+            "review_reason": "dialect_mismatch: in the whole segment; dialect_changes: in the spans that say so",
         },
     ),
     "speaker_summary": (
@@ -120,12 +138,16 @@ def create_views(
                 for column in _FROM_CORPUS
             )
             source = (
-                f"SELECT scored.* REPLACE ({chosen}) FROM ({source}) AS scored "
-                "LEFT JOIN corpus AS decided USING (segment_id)"
+                f"SELECT scored.* REPLACE ({chosen}), {', '.join(f'heard.{name}' for name in _FROM_IDENTIFIER)} "
+                f"FROM ({source}) AS scored LEFT JOIN corpus AS decided USING (segment_id) "
+                "LEFT JOIN segment_dialects AS heard USING (segment_id)"
+            )
+            schema = pa.unify_schemas(
+                [schema, pa.schema([TABLES["segment_dialects"].field(each) for each in _FROM_IDENTIFIER])]
             )
         columns = {field.name: _note(field.metadata) for field in schema}
         columns |= {before: f"Renamed: ask for {now}. Shown until 0.3" for before, now in renamed.items()}
-        _view(connection, name, source, _note(schema.metadata), columns)
+        _view(connection, name, source, _note(TABLES[name].metadata), columns)
     stages = "[" + ", ".join(literal(name) for name in (*stage_list.names(), "corpus")) + "]"
     for name, (about, select, columns) in _SUMMARIES.items():
         _view(connection, name, select.replace("{stages}", stages), about, columns)

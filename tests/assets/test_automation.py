@@ -32,6 +32,7 @@ STAGES = (
     "transcripts",
     "aligned_segments",
     "scored_segments",
+    "dialect_segments",
 )
 
 

@@ -60,7 +60,8 @@ def test_the_job_starts_a_run_of_each_batch_that_has_the_dialect(workspace: Work
         )
         (request,) = list(redo_of_batches(context))
     assert request.partition_key == "b00001"
-    assert [key.to_user_string() for key in request.asset_selection] == ["aligned_segments", "scored_segments"]
+    names = [key.to_user_string() for key in request.asset_selection]
+    assert names == ["aligned_segments", "scored_segments", "dialect_segments"]
     assert request.run_config["ops"]["scored_segments"] == {"config": {"redo_dialect": "wuu"}}
 
 

@@ -35,6 +35,7 @@ def test_upstream_is_what_a_stage_reads() -> None:
         "transcripts": ["recordings", "speaker_turns", "hypotheses"],
         "aligned_segments": ["recordings", "transcripts"],
         "scored_segments": ["recordings", "speaker_turns", "denoised_turns", "transcripts", "aligned_segments"],
+        "dialect_segments": ["recordings", "scored_segments"],
     }
 
 
