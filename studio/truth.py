@@ -11,7 +11,7 @@ import json
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,8 @@ def measure(lake: Lake, truths: dict[str, Truth]) -> dict[str, Any]:
 
     `cer` counts the corpus segments against what was said inside them; `cer_all` counts all kept transcripts against
     all that was said, so what was missed or dropped counts as deleted. `der` is without a collar, overlap scored, on
-    turns that do not overlap. `speaker_f1` is pairwise over local speakers.
+    turns that do not overlap. `speaker_f1` is pairwise over local speakers. `dialect_accuracy` is the share of
+    the judged corpus segments whose dialect is heard as the one that was spoken.
     """
     recordings = {row["recording_id"]: row["source"] for row in lake.rows("recordings") if row["status"] == "ok"}
     known = {identity: truths[source] for identity, source in recordings.items() if source in truths}
@@ -116,7 +117,18 @@ def measure(lake: Lake, truths: dict[str, Truth]) -> dict[str, Any]:
         "align_median_ms": statistics.median(boundaries) if boundaries else math.nan,
         "align_p95_ms": boundaries[int(0.95 * (len(boundaries) - 1))] if boundaries else math.nan,
         "speaker_f1": pairwise_f1(everything.speakers),
+        "dialect_accuracy": _dialect_accuracy(lake.rows("segment_dialects"), dialect_of, known),
     }
+
+
+def _dialect_accuracy(rows: Iterable[Row], spoken: Mapping[str, str], known: Collection[str]) -> float:
+    """Share of judged segments heard as spoken, which in the studio is the folder's name; NaN if none was judged."""
+    right = [
+        row["dialect_heard"] == spoken[row["recording_id"]]
+        for row in rows
+        if row["recording_id"] in known and row["dialect_heard"]
+    ]
+    return sum(right) / len(right) if right else math.nan
 
 
 def diarization_error_rate(pairs: Iterable[tuple[Sequence[Row], Truth]]) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from model.evaluation.corpus_speech import from_segment, paces
+from model.evaluation.dialect import DialectAccuracy
 from model.evaluation.intelligibility import Intelligibility
 from model.evaluation.mos import PredictedMos
 from model.evaluation.recognition import UtteranceAligner, UtteranceRecognizer
@@ -26,7 +27,7 @@ from pipeline.lake.lake import Lake
 from pipeline.lake.rows import to_rows
 from pipeline.recognition.aligners import open_aligner
 from pipeline.recognition.pyannote import SpeakerEmbedding
-from pipeline.settings import Settings
+from pipeline.settings import DialectIdentifier, Settings
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Evidence:
     """
 
     models: SpeechModels
+    dialect: DialectIdentifier
     references: Mapping[str, ToneReference]
     voices: Mapping[str, Embedding]
     paces: Mapping[str, float]
@@ -71,6 +73,7 @@ _METRICS: tuple[tuple[type[Any], Callable[[Evidence], Metric]], ...] = (
     (Similarity, lambda known: Similarity(known.models.embedding, known.voices)),
     (PredictedMos, lambda known: PredictedMos()),
     (ToneFidelity, lambda known: ToneFidelity(known.models.aligner, known.references)),
+    (DialectAccuracy, lambda known: DialectAccuracy(known.dialect)),
     (Robustness, lambda known: Robustness(known.models.recognizer, known.models.aligner, known.paces)),
 )
 
@@ -107,7 +110,7 @@ def open_judges(lake: Lake, settings: Settings, dialect: str) -> Judges:
         references = {dialect: learn_reference(dialect, segments, models.aligner, f"corpus, {len(segments)} segments")}
     except ValueError:
         references = {}
-    known = Evidence(models, references, _voices(lake, dialect), paces(segments))
+    known = Evidence(models, settings.dialect, references, _voices(lake, dialect), paces(segments))
     metrics = tuple(build(known) for _, build in _METRICS)
     (tones,) = (metric for metric in metrics if isinstance(metric, ToneFidelity))
     return Judges(models.recognizer, models.aligner, tones, metrics)

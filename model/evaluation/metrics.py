@@ -109,6 +109,25 @@ _ALL = (
         1,
     ),
     Metric(
+        "dialect_accuracy",
+        "Dialect accuracy",
+        "Heard as its own dialect by the dialect identifier: 1, else 0",
+        "higher",
+        "%",
+        100.0,
+        1,
+    ),
+    Metric(
+        "dialect_probability",
+        "Dialect probability",
+        "Probability of its own dialect, by the dialect identifier",
+        "higher",
+        "",
+        1.0,
+        2,
+    ),
+    Metric("mandarin_share", "Turns Mandarin", "Share of the time that is heard as Mandarin", "lower", "%", 100.0, 1),
+    Metric(
         "similarity",
         "Similarity to the reference",
         "Speaker embedding, cosine to the reference clip",
@@ -201,8 +220,8 @@ _PLACE = {name: place for place, name in enumerate(METRICS)}
 
 # The metrics whose difference makes the verdict, and those that every dialect is expected to have.
 QUALITY = (
-    *("cer", "wer", "tone_distance", "similarity", "centroid_similarity", "listener_mos", "preference"),
-    *("dnsmos", "stop_rate", "repeats", "skips"),
+    *("cer", "wer", "tone_distance", "dialect_accuracy", "similarity", "centroid_similarity", "listener_mos"),
+    *("preference", "dnsmos", "stop_rate", "repeats", "skips"),
 )
 EXPECTED = ("cer", "tone_distance", "similarity", "dnsmos", "stop_rate", "rtf")
 

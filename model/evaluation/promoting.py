@@ -14,6 +14,8 @@ from pipeline.lake.lake import Lake
 from pipeline.rights.consents import TAINTED
 from pipeline.settings import Settings
 
+DIALECT = "dialect_accuracy"
+
 
 @dataclass(frozen=True)
 class Promotion:
@@ -38,9 +40,17 @@ def judged_voices(lake: Lake, settings: Settings, dialect: str) -> list[Voice]:
 def decision_on(lake: Lake, settings: Settings, voice: Voice) -> Decision:
     """What the evaluation says about the voice; writes nothing."""
     dialect = voice.row["dialect"]
+    guarded = [name for name in settings.evaluation.guarded if name != DIALECT or _can_be_judged(lake, dialect)]
     summary = lake.rows("evaluation_summary", dialect)
     rival = _rival(lake, settings, voice, {row["against"] for row in summary if row["model_id"] == voice.model_id})
-    return decide(summary, voice.row, settings.evaluation.guarded, rival)
+    return decide(summary, voice.row, guarded, rival)
+
+
+def _can_be_judged(lake: Lake, dialect: str) -> bool:
+    """Whether the dialect identifier judged any utterance, or failed: not where it said why it does not judge."""
+    rows = lake.rows("evaluation", dialect, ("metric", "value", "detail"))
+    own = [row for row in rows if row["metric"] == DIALECT]
+    return not own or any(row["value"] is not None or (row["detail"] or "").startswith("failed") for row in own)
 
 
 def promote(lake: Lake, settings: Settings, dialect: str) -> list[Promotion]:

@@ -32,7 +32,7 @@ from pipeline.corpus.excerpts import segment_samples
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_table
 from pipeline.lake.tables import TABLES
-from pipeline.recognition import checkpoints, recognizers
+from pipeline.recognition import checkpoints, dialect_identifier, recognizers
 from pipeline.settings import Settings, Transcribe
 from pipeline.text.normalize import normalizer
 
@@ -40,6 +40,7 @@ VERSION = "1"
 _FOLLOWED_IN_NOISE = ("similarity", "cer", "wer", "dnsmos")
 # (utterances done, utterances to do, what they are for)
 Progress = Callable[[int, int, str], None]
+_SHOWN_DETAILS = ("repeated", "skipped", "dialect_heard", "dialect_spans")
 _MADE_FROM = b"fangyan.made_from"
 
 
@@ -276,7 +277,7 @@ def _detail(row: EvaluationRow) -> str | None:
         return row.note
     if "sounds" in row.details:
         return str(row.details["sounds"])
-    wrong = {key: row.details[key] for key in ("repeated", "skipped") if row.details.get(key)}
+    wrong = {key: row.details[key] for key in _SHOWN_DETAILS if row.details.get(key)}
     return json.dumps(wrong, ensure_ascii=False) if wrong else None
 
 
@@ -309,6 +310,7 @@ def _made_from(lake: Lake, settings: Settings, dialect: str, spoken: Sequence[Ro
         sorted(row["segment_id"] for row in corpus if row["decision"] == "keep"),
         _hearing(settings.transcribe),
         [checkpoints.fingerprint(name) for name in (settings.align.checkpoint, settings.diarize.checkpoint)],
+        dialect_identifier.facts(settings.dialect),
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest().encode()
 

@@ -31,8 +31,9 @@ STAGES = (
     "transcripts",
     "aligned_segments",
     "scored_segments",
+    "dialect_segments",
 )
-FROM_RECOGNIZE_ON = ("hypotheses", "transcripts", "alignments", "segments", "speakers", "corpus")
+FROM_RECOGNIZE_ON = ("hypotheses", "transcripts", "alignments", "segments", "segment_dialects", "speakers", "corpus")
 
 
 def latest(settings: Settings, partition: str) -> dict[str, dict]:
@@ -119,7 +120,16 @@ def test_the_demo_sums_up_what_became_of_the_recordings(finished: Settings) -> N
     assert len(summary["quarantined"]) == 4
     assert summary["segments"] > 0
     # A few seconds of each voice are too little to hold the figures to a bar; they have to be measured, though.
-    for figure in ("cer", "cer_all", "der", "align_median_ms", "align_p95_ms", "speaker_f1", "times_real_time"):
+    for figure in (
+        "cer",
+        "cer_all",
+        "der",
+        "align_median_ms",
+        "align_p95_ms",
+        "speaker_f1",
+        "dialect_accuracy",
+        "times_real_time",
+    ):
         assert 0 <= summary[figure] < math.inf, figure
     assert "synthesized" in summary["note"].lower()
 
@@ -148,7 +158,7 @@ def test_a_run_killed_while_recognising_goes_on_where_it_was(finished: Settings,
     settings = copy_of(finished, tmp_path)
     for table in FROM_RECOGNIZE_ON:
         shutil.rmtree(settings.lake / table)
-    for stage in ("recognize", "transcribe", "align", "score", "corpus"):
+    for stage in ("recognize", "transcribe", "align", "score", "identify", "corpus"):
         for table in ("ledger", "quarantine"):
             for file in (settings.lake / table).glob(f"*{stage}.parquet"):
                 file.unlink()
