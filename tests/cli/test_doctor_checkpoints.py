@@ -59,7 +59,8 @@ def test_embedded_checkpoints_beside_a_recogniser_of_people_are_warned_of(recogn
     settings = Settings.model_validate({"transcribe": {"checkpoint": str(recogniser)}})
     found = list(mismatches(settings))
     assert {one.state for one in found} == {"warning"}
-    assert [one.subject for one in found] == ["diarize.checkpoint", "align.checkpoint", "transcribe.checkpoint"]
+    subjects = [f"{section}.checkpoint" for section in ("diarize", "align", "dialect", "transcribe")]
+    assert [one.subject for one in found] == subjects
     assert "no token for Cantonese" in found[-1].detail
 
 
