@@ -6,6 +6,7 @@ The networks lie in the speechmos wheel, whose own Python builds its sessions an
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -27,6 +28,14 @@ _P835, _P808 = "sig_bak_ovr.onnx", "model_v8.onnx"
 _TO_SIG = (-0.08397278, 1.22083953, 0.0052439)
 _TO_BAK = (-0.13166888, 1.60915514, -0.39604546)
 _TO_OVRL = (-0.06766283, 1.11546468, 0.04602535)
+
+
+class P835(NamedTuple):
+    """Predicted opinion scores of P.835, 1 to 5: of the whole, of the speech and of the background."""
+
+    ovrl: float
+    sig: float
+    bak: float
 
 
 class Mos(NamedTuple):
@@ -60,6 +69,16 @@ class Dnsmos:
 
     def score(self, samples: NDArray[np.float32]) -> Mos:
         """Score a clip, float32 (T,) at 16 kHz in [-1, 1]; one shorter than 9.01 s is repeated to fill the window."""
+        windows = self._cut(samples)
+        heard = float(np.mean([self._p808.score(window[: p808.SAMPLES]) for window in windows]))
+        return Mos(*self._rated(windows), p808=heard)
+
+    def p835(self, samples: NDArray[np.float32]) -> P835:
+        """The scores of P.835 alone of a clip, float32 (T,) at 16 kHz in [-1, 1]."""
+        return self._rated(self._cut(samples))
+
+    def _cut(self, samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """The windows (144160,) that are looked at."""
         if samples.size == 0:
             raise ValueError("DNSMOS cannot score a clip without samples")
         clip = np.clip(samples, -1.0, 1.0).astype(np.float32)
@@ -67,14 +86,15 @@ class Dnsmos:
             clip = np.concatenate([clip, clip])
         if self._windows == "cover" and samples.size < WINDOW:
             clip = clip[:WINDOW]
-        windows = [clip[None, at : at + WINDOW] for at in self._starts(clip.size)]
-        raw = np.array([self._session.run(None, {self._input: window})[0][0] for window in windows])
+        return [clip[at : at + WINDOW] for at in self._starts(clip.size)]
+
+    def _rated(self, windows: Sequence[NDArray[np.float32]]) -> P835:
+        raw = np.array([self._session.run(None, {self._input: window[None]})[0][0] for window in windows])
         sig, bak, ovrl = (
             float(np.polyval(polynomial, raw[:, column]).mean())
             for column, polynomial in enumerate((_TO_SIG, _TO_BAK, _TO_OVRL))
         )
-        heard = float(np.mean([self._p808.score(window[0, : p808.SAMPLES]) for window in windows]))
-        return Mos(ovrl=ovrl, sig=sig, bak=bak, p808=heard)
+        return P835(ovrl=ovrl, sig=sig, bak=bak)
 
     def _starts(self, size: int) -> list[int]:
         if self._windows == "cover":
