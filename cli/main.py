@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import (
+    calibrate,
     doctor,
     evaluation,
     finetune,
@@ -25,7 +26,7 @@ from cli import (
 from cli.terminal import say
 
 _ORDER = (
-    *("init", "doctor", "run", "status", "ui", "sql"),
+    *("init", "doctor", "calibrate", "run", "status", "ui", "sql"),
     *("voice", "speak", "finetune", "label", "prompts", "systems", "listen"),
     *("consent", "takedown", "audit"),
     *("demo", "studio"),
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 app.command("init", rich_help_panel=_CORPUS)(init.init)
 app.command("doctor", rich_help_panel=_CORPUS)(doctor.doctor)
+app.command("calibrate", rich_help_panel=_CORPUS)(calibrate.calibrate)
 app.command("run", rich_help_panel=_CORPUS)(running.run)
 app.command("status", rich_help_panel=_CORPUS)(status.status)
 app.command("ui", rich_help_panel=_CORPUS)(ui.ui)

@@ -21,11 +21,14 @@ from pipeline.lake.query import query
 from pipeline.lake.query_result import render
 from pipeline.settings import Settings
 from studio.demo_voice import make_voice, print_voice, record_sessions
+from studio.given_truth import given_text
 from studio.record import COLLECTION, plant_faults, record
 from studio.truth import Truth, measure, read_truths
 
 RECORDINGS = 8
 DIALECTS = ("cmn", "yue", "cmn-sichuan", "cmn-tianjin")
+GIVEN = ("", "eaf", "", "", "", "", "TextGrid", "")
+"""In which form a recording comes with its transcript; the others are recognised."""
 NOTE = (
     "Synthesized speech, recognised by checkpoints that learned from synthesized speech: these figures say that the "
     "pipeline works, not how well it would do on real voices."
@@ -92,6 +95,7 @@ def summarize(settings: Settings) -> dict[str, Any]:
         "hours": sum(row["duration"] or 0.0 for row in recordings) / 3600,
         "segments": sum(row["decision"] == "keep" for row in decided),
         **measure(lake, _of_scenes(read_truths(settings.root / "truth"))),
+        **given_text(lake, settings.root / "truth"),
         "quarantined": sorted(ends, key=lambda end: end["source"]),
         "ledger_balanced": not leaks,
     }
@@ -117,6 +121,7 @@ def _record(settings: Settings, minutes: float, seed: int, console: Console, voi
         overlap=0.08,
         snr=15.0,
         seed=seed,
+        given=GIVEN,
     )
     plant_faults(settings.root)
     if voice_sessions:

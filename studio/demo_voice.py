@@ -29,6 +29,8 @@ DIALECT = "cmn-tianjin"
 COLLECTION = "voice"
 RECORDINGS = 12
 """Sessions of one speaker each, a minute long: enough for a voice, and for some speakers to be kept apart."""
+GIVEN = ("TextGrid", "")
+"""Half of the sessions come with their transcript."""
 SNR_DB = 60.0
 LOSSLESS = tuple(form for form in FORMATS if form.bit_rate is None)
 _DRAWN = 400
@@ -54,6 +56,7 @@ def record_sessions(root: Path, first: int, seed: int) -> None:
         collection=COLLECTION,
         first=first,
         dry=True,
+        given=GIVEN,
     )
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.audio.clips import read, to_int16
+from studio.given_files import write_given
 from studio.noise import KINDS
 from studio.scenes import Scene, scene
 from studio.voices import cast
@@ -73,12 +74,14 @@ def record(
     collection: str = COLLECTION,
     first: int = 0,
     dry: bool = False,
+    given: Sequence[str] = ("",),
 ) -> list[Path]:
     """Write scenes of `minutes` each into `out`/landing and their truth into `out`/truth; returns the files.
 
     Dialects take turns. `voices_shared` lets all recordings draw their speakers from a pool of that many voices.
     `consents=False` leaves consents.jsonl out. Files are numbered from `first`; with a collection of its own it keeps
-    the files of several calls apart. `dry` records without a room. The same arguments give the same bytes.
+    the files of several calls apart. `dry` records without a room. `given` says in turn in which form a recording
+    comes with its transcript: eaf, TextGrid, or "" for none. The same arguments give the same bytes.
     """
     if not 1 <= speakers <= (voices_shared or speakers):
         raise ValueError(f"{speakers} speakers cannot be drawn from a pool of {voices_shared} voices")
@@ -101,6 +104,10 @@ def record(
         source = path.relative_to(out / "landing").as_posix()
         delay = codec_delay(path, made.samples, made.sample_rate)
         _write_truth(out / "truth", source, {"dialect": dialect, "noise": kind, "snr": snr}, made, delay)
+        form = given[number % len(given)]
+        if form:
+            shifted = [replace(line, start=max(0.0, line.start + delay), end=line.end + delay) for line in made.lines]
+            write_given(path, form, shifted)
         consent_id = f"{collection}-{dialect}-{first + number:03d}" if consents else ""
         if consents:
             agreed.append(_consent(out / "landing", consent_id, [source], f"voices {', '.join(made.speakers)}"))
@@ -119,7 +126,8 @@ def plant_faults(out: Path) -> dict[str, Path]:
     Works on what `record` wrote into `out`; returns the files by fault.
     """
     landing = out / "landing"
-    recorded = sorted(path for path in landing.glob(f"*/{COLLECTION}/*") if path.name != "metadata.csv")
+    others = (".csv", ".eaf", ".TextGrid")
+    recorded = sorted(path for path in landing.glob(f"*/{COLLECTION}/*") if path.suffix not in others)
     lossless = next((path for path in recorded if path.suffix in (".wav", ".flac")), None)
     if lossless is None:
         raise ValueError(f"{landing} has no WAV or FLAC recording to copy: record at least one lossless file first")
@@ -202,6 +210,7 @@ def _write_truth(folder: Path, source: str, conditions: dict[str, Any], made: Sc
         "overlap": round(made.overlap, 4),
         "speakers": list(made.speakers),
         "transcript": made.transcript,
+        "lines": [_rounded(asdict(replace(one, start=one.start + delay, end=one.end + delay))) for one in made.lines],
         "turns": [_rounded(asdict(turn)) for turn in turns],
         "characters": [_rounded(asdict(one)) for one in characters],
     }
@@ -226,7 +235,6 @@ def _metadata(path: Path, dialect: str, made: Scene, consent_id: str) -> dict[st
         "program": "studio scene",
         "licence": "CC0-1.0",
         "consent_id": consent_id,
-        "transcript": made.transcript,
     }
 
 

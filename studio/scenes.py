@@ -46,18 +46,33 @@ class SpokenTurn:
 
 
 @dataclass(frozen=True)
+class SpokenLine:
+    """A sentence with its punctuation, from its first to its last character; times in seconds."""
+
+    speaker: str
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True)
 class Scene:
     """The mixed recording, float32 (T,) at `sample_rate` Hz, and its truth.
 
-    `overlap` is the time with two speakers over the time with any, `transcript` the sentences in order of their start.
+    `overlap` is the time with two speakers over the time with any, `lines` are the sentences in order of their start.
     """
 
     samples: NDArray[np.float32]
     sample_rate: int
     turns: tuple[SpokenTurn, ...]
     characters: tuple[SpokenCharacter, ...]
-    transcript: str
+    lines: tuple[SpokenLine, ...]
     overlap: float
+
+    @property
+    def transcript(self) -> str:
+        """All sentences, one after another."""
+        return "".join(line.text for line in self.lines)
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -128,9 +143,12 @@ def scene(
     gain = min(
         10.0 ** (draw.uniform(-30, -20) / 20) / max(rms(mixed), 1e-9), 0.9 / max(float(np.abs(mixed).max()), 1e-9)
     )
-    transcript = "".join(one.sentence.text for _, one in sorted(_placed(said, starts), key=lambda item: item[0]))
+    lines = tuple(
+        SpokenLine(one.voice.voice_id, start + one.spans[0].start, start + one.spans[-1].end, one.sentence.text)
+        for start, one in sorted(_placed(said, starts), key=lambda item: item[0])
+    )
     return Scene(
-        (mixed * np.float32(gain)).astype(np.float32), sample_rate, turns, characters, transcript, overlap_share(turns)
+        (mixed * np.float32(gain)).astype(np.float32), sample_rate, turns, characters, lines, overlap_share(turns)
     )
 
 

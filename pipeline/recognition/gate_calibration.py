@@ -13,7 +13,7 @@ from pipeline.recognition.alignment_gate import fit
 from pipeline.text.romanize import romanize
 
 WRONG_TEXTS = 3
-"""Texts of other clips that are laid on each clip."""
+"""So many texts of other clips, at most, are laid on each clip."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Fits:
 
 
 def fits(aligner: TextAligner, clips: Sequence[LabelledClip]) -> Fits:
-    """Each clip's text and those of WRONG_TEXTS others laid on it. Raises ValueError for less than two texts."""
+    """Each clip's text and up to WRONG_TEXTS others laid on it. Raises ValueError for less than two texts."""
     texts = sorted({clip.text for clip in clips})
     if len(texts) < 2:
         raise ValueError("needs clips with two different texts or more")

@@ -61,14 +61,20 @@ class GivenTexts:
 
 
 def hypothesis_of(recording: Recording, placed: PlacedText, turns: Sequence[Row]) -> Row:
-    """The row of table hypotheses for a stretch with given text, which stands there as what a recogniser heard."""
+    """The row of table hypotheses for a stretch with given text, which stands there as what a recogniser heard.
+
+    It accounts for what it has of its speaker's turns; where it reaches into another's, by the transcript that one is
+    silent.
+    """
+    speaker = next(turn["local_speaker"] for turn in turns if turn["turn_id"] == placed.turn_id)
+    own = [turn for turn in turns if turn["local_speaker"] == speaker]
     return {
         "transcript_id": span_id(recording.recording_id, placed.start, placed.end),
         "turn_id": placed.turn_id,
         "recording_id": recording.recording_id,
         "start": placed.start,
         "end": placed.end,
-        "covered_seconds": seconds_inside(placed.start, placed.end, turns),
+        "covered_seconds": seconds_inside(placed.start, placed.end, own),
         "recognizer": None,
         "text": placed.text,
         "given_line": placed.number,

@@ -14,7 +14,7 @@ from pipeline.audio import clips
 from pipeline.exchange.given import GivenLine
 from pipeline.lake.rows import Row, to_rows, to_table
 from pipeline.lake.tables import span_id
-from pipeline.recognition.given_rows import of_segment
+from pipeline.recognition.given_rows import hypothesis_of, of_segment
 from pipeline.recognition.given_text import Placement
 from pipeline.settings import Settings
 from pipeline.stage import Recording
@@ -174,6 +174,15 @@ def test_a_line_over_two_turns_stays_one_and_accounts_for_what_lies_in_them(tmp_
     assert (row["start"], row["end"]) == (0.0, round(end, 3))
     assert row["covered_seconds"] == pytest.approx(sum(one["end"] - one["start"] for one in turns))
     assert (row["text"], row["given_speaker"], row["ipa"], row["given_text"]) == (text, "老王", "x", text)
+
+
+def test_a_line_that_reaches_into_anothers_turn_accounts_for_its_speakers_seconds_alone() -> None:
+    turns = [turn(1.0, 3.0, "A"), turn(3.0, 8.0, "B")]
+    (one,) = place([GivenLine(1.0, 3.5, "一")], turns).texts
+    recording = Recording("cmn/a/x.flac", "x.flac", "b", "cmn", "a", "r", 9.0, RATE)
+    row = hypothesis_of(recording, one, turns)
+    assert (row["turn_id"], row["start"], row["end"]) == (turns[0]["turn_id"], 1.0, 3.5)
+    assert row["covered_seconds"] == pytest.approx(2.0)
 
 
 def test_a_line_longer_than_the_recogniser_takes_is_cut(tmp_path: Path) -> None:
