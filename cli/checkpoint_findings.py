@@ -91,6 +91,7 @@ def checkpoint(key: str, name: str, kind: str = "") -> Finding:
 def mismatches(settings: Settings) -> Iterator[Finding]:
     """Warnings about checkpoints that are there and do not fit each other or the recordings."""
     from pipeline.recognition.aligners import MIN_SCORE, has_thresholds
+    from pipeline.recognition.thresholds import without_own
 
     recognisers = settings.transcribe.used
     if any(not one.address and not is_embedded(one.checkpoint) for one in recognisers):
@@ -103,6 +104,9 @@ def mismatches(settings: Settings) -> Iterator[Finding]:
         bound = MIN_SCORE[settings.align.kind]
         words = f"{settings.align.checkpoint} has no thresholds.json and [align] names no min_score: {bound:g} is taken"
         yield Finding("align.checkpoint", "warning", f"{words}; `fangyan calibrate FOLDER` finds its own")
+    if unknown := without_own(settings):
+        words = f"{settings.diarize.checkpoint} has no thresholds.json for {' and '.join(unknown)}"
+        yield Finding("diarize.checkpoint", "warning", f"{words}: those of the embedded embedding are taken")
     for one in recognisers:
         asked = not one.dialects or "yue" in one.dialects
         if one.kind == "faster-whisper" and asked and not knows_cantonese(one.checkpoint):

@@ -110,7 +110,9 @@ class Diarize(_Section):
     chapter_minutes: float = Field(
         default=60.0, gt=0, description="longer recordings are cut at silences into chapters"
     )
-    chapter_join_similarity: float = Field(default=0.6, ge=-1, le=1)
+    chapter_join_similarity: float | None = Field(
+        default=None, ge=-1, le=1, description="of one speaker in two chapters; none: the checkpoint's own"
+    )
     min_turn_seconds: float = Field(default=0.2, ge=0)
     trusted_modules: tuple[str, ...] = Field(
         default=(), description="modules installed here that the checkpoint's networks may be classes of"
@@ -295,7 +297,12 @@ class DialectIdentifier(_Section):
 
 
 class Speakers(_Section):
-    threshold: float = Field(default=0.55, ge=-1, le=1, description="cosine similarity from which two are one speaker")
+    threshold: float | None = Field(
+        default=None,
+        ge=-1,
+        le=1,
+        description="cosine similarity from which two are one speaker; none: the diarization checkpoint's own",
+    )
 
 
 class Dedup(_Section):

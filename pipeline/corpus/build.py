@@ -24,6 +24,7 @@ from pipeline.corpus.speakers import LocalSpeaker, link
 from pipeline.corpus.splits import Member, Split, assign
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_table
+from pipeline.recognition import thresholds
 from pipeline.rights.current import CurrentRights
 from pipeline.settings import Settings
 from pipeline.text.normalize import normalizer
@@ -75,9 +76,10 @@ def build_speakers(lake: Lake, settings: Settings) -> dict[str, Any]:
             seconds[key] += row["end"] - row["start"]
             embeddings[key] = embeddings.get(key) or row["embedding"]
     local = [LocalSpeaker(*key, dialects[key[0]], total, embeddings[key]) for key, total in sorted(seconds.items())]
-    decided_by = settings.speakers.model_dump()
+    threshold = thresholds.of_embedding(settings, "speakers", "threshold")
+    decided_by = settings.speakers.model_dump() | {"threshold": threshold}
     previous = _current_rows(lake, "speakers", decided_by)
-    rows = link(local, settings.speakers.threshold, previous)
+    rows = link(local, threshold, previous)
     _write(lake, "speakers", rows, decided_by)
     ids = {row["speaker_id"] for row in rows}
     return {

@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 from pipeline.errors import ModelUnavailable
-from pipeline.settings import checkpoint_path
+from pipeline.settings import Settings, checkpoint_path
 
 FILE = "thresholds.json"
 _DIALECTS = "dialects"
@@ -34,3 +34,24 @@ def stored(checkpoint: str, stage: str, dialect: str = "") -> dict[str, float]:
         return {name: float(value) for name, value in (of_stage | of_dialect).items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise ModelUnavailable(f"{file}: no thresholds by stage, such as {{{stage!r}: {{...}}}}: {error}") from error
+
+
+DEFAULTS = {("diarize", "chapter_join_similarity"): 0.6, ("speakers", "threshold"): 0.55}
+"""Of embeddings, for a checkpoint without its own: those of diarization-micro."""
+
+
+def of_embedding(settings: Settings, stage: str, name: str) -> float:
+    """A similarity of embeddings: the configuration's, else the diarization checkpoint's, else the default."""
+    configured = getattr(getattr(settings, stage), name)
+    if configured is not None:
+        return float(configured)
+    return stored(settings.diarize.checkpoint, stage).get(name, DEFAULTS[stage, name])
+
+
+def without_own(settings: Settings) -> list[str]:
+    """Keys of similarities that neither the configuration nor the diarization checkpoint says."""
+    return [
+        f"[{stage}] {name}"
+        for stage, name in DEFAULTS
+        if getattr(getattr(settings, stage), name) is None and name not in stored(settings.diarize.checkpoint, stage)
+    ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline import chapters, original_audio
 from pipeline.lake.rows import Row
 from pipeline.lake.tables import span_id
-from pipeline.recognition import checkpoints
+from pipeline.recognition import checkpoints, thresholds
 from pipeline.recognition.pyannote import SAMPLE_RATE, load_pipeline, quiet
 from pipeline.recognition.resources import resources
 from pipeline.settings import Settings
@@ -40,6 +40,7 @@ class Diarize(Stage):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.diarize
+        self._all_settings = settings
         self._pipeline: Any = None
         self.resources = resources(self._settings.checkpoint, self._settings.device, memory_gb=3.0)
 
@@ -57,7 +58,7 @@ class Diarize(Stage):
         """One row per turn, in order. Speech too short for a turn and everything else is in the ledger."""
         said: list[Turn] = []
         exclusive: list[Turn] = []
-        join = chapters.SpeakerJoin(self._settings.chapter_join_similarity)
+        join = chapters.SpeakerJoin(thresholds.of_embedding(self._all_settings, "diarize", "chapter_join_similarity"))
         blocks = original_audio.blocks(recording, SAMPLE_RATE)
         for start, samples in chapters.cut(
             blocks, SAMPLE_RATE, recording.duration, 60.0 * self._settings.chapter_minutes
