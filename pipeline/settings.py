@@ -187,6 +187,12 @@ class Transcribe(_Section):
     join_gap_seconds: float = Field(
         default=2.0, ge=0, description="turns of one speaker this close, nobody between, are heard in one piece"
     )
+    context_seconds: float = Field(
+        default=0.4,
+        ge=0,
+        le=2,
+        description="sound before and after a piece that is heard with it, nobody speaking in it",
+    )
     min_avg_logprob: float = Field(default=-1.0, description="mean log-probability of a kept text, nats a token")
     min_avg_logprob_of: dict[str, float] = Field(default={}, description="of a dialect: { wuu = -0.5 }")
     max_no_speech_prob: float = Field(default=0.6, ge=0, le=1)

@@ -56,6 +56,23 @@ def stretches(turns: Sequence[Row], longest_gap: float) -> list[Stretch]:
     return [Stretch(tuple(group)) for group in groups]
 
 
+def contexts(found: Sequence[Stretch], wanted: float, duration: float) -> list[tuple[float, float]]:
+    """(start, end) of each stretch with up to `wanted` seconds before and after, in a recording of `duration` seconds.
+
+    Of a gap to the next stretch each takes half at most, so that they do not overlap; beside given text none is taken.
+    """
+    spans = []
+    reached = 0.0
+    for number, stretch in enumerate(found):
+        following = found[number + 1].start if number + 1 < len(found) else 2 * duration - stretch.end
+        before, after = (min(wanted, max(0.0, gap)) for gap in (stretch.start - reached, (following - stretch.end) / 2))
+        if any(turn.get("partly") or turn.get("after_given") for turn in stretch.turns):
+            before = after = 0.0
+        spans.append((round(stretch.start - before, 3), min(round(stretch.end + after, 3), duration)))
+        reached = (stretch.end + following) / 2
+    return spans
+
+
 def seconds_inside(start: float, end: float, turns: Sequence[Row]) -> float:
     """How many of the seconds from `start` to `end` lie in these turns, which do not overlap."""
     return sum(max(0.0, min(end, turn["end"]) - max(start, turn["start"])) for turn in turns)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from pipeline.aligned_turns import cut_between_turns
-from pipeline.stretches import seconds_inside, stretches
+from pipeline.stretches import contexts, seconds_inside, stretches
 
 
 def turn(start: float, end: float, speaker: str = "A") -> dict:
@@ -70,3 +70,14 @@ def test_no_second_of_the_turns_is_lost_when_an_alignment_is_cut(seed: int):
     assert all(one["end"] == two["start"] for one, two in pairwise(parts))
     inside = sum(seconds_inside(part["start"], part["end"], turns) for part in parts)
     assert inside == pytest.approx(seconds_inside(whole["start"], whole["end"], turns))
+
+
+def test_context_takes_half_of_a_gap_at_most_and_stays_inside_the_recording() -> None:
+    found = stretches([turn(0.1, 2.0, "A"), turn(2.4, 5.0, "B"), turn(7.0, 9.0, "A")], 2.0)
+    assert contexts(found, 0.4, 9.1) == [(0.0, 2.2), (2.2, 5.4), (6.6, 9.1)]
+    assert contexts(found, 0.0, 9.1) == [(0.1, 2.0), (2.4, 5.0), (7.0, 9.0)]
+
+
+def test_there_is_no_context_beside_given_text() -> None:
+    found = stretches([turn(1.0, 2.0, "A") | {"partly": True}, turn(4.0, 5.0, "B")], 2.0)
+    assert contexts(found, 0.4, 6.0) == [(1.0, 2.0), (3.6, 5.4)]

@@ -145,7 +145,8 @@ def test_sentences_of_a_conversation_come_back_in_their_places(tmp_path: Path, s
     for row, utterance, turn in zip(kept, said, turns, strict=True):
         assert set(row) == set(HYPOTHESES.names) - {"batch", "provenance", "given_line"}
         assert row["transcript_id"] == span_id("r", row["start"], row["end"])
-        assert turn["start"] <= row["start"] < row["end"] <= turn["end"]
+        # Up to 0.4 s on each side is context, half of a pause between two speakers.
+        assert turn["start"] - 0.4 <= row["start"] <= turn["start"] + 0.2 < row["end"] <= turn["end"] + 0.401
         assert row["language"] == {"cmn": "zh", "yue": "yue"}[dialect]
         assert row["language_probability"] > 0.5
         assert "".join(word["word"] for word in row["words"]).strip() == row["text"]
@@ -198,7 +199,8 @@ def test_pauses_noise_and_snippets_are_dropped_by_name(tmp_path: Path, stage: Re
     assert [row["drop_reason"] for row in result.rows] == [None, None, "no_speech_found", "too_short"]
     lost = {entry.reason: entry.seconds for entry in result.ledger if entry.outcome == "dropped"}
     assert set(lost) == {"pause", "no_speech_found", "too_short"}
-    assert lost["pause"] == pytest.approx(3.0, abs=0.6)
+    # Of the pause of 3 s each sentence is heard with 0.4 s.
+    assert lost["pause"] == pytest.approx(2.2, abs=0.6)
     assert lost["too_short"] == pytest.approx(0.25, abs=2e-3)
 
 
@@ -267,3 +269,18 @@ def test_cantonese_is_asked_for_as_chinese_where_the_checkpoint_has_no_cantonese
     recording = _recording(tmp_path / "x.flac", samples, "yue")
     (row,) = _stage(checkpoint=str(folder)).process(recording, {"turns": [_turn(0.0, samples.size / RATE)]}).rows
     assert (row["language"], row["language_wanted"]) == ("zh", "yue")
+
+
+def test_a_syllable_that_diarization_cut_off_is_heard_with_its_neighbours(tmp_path: Path):
+    said = _at_rate(_say("cmn", 0, 4))
+    pause = np.zeros(RATE, np.float32)
+    recording = _recording(tmp_path / "x.flac", np.concatenate([pause, said, pause]))
+    turns = [_turn(1.25, 0.9 + said.size / RATE)]
+    [row] = _stage().process(recording, {"turns": turns}).rows
+    [alone] = _stage(context_seconds=0.0).process(recording, {"turns": turns}).rows
+    assert row["start"] == pytest.approx(0.85, abs=0.01)
+    assert alone["start"] >= 1.25
+    assert row["covered_seconds"] == pytest.approx(turns[0]["end"] - turns[0]["start"], abs=0.002)
+    truth = "".join(_say("cmn", 0, 4).sentence.characters)
+    wrong, wrong_alone = (jiwer.cer(truth, "".join(tokens(one["text"]))) for one in (row, alone))
+    assert wrong < wrong_alone
