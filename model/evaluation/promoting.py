@@ -40,10 +40,15 @@ def judged_voices(lake: Lake, settings: Settings, dialect: str) -> list[Voice]:
 def decision_on(lake: Lake, settings: Settings, voice: Voice) -> Decision:
     """What the evaluation says about the voice; writes nothing."""
     dialect = voice.row["dialect"]
-    guarded = [name for name in settings.evaluation.guarded if name != DIALECT or _can_be_judged(lake, dialect)]
+    guarded = guarded_metrics(lake, settings, dialect)
     summary = lake.rows("evaluation_summary", dialect)
     rival = _rival(lake, settings, voice, {row["against"] for row in summary if row["model_id"] == voice.model_id})
     return decide(summary, voice.row, guarded, rival)
+
+
+def guarded_metrics(lake: Lake, settings: Settings, dialect: str) -> list[str]:
+    """Those of the configuration, less dialect_accuracy where the identifier said that it does not know the dialect."""
+    return [name for name in settings.evaluation.guarded if name != DIALECT or _can_be_judged(lake, dialect)]
 
 
 def _can_be_judged(lake: Lake, dialect: str) -> bool:

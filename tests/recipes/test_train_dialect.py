@@ -62,6 +62,7 @@ def analysed(banks: tuple[Bank, Bank], tmp_path_factory: pytest.TempPathFactory)
     return folder
 
 
+@pytest.mark.slow
 def test_examples_of_a_step_are_the_same_each_time(analysed: Path):
     folder = analysed / "analysed"
     first, again = Examples(folder, 0, 8).batch(3), Examples(folder, 0, 8).batch(3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ import pytest
 from model.evaluation.dialect import DialectAccuracy
 from model.evaluation.evaluate import evaluate
 from model.evaluation.metrics import METRICS
+from model.evaluation.promoting import guarded_metrics
 from model.evaluation.utterance import NotMeasured, Utterance
-from pipeline.settings import DialectIdentifier
+from pipeline.lake.lake import Lake
+from pipeline.settings import DialectIdentifier, Settings
 from studio import scripts, synthesis, tones, voices
 
 SETTINGS = DialectIdentifier(device="cpu")
@@ -80,3 +83,25 @@ def test_without_an_identifier_it_is_not_measured():
 
 def test_what_it_gives_is_listed():
     assert set(DialectAccuracy.gives) <= set(METRICS)
+
+
+def evaluated(lake: Lake, value: float | None, detail: str | None) -> None:
+    row = {"utterance_id": "u", "model_id": "m", "system": "base", "dialect": "nan", "metric": "dialect_accuracy"}
+    lake.write("evaluation", "nan", [row | {"value": value, "detail": detail}])
+
+
+@pytest.mark.parametrize(
+    ("value", "detail", "guarded"),
+    [
+        (1.0, None, True),
+        (None, "dialect-micro does not know nan; it knows cmn, yue", False),
+        (None, "failed: RuntimeError: out of memory", True),  # what failed cannot be vouched for
+    ],
+)
+def test_promotion_guards_it_only_where_the_identifier_can_judge(
+    tmp_path: Path, value: float | None, detail: str | None, guarded: bool
+):
+    lake = Lake(tmp_path)
+    assert guarded_metrics(lake, Settings(), "nan") == list(Settings().evaluation.guarded)  # nothing measured yet
+    evaluated(lake, value, detail)
+    assert ("dialect_accuracy" in guarded_metrics(lake, Settings(), "nan")) == guarded
