@@ -33,6 +33,7 @@ GIVEN = ("TextGrid", "")
 """Half of the sessions come with their transcript."""
 SNR_DB = 60.0
 LOSSLESS = tuple(form for form in FORMATS if form.bit_rate is None)
+_SHOWN = (*EXPECTED, "dialect_accuracy")
 _DRAWN = 400
 _LONG_CHARACTERS = 300
 """Over a minute of speech."""
@@ -84,11 +85,11 @@ def voice_figures(settings: Settings) -> dict[str, Any]:
         (row["system"], row["metric"]): row for row in lake.rows("evaluation_summary", DIALECT) if not row["condition"]
     }
     found: dict[str, Any] = {
-        system: {name: _figure(rows.get((system, name))) for name in EXPECTED} for system in ("base", "fine_tuned")
+        system: {name: _figure(rows.get((system, name))) for name in _SHOWN} for system in ("base", "fine_tuned")
     }
     found["difference"] = {
         name: _figure(row) | {"verdict": row["verdict"]}
-        for name in EXPECTED
+        for name in _SHOWN
         if (row := rows.get((DIFFERENCE, name))) is not None
     }
     if voice is not None:
@@ -108,7 +109,7 @@ def print_voice(summary: dict[str, Any], console: Console) -> None:
     if "model_id" not in voice:
         return
     table = Table("Tianjin", "base", "fine-tuned", "difference", "")
-    for name in EXPECTED:
+    for name in _SHOWN:
         cells = [_words(summary[system].get(name)) for system in ("base", "fine_tuned", "difference")]
         table.add_row(name, *cells, summary["difference"].get(name, {}).get("verdict") or "")
     console.print(table)
