@@ -112,14 +112,17 @@ def measure(
 def _configurations(
     files: list[Path], whisper: str, diarizer: str, compute_type: str, workspace: Path
 ) -> dict[str, Settings]:
-    """{name: settings}: the files', else production's with the checkpoints given, the embedded ones for the rest."""
+    """{name: settings}: the files', else production's with the Whisper given, which aligns too, and the embedded
+    diarizer; without one fangyan.toml."""
     environment = dict(os.environ) | {"FANGYAN_TRANSCRIBE__COMPUTE_TYPE": compute_type}
     if whisper:
         environment["FANGYAN_TRANSCRIBE__CHECKPOINT"] = str(Path(whisper).resolve())
     if not files:
         files = [PROJECT / ("fangyan.production.toml" if whisper else "fangyan.toml")]
-        for section, embedded in (("DIARIZE", "diarization-micro"), ("ALIGN", "aligner-micro")):
-            environment.setdefault(f"FANGYAN_{section}__CHECKPOINT", f"checkpoints/{embedded}")
+        environment.setdefault("FANGYAN_DIARIZE__CHECKPOINT", "checkpoints/diarization-micro")
+        if whisper:
+            environment.setdefault("FANGYAN_ALIGN__CHECKPOINT", environment["FANGYAN_TRANSCRIBE__CHECKPOINT"])
+            environment.setdefault("FANGYAN_ALIGN__COMPUTE_TYPE", compute_type)
     found = {}
     for file in files:
         root = system.workspace_of(workspace, file.stem)
