@@ -114,6 +114,9 @@ class Diarize(_Section):
         default=None, ge=-1, le=1, description="of one speaker in two chapters; none: the checkpoint's own"
     )
     min_turn_seconds: float = Field(default=0.2, ge=0)
+    min_speech_share: float = Field(
+        default=0.3, ge=0, le=1, description="turns in which voice activity detection finds less speech are noise"
+    )
     trusted_modules: tuple[str, ...] = Field(
         default=(), description="modules installed here that the checkpoint's networks may be classes of"
     )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import chapters, original_audio
+from pipeline.audio import vad
 from pipeline.lake.rows import Row
 from pipeline.lake.tables import span_id
 from pipeline.recognition import checkpoints, thresholds
@@ -20,6 +21,9 @@ from pipeline.stage import LedgerEntry, Recording, Stage, StageResult
 
 MERGE_GAP_SECONDS = 0.3
 """A speaker who goes on after a shorter gap, with nobody between, is still in the same turn."""
+
+
+_LONGEST_SPAN_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Diarize(Stage):
     """Speaker turns of a recording, their overlap, and one embedding per local speaker."""
 
     name = "diarize"
-    version = "1"
+    version = "2"
     writes = "turns"
 
     def __init__(self, settings: Settings) -> None:
@@ -64,6 +68,7 @@ class Diarize(Stage):
             blocks, SAMPLE_RATE, recording.duration, 60.0 * self._settings.chapter_minutes
         ):
             everyone, one_at_a_time, embeddings = self._diarize(samples)
+            one_at_a_time = spoken(merged(one_at_a_time), samples, self._settings.min_speech_share)
             names = join.add({label: (found, _seconds(everyone, label)) for label, found in embeddings.items()})
             said += [Turn(start + turn.start, start + turn.end, names[turn.speaker]) for turn in everyone]
             exclusive += [Turn(start + turn.start, start + turn.end, names[turn.speaker]) for turn in one_at_a_time]
@@ -124,6 +129,23 @@ def merged(turns: Sequence[Turn]) -> list[Turn]:
         else:
             joined.append(turn)
     return joined
+
+
+def spoken(turns: Sequence[Turn], samples: NDArray[np.float32], least: float) -> list[Turn]:
+    """Turns but for those in which Silero VAD, that hears all of `samples`, finds speech for less than a share `least`.
+
+    Times are seconds of `samples` (T,) at 16 kHz. A segmentation network takes some noises for somebody who speaks; by
+    itself a turn of such noise is speech to Silero too.
+    """
+    if not turns or least <= 0:
+        return list(turns)
+    spans = np.array(vad.speech_spans(samples, _LONGEST_SPAN_SECONDS), np.float64).reshape(-1, 2) / SAMPLE_RATE
+    kept = []
+    for turn in turns:
+        common = np.minimum(spans[:, 1], turn.end) - np.maximum(spans[:, 0], turn.start)
+        if np.maximum(common, 0.0).sum() >= least * (turn.end - turn.start):
+            kept.append(turn)
+    return kept
 
 
 def without_snippets(turns: Sequence[Turn], shortest: float) -> list[Turn]:

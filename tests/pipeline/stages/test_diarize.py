@@ -16,7 +16,7 @@ from pipeline.errors import ModelUnavailable
 from pipeline.lake.tables import TURNS, span_id
 from pipeline.settings import Settings
 from pipeline.stage import LedgerEntry, Recording, StageResult
-from pipeline.stages.diarize import Diarize, Turn, bounded, ledger, merged, overlap_shares, without_snippets
+from pipeline.stages.diarize import Diarize, Turn, bounded, ledger, merged, overlap_shares, spoken, without_snippets
 from studio import scripts
 from studio.synthesis import speak
 from studio.voices import nominal_pitch, voices
@@ -44,6 +44,18 @@ def test_a_snippet_of_somebody_else_does_not_end_a_turn():
     assert kept == [Turn(0.0, 4.0, "a"), Turn(6.0, 7.0, "a")]
     seconds = {entry.reason: entry.seconds for entry in ledger(8.0, turns, kept)}
     assert seconds == pytest.approx({"": 5.0, "turn_too_short": 0.1, "non_speech": 2.9})
+
+
+def test_a_turn_of_noise_alone_is_nobodys():
+    said = speak(scripts.sentence("cmn", random.Random(3)), voices(held_out=True)[0])
+    speech = clips.resample(said.samples, said.sample_rate, 16_000)
+    hum = 0.05 * np.random.default_rng(2).standard_normal(3 * 16_000).astype(np.float32)
+    samples = np.concatenate([speech, hum])
+    edge = speech.size / 16_000
+    turns = [Turn(0.1, edge - 0.1, "a"), Turn(edge + 0.5, edge + 2.9, "b")]
+    assert spoken(turns, samples, 0.3) == turns[:1]
+    assert spoken(turns, samples, 0.0) == turns
+    assert spoken([], samples, 0.3) == []
 
 
 def test_turns_stay_inside_the_recording_and_off_each_other():
