@@ -90,7 +90,8 @@ def measure(lake: Lake, truths: dict[str, Truth]) -> dict[str, Any]:
     """Error rates of everything in `lake` whose source has a truth.
 
     `cer` counts the corpus segments against what was said inside them; `cer_all` counts all kept transcripts against
-    all that was said, so what was missed or dropped counts as deleted. `der` is without a collar, overlap scored, on
+    all that was said, so what was missed or dropped counts as deleted; both leave out recordings that came with their
+    transcript, whose text nobody recognised. `der` is without a collar, overlap scored, on
     turns that do not overlap. `speaker_f1` is pairwise over local speakers. `dialect_accuracy` is the share of
     the judged corpus segments whose dialect is heard as the one that was spoken.
     """
@@ -101,15 +102,18 @@ def measure(lake: Lake, truths: dict[str, Truth]) -> dict[str, Any]:
     segments = _by_recording([row for row in _rows_without_audio(lake, "segments") if row["decision"] == "keep"])
     transcripts = _by_recording([row for row in lake.rows("transcripts") if row["decision"] == "keep"])
     linked = {(row["recording_id"], row["local_speaker"]): row["speaker_id"] for row in lake.rows("speakers")}
-    inside, everything = Errors(), Errors()
+    inside, everything, given = Errors(), Errors(), Errors()
+    with_text = {row["recording_id"] for row in lake.rows("transcripts") if row.get("given_line") is not None}
     for identity, truth in known.items():
         names = _names(turns[identity], truth.turns)
         for row in segments[identity]:
-            _count_segment(row, truth, names.get(row["local_speaker"]), dialect_of[identity], inside)
-        _count_all(transcripts[identity], truth, dialect_of[identity], everything)
+            counted = given if identity in with_text else inside
+            _count_segment(row, truth, names.get(row["local_speaker"]), dialect_of[identity], counted)
+        if identity not in with_text:
+            _count_all(transcripts[identity], truth, dialect_of[identity], everything)
         for local, real in names.items():
             everything.speakers.append((linked.get((identity, local), f"{identity}/{local}"), real))
-    boundaries = sorted(inside.boundary_ms)
+    boundaries = sorted([*inside.boundary_ms, *given.boundary_ms])
     return {
         "cer": inside.rate,
         "cer_all": everything.rate,
