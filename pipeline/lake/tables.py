@@ -295,6 +295,7 @@ SEGMENT_DIALECTS = _schema(
     _BATCH,
     _START,
     _END,
+    _field("covered_seconds", pa.float64(), "Input that this segment accounts for in the ledger", "s"),
     _field("dialect", pa.string(), "Dialect code of the recording"),
     _field("dialect_heard", pa.string(), "Dialect code that is heard; null: not judged"),
     _field("dialect_probability", pa.float32(), "Probability of dialect_heard, 0 to 1"),

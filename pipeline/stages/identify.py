@@ -15,6 +15,7 @@ from pipeline.stage import LedgerEntry, Recording, Resources, Stage, StageResult
 
 MISMATCH = "dialect_mismatch"
 CHANGE = "dialect_changes"
+_FROM_SEGMENT = ("segment_id", "recording_id", "start", "end", "covered_seconds")
 NONE_CONFIGURED = "no identifier is configured; [dialect] checkpoint names one"
 
 
@@ -50,7 +51,7 @@ class Identify(Stage):
         return result
 
     def _row(self, recording: Recording, segment: Row) -> Row:
-        row = {name: segment[name] for name in ("segment_id", "recording_id", "start", "end")}
+        row = {name: segment[name] for name in _FROM_SEGMENT}
         row["dialect"] = recording.dialect
         try:
             return row | self._heard(recording.dialect, segment)

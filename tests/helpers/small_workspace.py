@@ -43,7 +43,7 @@ def build(root: Path) -> Settings:
     samples = {name: _noise(name) for name in TURNS}
     _land(settings, samples)
     (batch,) = batches.plan(settings.landing, settings.root, settings, 0.0, close_all=True)
-    tables = ("recordings", "turns", "denoised", "hypotheses", "transcripts", "segments")
+    tables = ("recordings", "turns", "denoised", "hypotheses", "transcripts", "segments", "segment_dialects")
     rows: dict[str, list[Row]] = {name: [] for name in tables}
     books: dict[str, list[Row]] = {stage: [] for stage in stage_list.names()}
     for name in TURNS:
@@ -132,10 +132,12 @@ def _add_recording(
             | {"text": text, "text_normalized": text, "decision": "keep", "consent_id": f"c-{name}", "metadata": facts}
             | {"audio": cut, "sample_rate": RATE, "audio_sha256": hashlib.sha256(cut["bytes"]).hexdigest()}
         )
+        judged = {"segment_id": span_id(named, begin, until), "start": begin, "end": until, "dialect_heard": DIALECT}
+        rows["segment_dialects"].append(shared | judged | {"dialect": DIALECT, "covered_seconds": until - begin})
         spoken, covered = spoken + end - start, covered + until - begin
     entry = shared | {"source": source, "outcome": "passed", "reason": ""}
     for stage in stage_list.names():
-        seconds = {"ingest": _SECONDS[name], "score": covered}.get(stage, spoken)
+        seconds = {"ingest": _SECONDS[name], "score": covered, "identify": covered}.get(stage, spoken)
         books[stage].append(entry | {"stage": stage, "seconds": seconds})
     books["diarize"].append(
         entry | {"stage": "diarize", "outcome": "dropped", "reason": "non_speech", "seconds": _SECONDS[name] - spoken}

@@ -153,7 +153,7 @@ def test_of_a_shared_recording_the_other_speaker_stays_where_the_withdrawn_one_i
     assert not (settings.landing / FOLDER / "duo.wav").exists()
     assert no_leaks(settings)
     (entry,) = [row for row in rows(settings, "ledger") if row["reason"] == "withdrawn"]
-    assert (entry["stage"], entry["outcome"]) == ("score", "dropped")
+    assert (entry["stage"], entry["outcome"]) == ("identify", "dropped")
     assert entry["seconds"] == pytest.approx(3.5 + 3.5 + 1.5)
 
 
