@@ -10,6 +10,7 @@ HERE = Path(__file__).resolve().parent
 FILES = (
     "fangyan.toml",
     "fangyan.production.toml",
+    "fangyan.demo.toml",
     "systems.toml",
     "dagster.yaml",
     "dagster.production.yaml",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -42,8 +43,10 @@ def demo(
 ) -> None:
     """Record four dialects in the studio, make a corpus, measure it against the truth, train a Tianjin voice."""
     from assets.launch import RunFailed
-    from studio.demo import run_demo
+    from studio.demo import configure, run_demo
 
+    if config is None and not os.environ.get("FANGYAN_CONFIG"):
+        configure(workspace)
     settings = read_settings(config, workspace)
     try:
         with ends_on_signals():

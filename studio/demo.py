@@ -19,11 +19,13 @@ from pipeline import ledger
 from pipeline.lake.lake import Lake
 from pipeline.lake.query import query
 from pipeline.lake.query_result import render
-from pipeline.settings import Settings
+from pipeline.project import PROJECT
+from pipeline.settings import CONFIGURATION, Settings
 from studio.demo_voice import make_voice, print_voice, record_sessions
 from studio.given_truth import given_text
 from studio.record import COLLECTION, plant_faults, record
 from studio.truth import Truth, measure, read_truths
+from studio.votes import measure_votes
 
 RECORDINGS = 8
 DIALECTS = ("cmn", "yue", "cmn-sichuan", "cmn-tianjin")
@@ -38,6 +40,15 @@ SELECT dialect, count(*) AS segments, round(sum(duration), 1) AS seconds, round(
        round(avg(dnsmos_ovrl), 2) AS dnsmos, count(DISTINCT speaker_id) AS speakers
 FROM segments WHERE decision = 'keep' GROUP BY dialect ORDER BY dialect
 """.strip()
+
+
+def configure(workspace: Path) -> None:
+    """Give the workspace the demo's configuration, unless it has one: whatever works on it later finds the same."""
+    file = workspace / CONFIGURATION
+    if not file.exists():
+        workspace.mkdir(parents=True, exist_ok=True)
+        content = (PROJECT / "fangyan.demo.toml").read_text(encoding="utf-8")
+        file.write_text(f'workspace = "."\n\n{content}', encoding="utf-8")
 
 
 def run_demo(settings: Settings, config: Path | None, minutes: float, seed: int) -> dict[str, Any]:
@@ -90,12 +101,14 @@ def summarize(settings: Settings) -> dict[str, Any]:
     ]
     decided = lake.rows("corpus", None, ("segment_id", "decision"))
     leaks = [leak for batch in lake.partitions("recordings") for leak in ledger.leaks(lake, batch)]
+    truths = _of_scenes(read_truths(settings.root / "truth"))
     return {
         "recordings": len(recordings),
         "hours": sum(row["duration"] or 0.0 for row in recordings) / 3600,
         "segments": sum(row["decision"] == "keep" for row in decided),
-        **measure(lake, _of_scenes(read_truths(settings.root / "truth"))),
+        **measure(lake, truths),
         **given_text(lake, settings.root / "truth"),
+        **measure_votes(lake, truths),
         "quarantined": sorted(ends, key=lambda end: end["source"]),
         "ledger_balanced": not leaks,
     }
@@ -142,10 +155,16 @@ def _print(summary: dict[str, Any], settings: Settings, console: Console) -> Non
             for end in value:
                 table.add_row("set aside", Text(f"{end['source']}: {end['reason']} ({end['stage']})"))
         elif key not in ("note", "voice", "base", "fine_tuned", "difference"):
-            table.add_row(key, f"{value:.4g}" if isinstance(value, float) else str(value))
+            table.add_row(key, _figure(value))
     console.print(table)
     console.print(QUESTION, highlight=False, style="dim")
     render(query(Lake(settings.lake), QUESTION))
     print_voice(summary, console)
     console.print(NOTE, style="yellow")
     console.print(f"The same figures: {settings.root / 'summary.json'}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_figure(one)}" for name, one in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else "not measured" if value is None else str(value)

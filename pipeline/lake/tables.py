@@ -259,6 +259,8 @@ SEGMENTS = _schema(
     _field("romanization", pa.string(), "Readings, one per character, separated by spaces"),
     _field("characters", CHARACTERS, "Spoken characters with their times in the original recording"),
     _field("language_probability", pa.float32(), "Probability of the recognised language"),
+    _field("confidence", pa.float32(), "Calibrated share of the recognised text that is right; null: uncalibrated"),
+    _field("agreement", pa.float32(), "Share of places where all recognisers hear one syllable, tone aside; null: one"),
     _field("asr_avg_logprob", pa.float32(), "Mean log-probability of the tokens", "nat"),
     _field("asr_no_speech_prob", pa.float32(), "Probability that there is no speech"),
     _field("asr_compression_ratio", pa.float32(), "zlib compression ratio of the text"),

@@ -37,14 +37,20 @@ class Curve:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of one dialect. `leave_below`: a character less probable is left out where some recogniser has nothing there.
+    """Of one dialect.
+
+    What the first recogniser has stays unless another character is more probable by `margin`. A character of its own
+    that another recogniser does not hear is left out below `leave_below`; one that it does not hear itself is put in
+    from `insert_above` on.
 
     The errors are expected calibration errors on the speech that `measured_on` describes, not on what it learned from.
     """
 
     weights: tuple[float, ...]
     bias: float
+    margin: float
     leave_below: float
+    insert_above: float
     character: Curve
     segment: Curve
     measured_on: str = ""
@@ -52,13 +58,18 @@ class Calibration:
     segment_error: float | None = None
 
     def judge(self, slot: Slot, agreed: float | None) -> Choice | None:
-        """The most probable character at a place, with how sure it is."""
-        candidates = [token for token in slot if token is not None]
-        scored = [(self.probability(features(slot, token, agreed)), token) for token in candidates]
-        probability, token = max(scored, key=lambda one: one[0])
-        if probability < self.leave_below and None in slot:
+        """What is chosen at a place, with how sure it is."""
+        scored = {token.text: self.probability(features(slot, token, agreed)) for token in slot if token is not None}
+        tokens = {token.text: token for token in reversed(slot) if token is not None}
+        best = max(tokens.values(), key=lambda token: scored[token.text])
+        first = slot[0]
+        if first is None:
+            return Choice(best, self.character(scored[best.text])) if scored[best.text] >= self.insert_above else None
+        if scored[best.text] - scored[first.text] <= self.margin:
+            best = first
+        if scored[best.text] < self.leave_below and None in slot:
             return None
-        return Choice(token, self.character(probability))
+        return Choice(best, self.character(scored[best.text]))
 
     def probability(self, values: Sequence[float]) -> float:
         """That a character is right, before the isotonic curve."""

@@ -37,6 +37,7 @@ class FasterWhisper:
     def __init__(self, settings: RecognizerSettings, *, key: str = "") -> None:
         self._settings = settings
         self._key = key or settings.key("checkpoint")
+        self._said: set[str] = set()
         import ctranslate2
         from faster_whisper import BatchedInferencePipeline
 
@@ -66,6 +67,10 @@ class FasterWhisper:
             return "en"
         for code in (wanted, _OLDER_CODES.get(wanted, wanted)):
             if self._model.hf_tokenizer.token_to_id(f"<|{code}|>") is not None:
+                if code != wanted and wanted not in self._said:
+                    self._said.add(wanted)
+                    words = "%s = %r has no token for %r and is asked for %r: its words may come out as Mandarin ones"
+                    logging.getLogger(__name__).warning(words, self._key, self._settings.checkpoint, wanted, code)
                 return code
         raise ModelUnavailable(f"{self._key} = {self._settings.checkpoint!r} does not know the language {wanted!r}")
 

@@ -33,7 +33,7 @@ class Score(Stage):
     """
 
     name = "score"
-    version = "4"
+    version = "5"
     reads = ("recordings", "turns", "denoised", "transcripts", "alignments")
     writes = "segments"
     resources = Resources(cpus=1.0, memory_gb=1.5)
@@ -176,6 +176,8 @@ def _facts(found: Segment, own: Sequence[tuple[Row, float]], transcripts: Mappin
         "romanization": " ".join(found.readings),
         "characters": found.characters,
         "language_probability": _mean(sources, "language_probability"),
+        "confidence": _mean(sources, "confidence"),
+        "agreement": _mean(sources, "agreement"),
         "asr_avg_logprob": _mean(sources, "asr_avg_logprob"),
         "asr_no_speech_prob": _highest(sources, "asr_no_speech_prob"),
         "asr_compression_ratio": _highest(sources, "asr_compression_ratio"),

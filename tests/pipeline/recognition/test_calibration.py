@@ -42,7 +42,8 @@ def calibration(**changes: float) -> Calibration:
     # By weight only the recognisers' log odds count.
     weights = (0.0, 1.0, 0.0, 0.0) * 2 + (0.0,)
     straight = Curve((0.0, 1.0), (0.0, 1.0))
-    return Calibration(weights, 0.0, changes.get("leave_below", 0.3), straight, straight, "studio speech", 0.02, 0.03)
+    bounds = {"margin": 0.0, "leave_below": 0.3, "insert_above": 0.5} | changes
+    return Calibration(weights, 0.0, **bounds, character=straight, segment=straight, measured_on="studio speech")
 
 
 def test_the_more_probable_character_is_chosen_with_its_confidence():
@@ -56,6 +57,18 @@ def test_a_doubtful_character_that_another_recogniser_does_not_hear_is_left_out(
     slot = (Token("啊", "a", probability=0.2), None)
     assert calibration().judge(slot, 0.9) is None
     assert calibration(leave_below=0.1).judge(slot, 0.9) is not None
+
+
+def test_the_first_recogniser_is_left_only_where_another_is_much_more_probable():
+    slot = (Token("园", "yuan", probability=0.6), Token("远", "yuan", probability=0.9))
+    choice = calibration(margin=0.4).judge(slot, 1.0)
+    assert choice is not None
+    assert choice.token.text == "园"
+
+
+def test_what_the_first_recogniser_does_not_hear_is_put_in_where_it_is_probable():
+    assert calibration().judge((None, Token("啊", "a", probability=0.4)), 0.9) is None
+    assert calibration().judge((None, Token("啊", "a", probability=0.6)), 0.9) is not None
 
 
 def test_both_recognisers_count_where_they_agree():

@@ -54,7 +54,14 @@ def build_scene(folder: Path, encode, plan: list[tuple[int, float]], rate: int =
         transcript = turn | {"transcript_id": turn["turn_id"], "text": text, "decision": "keep"}
         asr = {"asr_avg_logprob": -0.2 - 0.1 * number, "asr_no_speech_prob": 0.01 * number}
         rows["transcripts"].append(
-            transcript | asr | {"language_probability": None, "asr_compression_ratio": 1.0 + 0.1 * number}
+            transcript
+            | asr
+            | {
+                "language_probability": None,
+                "confidence": 0.9,
+                "agreement": None,
+                "asr_compression_ratio": 1.0 + 0.1 * number,
+            }
         )
         characters = [
             {"char": span.character, "start": start + span.start, "end": start + span.end, "score": 0.8}
@@ -129,6 +136,7 @@ def test_segments_carry_their_sound_their_text_and_their_scores(stage: Score, sc
     assert result.rows[0]["asr_no_speech_prob"] == pytest.approx(0.01)
     assert result.rows[0]["asr_compression_ratio"] == pytest.approx(1.1)
     assert result.rows[0]["language_probability"] is None
+    assert result.rows[0]["confidence"] == pytest.approx(0.9)
     assert [entry.outcome for entry in result.ledger] == ["passed"]
     assert ledger.imbalance(result.ledger, scene.aligned_seconds) < 1e-6
 
