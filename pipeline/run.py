@@ -82,8 +82,9 @@ def run_stage(
         if task is not None and task.provenance == part.provenance:
             done.setdefault(part.source, part)
     report.reused = len(done)
-    pending = [task for source, task in tasks.items() if source not in done and not task.refusal]
+    pending = [task for source, task in tasks.items() if source not in done and not task.refusal and not task.handed_on]
     done |= {source: _refused(stage, task) for source, task in tasks.items() if task.refusal and source not in done}
+    done |= {source: _handed_on(stage, task) for source, task in tasks.items() if task.handed_on and source not in done}
     hours_to_do = sum(task.seconds_in for task in pending) / 3600
     placements = workers_of(stage.name, stage.resources, settings.engine)
     engine = LocalEngine(placements, settings.engine.attempts, settings.engine.recording_timeout_s)
@@ -178,6 +179,11 @@ def _part(stage: Stage, task: Task, done: Done) -> Part:
 def _refused(stage: Stage, task: Task) -> Part:
     """What is kept of a recording that may not be used any more: no rows, its seconds dropped."""
     return _kept(stage, task, StageResult(ledger=[LedgerEntry("dropped", task.seconds_in, task.refusal)]), [])
+
+
+def _handed_on(stage: Stage, task: Task) -> Part:
+    """What is kept of a recording that later stages worked on before there was this one: its seconds pass."""
+    return _kept(stage, task, StageResult(ledger=[LedgerEntry("passed", task.seconds_in)]), [])
 
 
 def _kept(stage: Stage, task: Task, result: StageResult, quarantine: list[Row]) -> Part:

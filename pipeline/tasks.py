@@ -22,12 +22,16 @@ from pipeline.text import dialects
 
 @dataclass(frozen=True)
 class Task:
-    """One recording for a stage; `refusal` says why it may not be worked on any more, "" if it may."""
+    """One recording for a stage; `refusal` says why it may not be worked on any more, "" if it may.
+
+    `handed_on`: it was withdrawn in part before there was this stage, so its seconds pass and there is nothing to do.
+    """
 
     recording: Recording
     seconds_in: float
     provenance: str
     refusal: str = ""
+    handed_on: bool = False
 
 
 def tasks_of(stage: Stage, batch: str, settings: Settings, lake: Lake) -> dict[str, Task]:
@@ -44,7 +48,16 @@ def tasks_of(stage: Stage, batch: str, settings: Settings, lake: Lake) -> dict[s
     for source in in_part & tasks.keys() & before.keys():
         if not tasks[source].refusal:
             tasks[source] = replace(tasks[source], provenance=before[source])
+    for source in (in_part & tasks.keys() - before.keys()) & _worked_on_later(stage, batch, lake):
+        tasks[source] = replace(tasks[source], handed_on=not tasks[source].refusal)
     return tasks
+
+
+def _worked_on_later(stage: Stage, batch: str, lake: Lake) -> set[str]:
+    """Sources that stages after this one have worked on."""
+    names = stage_list.names()
+    later = names[names.index(stage.name) + 1 :] if stage.name in names else ()
+    return {source for name in later for source in provenances(lake, batch, name)}
 
 
 def provenances(lake: Lake, batch: str, stage: str) -> dict[str, str]:

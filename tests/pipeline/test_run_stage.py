@@ -105,6 +105,23 @@ def test_a_recording_withdrawn_between_two_stages_goes_no_further(settings: Sett
     assert ledger.leaks(lake, BATCH) == []
 
 
+def test_what_was_withdrawn_in_part_keeps_its_rows_when_a_stage_comes_in_between(settings: Settings) -> None:
+    run(settings, "recount")
+    lake = Lake(settings.lake)
+    before = lake.rows("recounts", BATCH)
+    # As if Count were new: it has not worked yet, and the file is gone.
+    lake.path("ledger", ledger.partition(BATCH, "count")).unlink()
+    lake.path("counts", BATCH).unlink()
+    batches.withdraw(settings.root, set(), {SOURCES[0]})
+    (settings.landing / SOURCES[0]).unlink()
+    run(settings, "count")
+    run(settings, "recount")
+    assert ways(settings, "count")[SOURCES[0]] == ("passed", "", 1.0)
+    assert [row["seconds"] for row in lake.rows("counts", BATCH)] == [2.0]
+    assert lake.rows("recounts", BATCH) == before
+    assert ledger.leaks(lake, BATCH) == []
+
+
 def test_a_stage_whose_predecessor_has_not_worked_says_so(settings: Settings) -> None:
     Lake(settings.lake).path("ledger", ledger.partition(BATCH, "count")).unlink()
     with pytest.raises(ValueError, match="recount cannot work on batch b00001: count has not yet; run that first"):
