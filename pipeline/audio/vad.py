@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,7 +27,7 @@ def speech_chunks(
     return joined(speech_spans(samples, longest_seconds), longest_seconds, longest_pause_seconds)
 
 
-def speech_spans(samples: NDArray[np.float32], longest_seconds: float) -> list[Span]:
+def speech_spans(samples: NDArray[np.float32], longest_seconds: float = math.inf) -> list[Span]:
     """Where there is speech in float32 (T,) at 16 kHz: spans between its pauses, each at most `longest_seconds`."""
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 

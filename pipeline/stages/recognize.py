@@ -78,7 +78,7 @@ class Recognize(Stage):
     """
 
     name = "recognize"
-    version = "3"
+    version = "4"
     reads = ("turns",)
     about = ("given",)
     writes = "hypotheses"
@@ -171,9 +171,11 @@ class Recognize(Stage):
             for (first, last), (begin, until) in zip(pieces, self._widened(pieces, lead, around.size), strict=True):
                 start = min(max(round(span["start"] + begin / SAMPLE_RATE, 3), span["start"]), span["end"])
                 end = min(round(span["start"] + until / SAMPLE_RATE, 3), span["end"])
-                if end > start:
+                chunk = Chunk(stretch, start, end, around[begin:until])
+                # What lies between turns alone is nobody's.
+                if end > start and chunk.covered_seconds > 0.0:
                     short = last - first < self._settings.min_seconds * SAMPLE_RATE
-                    yield Chunk(stretch, start, end, around[begin:until]), "too_short" if short else None
+                    yield chunk, "too_short" if short else None
 
     def _widened(self, pieces: Sequence[vad.Span], lead: int, size: int) -> list[vad.Span]:
         """Pieces in samples of a stretch -> in samples of what was read, `lead` before it and `size` in all, each with
@@ -225,14 +227,19 @@ class Recognize(Stage):
 
 
 def _speech(stretch: Stretch, samples: NDArray[np.float32], longest_seconds: float) -> list[vad.Span]:
-    """Spans of speech in samples of the stretch, turn by turn: where a turn ends there is a place to cut."""
+    """Spans of speech in samples of the stretch, none over the longest; where a turn ends is a place to cut, too."""
+    ends = [
+        round(((one["end"] + two["start"]) / 2 - stretch.start) * SAMPLE_RATE) for one, two in pairwise(stretch.turns)
+    ]
     spans: list[vad.Span] = []
-    for turn in stretch.turns:
-        begin = round((turn["start"] - stretch.start) * SAMPLE_RATE)
-        end = round((turn["end"] - stretch.start) * SAMPLE_RATE)
-        spans += [
-            (begin + first, begin + last) for first, last in vad.speech_spans(samples[begin:end], longest_seconds)
-        ]
+    for begin, end in vad.speech_spans(samples):
+        edges = [begin, *(edge for edge in ends if begin < edge < end), end]
+        for first, last in pairwise(edges):
+            if last - first <= longest_seconds * SAMPLE_RATE:
+                spans.append((first, last))
+            else:
+                cut = vad.speech_spans(samples[first:last], longest_seconds)
+                spans += [(first + one, first + two) for one, two in cut]
     return spans
 
 
