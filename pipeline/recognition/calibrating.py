@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -64,7 +65,18 @@ def fit(labelled: Sequence[Labelled], measured_on: str, weigh_on: Sequence[Label
 
     Raises ValueError if there are none, or none with an error.
     """
-    draft = replace(weighed(weigh_on or labelled), measured_on=measured_on)
+    return with_curves(labelled, replace(weighed(weigh_on or labelled), measured_on=measured_on))
+
+
+def with_curves(labelled: Sequence[Labelled], draft: Calibration) -> Calibration:
+    """A draft with the curves of these stretches; where its gain over the first recogniser is not beyond chance (a sign
+    test over the stretches, about 5 %), that one's text stays and only confidence is learned."""
+    first_alone = replace(draft, **{name: values[0] for name, values in _TRIED.items()})
+    choices = [[_tokens(_choices(one, known)) for known in (first_alone, draft)] for one in labelled]
+    gains = [one.errors(alone) - one.errors(voted) for one, (alone, voted) in zip(labelled, choices, strict=True)]
+    better, worse = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
+    if better - worse <= 2.0 * math.sqrt(better + worse):
+        draft = first_alone
     scored = [pair for one in labelled for pair in _judged(one, _choices(one, draft))]
     draft = replace(draft, character=isotonic([score for score, _ in scored], [true for _, true in scored]))
     return replace(draft, segment=_segment_curve(labelled, draft))
@@ -89,7 +101,7 @@ def weighed(labelled: Sequence[Labelled]) -> Calibration:
     draft = Calibration(weights, float(model.intercept_[0]), 1.0, 0.0, 1.0, _STRAIGHT, _STRAIGHT)
     for name, values in _TRIED.items():
         drafts = [replace(draft, **{name: value}) for value in values]
-        draft = min(drafts, key=lambda known: sum(one.errors(_tokens(_choices(one, known))) for one in labelled))
+        draft = min(drafts, key=lambda known: _errors(labelled, known))
     return draft
 
 
@@ -130,6 +142,10 @@ def _with_truth(one: Labelled) -> list[tuple[Slot, Token | None]]:
 
 def _choices(one: Labelled, known: Calibration) -> list[Choice]:
     return vote(one.slots, known.judge)
+
+
+def _errors(labelled: Sequence[Labelled], known: Calibration) -> int:
+    return sum(one.errors(_tokens(_choices(one, known))) for one in labelled)
 
 
 def _tokens(choices: Sequence[Choice]) -> list[Token]:
