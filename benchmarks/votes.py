@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,7 +29,7 @@ from pipeline.recognition.calibration import Calibration
 from pipeline.recognition.hypothesis import Recognizer
 from pipeline.recognition.units import units_of
 from pipeline.recognition.vote import tokens_of
-from pipeline.settings import load_settings
+from pipeline.settings import RecognizerSettings, load_settings
 from pipeline.text.writing import written
 from studio import scripts
 from studio.noise import noise
@@ -114,8 +114,8 @@ def main(
     fitted: dict[str, tuple[list[dict[str, Any]], Calibration]] = {}
     figures: dict[str, dict[str, Scores]] = {}
     for code in DIALECTS:
-        # Those that hear the same recognisers are weighed together.
-        alike = [one for other in DIALECTS if used[other] == used[code] for one in learned[other]]
+        # Dialects of one language that are heard by the same recognisers are weighed together.
+        alike = [one for other in DIALECTS if _family(other, used) == _family(code, used) for one in learned[other]]
         about = f"synthesized speech of the studio, {len(learned[code])} stretches at 20, 10 and 5 dB"
         known = fit(learned[code], about, alike)
         figures[code] = {f"{snr:g} dB": measure(each, known) for snr, each in tested[code].items()}
@@ -129,6 +129,10 @@ def main(
     if out is not None:
         content = {code: {name: asdict(one) for name, one in each.items()} for code, each in figures.items()}
         out.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _family(code: str, used: Mapping[str, Sequence[RecognizerSettings]]) -> tuple[str, Sequence[RecognizerSettings]]:
+    return code.partition("-")[0], used[code]
 
 
 def _by_snr(dialect: str, count: int, test: bool, seed: int) -> dict[float, list[tuple[str, NDArray[np.float32]]]]:

@@ -61,22 +61,27 @@ def tokens_said(text: str, dialect: str) -> list[Token]:
 
 
 def fit(labelled: Sequence[Labelled], measured_on: str, weigh_on: Sequence[Labelled] = ()) -> Calibration:
-    """The calibration that these stretches teach; the recognisers are weighed on `weigh_on`, such as all dialects.
+    """The calibration that these stretches teach; the recognisers are weighed on `weigh_on`, such as the stretches of
+    all dialects of one language.
 
     Raises ValueError if there are none, or none with an error.
     """
-    return with_curves(labelled, replace(weighed(weigh_on or labelled), measured_on=measured_on))
+    more = weigh_on or labelled
+    return with_curves(labelled, replace(_beyond_chance(more, weighed(more)), measured_on=measured_on))
 
 
-def with_curves(labelled: Sequence[Labelled], draft: Calibration) -> Calibration:
-    """A draft with the curves of these stretches; where its gain over the first recogniser is not beyond chance (a sign
-    test over the stretches, about 5 %), that one's text stays and only confidence is learned."""
+def _beyond_chance(labelled: Sequence[Labelled], draft: Calibration) -> Calibration:
+    """The draft, or one that keeps the first recogniser's text where the draft's gain over it is not beyond chance: a
+    sign test over the stretches, about 5 %."""
     first_alone = replace(draft, **{name: values[0] for name, values in _TRIED.items()})
     choices = [[_tokens(_choices(one, known)) for known in (first_alone, draft)] for one in labelled]
     gains = [one.errors(alone) - one.errors(voted) for one, (alone, voted) in zip(labelled, choices, strict=True)]
     better, worse = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
-    if better - worse <= 2.0 * math.sqrt(better + worse):
-        draft = first_alone
+    return draft if better - worse > 2.0 * math.sqrt(better + worse) else first_alone
+
+
+def with_curves(labelled: Sequence[Labelled], draft: Calibration) -> Calibration:
+    """A draft with the curves of confidence of these stretches."""
     scored = [pair for one in labelled for pair in _judged(one, _choices(one, draft))]
     draft = replace(draft, character=isotonic([score for score, _ in scored], [true for _, true in scored]))
     return replace(draft, segment=_segment_curve(labelled, draft))
