@@ -448,7 +448,9 @@ def test_a_new_candidate_is_compared_with_the_promoted_voice_on_the_same_texts(
     second = lake.rows("models", DIALECT)[-1]["model_id"]
     over = [row for row in lake.rows("evaluation_summary", DIALECT) if row["condition"] == "over promoted_before"]
     assert {row["metric"] for row in over} >= {"cer", "similarity", "dnsmos", "stop_rate"}
-    assert {(row["model_id"], row["against"], row["n"]) for row in over} == {(second, first["model_id"], len(TEXTS))}
+    assert {(row["model_id"], row["against"]) for row in over} == {(second, first["model_id"])}
+    # The dialect of speech under a second is not judged.
+    assert {row["n"] for row in over if row["metric"] in ("cer", "similarity", "dnsmos", "stop_rate")} == {len(TEXTS)}
     history = lake.rows("evaluation_history", DIALECT)
     told = {(row["model_id"], row["against"]) for row in history}
     assert told == {(first["model_id"], "checkpoint"), (second, "checkpoint"), (second, first["model_id"])}

@@ -38,7 +38,7 @@ def test_the_new_configuration_has_the_defaults_and_its_own_folder_as_workspace(
 def test_the_commands_of_a_workspace_read_its_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     init(tmp_path)
     file = tmp_path / "fangyan.toml"
-    file.write_text(file.read_text(encoding="utf-8").replace("# beam_size = 5", "beam_size = 2"), encoding="utf-8")
+    file.write_text(file.read_text(encoding="utf-8").replace("# beam_size = 5", "beam_size = 2", 1), encoding="utf-8")
     assert load_settings(environment={}, workspace=tmp_path).transcribe.beam_size == 2
     monkeypatch.chdir(tmp_path)
     assert load_settings(environment={}).transcribe.beam_size == 2
