@@ -20,7 +20,7 @@ _WEIGHTS = (0.35, 0.65)
 _SHIFTS = ((0.86, 0.95), (0.97, 1.1))
 _SHIFTS_OF_HIGH_VOICES = ((0.78, 0.86), (0.88, 0.96))
 _HIGH = 280.0  # Hz from which a voice is only shifted down
-_RATES = (76, 90)
+_RATES = (88, 104)
 
 
 @cache
