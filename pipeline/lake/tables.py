@@ -155,6 +155,16 @@ _GIVEN_TEXT = (
 )
 _GIVEN_LINE = _field("given_line", pa.int32(), "Number of the line in `given` of the recording, from 0")
 
+_RECOGNISERS_OWN = (
+    _field("language", pa.string(), "Language that the recogniser was asked for"),
+    _LANGUAGE_WANTED,
+    _field("language_probability", pa.float32(), "How probable the recogniser finds this language"),
+    _field("asr_avg_logprob", pa.float32(), "Mean log-probability of the tokens", "nat"),
+    _field("asr_no_speech_prob", pa.float32(), "Probability that there is no speech"),
+    _field("asr_compression_ratio", pa.float32(), "zlib compression ratio of the text"),
+)
+"""What a recogniser says of its own text."""
+
 HYPOTHESES = _schema(
     "What each recogniser heard in each stretch of one speaker, as it wrote it; one row without a recogniser for a "
     "stretch that none was asked about",
@@ -169,12 +179,7 @@ HYPOTHESES = _schema(
     _field("text", pa.string(), "Text as the recogniser wrote it, or as it was given", nullable=False),
     _GIVEN_LINE,
     _field("words", WORDS, "Word times of the recogniser"),
-    _field("language", pa.string(), "Language that the recogniser was asked for"),
-    _LANGUAGE_WANTED,
-    _field("language_probability", pa.float32(), "How probable the recogniser finds this language"),
-    _field("asr_avg_logprob", pa.float32(), "Mean log-probability of the tokens", "nat"),
-    _field("asr_no_speech_prob", pa.float32(), "Probability that there is no speech"),
-    _field("asr_compression_ratio", pa.float32(), "zlib compression ratio of the text"),
+    *_RECOGNISERS_OWN,
     _field("decision", pa.string(), "keep (heard) or drop", nullable=False),
     _field("drop_reason", pa.string(), "Why no recogniser was asked"),
     _PROVENANCE,
@@ -208,12 +213,7 @@ TRANSCRIPTS = _schema(
         "Calibrated probability that each spoken character of the text is right; null: uncalibrated",
     ),
     _field("calibration", pa.string(), "What the confidence was learned from, or uncalibrated"),
-    _field("language", pa.string(), "Language that the recogniser was asked for"),
-    _LANGUAGE_WANTED,
-    _field("language_probability", pa.float32(), "How probable the recogniser finds this language"),
-    _field("asr_avg_logprob", pa.float32(), "Mean log-probability of the tokens", "nat"),
-    _field("asr_no_speech_prob", pa.float32(), "Probability that there is no speech"),
-    _field("asr_compression_ratio", pa.float32(), "zlib compression ratio of the text"),
+    *_RECOGNISERS_OWN,
     _field("decision", pa.string(), "keep or drop", nullable=False),
     _field("drop_reason", pa.string(), "Why it was dropped"),
     _PROVENANCE,
