@@ -355,6 +355,28 @@ QUARANTINE = _schema(
     _PROVENANCE,
 )
 
+CORRECTIONS = _schema(
+    "What people say of stretches of recordings; rows are added and none is changed, a later row takes one back",
+    _field("correction_id", pa.string(), "Id of the correction", nullable=False),
+    _field("at", INSTANT, "When it was made", nullable=False),
+    _field("who", pa.string(), "Who says so", nullable=False),
+    _RECORDING_ID,
+    _field("start", pa.float64(), "Start of the segment as it was when it was heard", "s", nullable=False),
+    _field("end", pa.float64(), "End of the segment as it was when it was heard", "s", nullable=False),
+    _field(
+        "field",
+        pa.string(),
+        "text, speaker, dialect, start, end, keep, unintelligible, note; accepted: everything was found right",
+        nullable=False,
+    ),
+    _field("old", pa.string(), "What stood there"),
+    _field("new", pa.string(), "What is right; of accepted the text that was"),
+    _field("why", pa.string(), "Why, in words"),
+    _field("takes_back", pa.string(), "correction_id of the row that this one takes back"),
+    _field("sample", pa.string(), "The sample that offered the segment: random-..., queue; null: found by browsing"),
+    _field("listened_s", pa.float64(), "How long the reviewer listened", "s"),
+)
+
 CONSENTS = _schema(
     "Who agreed to which use of which recordings",
     _field("consent_id", pa.string(), "Id of the consent", nullable=False),
@@ -528,6 +550,7 @@ TABLES: dict[str, pa.Schema] = {
     "corpus": CORPUS,
     "ledger": LEDGER,
     "quarantine": QUARANTINE,
+    "corrections": CORRECTIONS,
     "consents": CONSENTS,
     "tombstones": TOMBSTONES,
     "models": MODELS,

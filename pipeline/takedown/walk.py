@@ -16,7 +16,7 @@ from pipeline.takedown.journal import FOLDER as JOURNALS
 SOUND = {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".webm", ".mka"}
 REBUILT = ("cache",)
 _NOT_SEARCHED = ("dagster", "batches", JOURNALS)
-_LOGS = {audit.LOG, audit.HEAD, ".audit.lock", ".takedown.gate", ".takedown.lock"}
+_LOGS = {audit.LOG, audit.HEAD, ".audit.lock", ".corrections.lock", ".takedown.gate", ".takedown.lock"}
 _MODEL_CARDS = {"card.json", "README.md"}
 
 

@@ -1,0 +1,1 @@
+"""What people say of the corpus: kept row by row, read by the stages, exchanged with other tools."""
