@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from cli import (
     calibrate,
+    desk,
     doctor,
     evaluation,
     finetune,
@@ -26,7 +27,7 @@ from cli import (
 from cli.terminal import say
 
 _ORDER = (
-    *("init", "doctor", "calibrate", "run", "status", "ui", "sql"),
+    *("init", "doctor", "calibrate", "run", "status", "ui", "desk", "sql"),
     *("voice", "speak", "finetune", "label", "prompts", "systems", "listen"),
     *("consent", "takedown", "audit"),
     *("demo", "studio"),
@@ -53,6 +54,7 @@ app.command("calibrate", rich_help_panel=_CORPUS)(calibrate.calibrate)
 app.command("run", rich_help_panel=_CORPUS)(running.run)
 app.command("status", rich_help_panel=_CORPUS)(status.status)
 app.command("ui", rich_help_panel=_CORPUS)(ui.ui)
+app.add_typer(desk.desk_app, name="desk", rich_help_panel=_CORPUS)
 app.command("sql", rich_help_panel=_CORPUS)(sql.sql)
 app.command("voice", rich_help_panel=_VOICE)(running.voice)
 app.command("speak", rich_help_panel=_VOICE)(speaking.speak)

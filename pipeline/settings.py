@@ -425,6 +425,19 @@ class Ui(_Section):
     report: str = Field(default="http://127.0.0.1:3001", description="of the report; the port after the UI's")
 
 
+class Desk(_Section):
+    """Where a browser finds what `fangyan desk` serves; for links, and the host that it answers to besides its own."""
+
+    address: str = Field(default="http://127.0.0.1:3100", description="of the desk")
+
+    @field_validator("address")
+    @classmethod
+    def _web(cls, address: str) -> str:
+        if not re.fullmatch(r"https?://[^/\s?#@]+/?", address):
+            raise ValueError("an address such as http://127.0.0.1:3100 or https://desk.example.org, without a path")
+        return address.rstrip("/")
+
+
 class Schedules(_Section):
     """When the regular runs start, in the time zone named; Dagster's cron syntax."""
 
@@ -524,6 +537,7 @@ class Settings(_Section):
     schedules: Schedules = Schedules()
     alerts: Alerts = Alerts()
     ui: Ui = Ui()
+    desk: Desk = Desk()
     dialects: dict[str, ConfiguredDialect] = {}
 
     @field_validator("dialects")

@@ -44,8 +44,12 @@ class AuditBroken(Exception):
     """The log's end does not follow from its head; nothing is added to a log that was tampered with."""
 
 
-def append(workspace: Path, action: str, subject: str, details: Mapping[str, Any] | None = None) -> Entry:
+def append(
+    workspace: Path, action: str, subject: str, details: Mapping[str, Any] | None = None, by: str | None = None
+) -> Entry:
     """Add one entry, on disk when this returns; a line that a crash tore is cut off and that is logged.
+
+    `by` is who did it where that is not `actor()`: a user of the desk.
 
     Raises AuditBroken when the head says that entries at the end are missing or others than they were.
     """
@@ -57,7 +61,7 @@ def append(workspace: Path, action: str, subject: str, details: Mapping[str, Any
             os.truncate(workspace / LOG, sum(len(line) + 1 for line in lines))
             last = _add(workspace, count, last, TORN, LOG, what)["hash"]
             count += 1
-        return _add(workspace, count, last, action, subject, details or {})
+        return _add(workspace, count, last, action, subject, details or {}, by)
 
 
 def read(workspace: Path) -> Iterator[Entry]:
@@ -129,10 +133,16 @@ def actor() -> str:
 
 
 def _add(
-    workspace: Path, index: int, previous: str, action: str, subject: str, details: Mapping[str, Any]
+    workspace: Path,
+    index: int,
+    previous: str,
+    action: str,
+    subject: str,
+    details: Mapping[str, Any],
+    by: str | None = None,
 ) -> dict[str, Any]:
     time = datetime.now(UTC).isoformat(timespec="milliseconds")
-    entry: Entry = {"index": index, "time": time, "actor": actor(), "action": action, "subject": subject}
+    entry: Entry = {"index": index, "time": time, "actor": by or actor(), "action": action, "subject": subject}
     entry |= {"details": dict(details), "previous": previous}
     entry["hash"] = _hash(entry)
     with (workspace / LOG).open("ab") as log:

@@ -1,0 +1,104 @@
+"""Asks the desk's index (index_build.py), many threads at once, and keeps it as new as the lake.
+
+While a new one is made the old one answers; what was withdrawn since is kept back by allowed.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from desk import index_build
+from pipeline.lake.lake import Lake
+from pipeline.lake.rows import Row
+from pipeline.settings import Settings
+
+_MEMORY = "256MB"
+_LOOK_SECONDS = 2.0
+_log = logging.getLogger("fangyan.desk")
+
+
+class Index:
+    """The newest index of a workspace."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._lake = Lake(settings.lake)
+        self._folder = settings.root / "cache" / "desk"
+        self._lock = threading.Lock()
+        self._building = threading.Lock()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._file: Path | None = None
+        self._looked = 0.0
+        self.version = 0
+        """Grows with each index that is taken up."""
+
+    def ready(self, say: Callable[[str], None] = lambda words: None) -> None:
+        """Have an index of the lake as it is now; returns when there is one."""
+        with self._building:
+            if not self._current():
+                self._take(index_build.build(self._lake, self._folder, say))
+
+    def rows(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
+        """Answer of a SELECT over the tables `segments`, `recordings`, `losses` and `withdrawn`."""
+        cursor = self._cursor().execute(sql, parameters)
+        names = [column[0] for column in cursor.description or []]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def segment(self, segment_id: str) -> Row | None:
+        found = self.rows("SELECT * FROM segments WHERE segment_id = ?", [segment_id])
+        return found[0] if found else None
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        now = time.monotonic()
+        if self._connection is None:
+            self.ready()
+        elif now - self._looked > _LOOK_SECONDS:
+            self._looked = now
+            if not self._current() and not self._building.locked():
+                threading.Thread(target=self._renew, name="desk index", daemon=True).start()
+        with self._lock:
+            assert self._connection is not None
+            return self._connection.cursor()
+
+    def _renew(self) -> None:
+        try:
+            self.ready()
+        except (duckdb.Error, OSError):
+            _log.exception("the desk's index could not be made anew; the old one answers")
+
+    def _current(self) -> bool:
+        """True if the index in use, or another on disk that is taken then, is of the lake as it is now."""
+        stamps = set(index_build.stamps(self._lake))
+        if self._connection is not None and self._file is not None and self._file.exists():
+            return self._stamps(self._connection) == stamps
+        for file in sorted(self._folder.glob("index-*.duckdb")):
+            try:
+                with duckdb.connect(str(file), read_only=True) as found:
+                    fits = self._stamps(found) == stamps
+            except duckdb.Error:
+                continue
+            if fits:
+                self._take(file)
+                return True
+        return False
+
+    def _take(self, file: Path) -> None:
+        connection = duckdb.connect(str(file), read_only=True)
+        connection.execute(f"SET memory_limit = '{_MEMORY}'; SET threads = 2")
+        connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+        with self._lock:
+            # Whoever reads from the one before holds a cursor of it, which keeps it open.
+            self._connection, self._file = connection, file
+            self.version += 1
+
+    def _stamps(self, connection: duckdb.DuckDBPyConnection) -> set[tuple[Any, ...]]:
+        cursor = connection.cursor()
+        if cursor.execute("SELECT version FROM about").fetchone() != (index_build.VERSION,):
+            return set()
+        return set(cursor.execute("SELECT * FROM files").fetchall())
