@@ -418,6 +418,25 @@ class Alerts(_Section):
     timeout_seconds: float = Field(default=10.0, gt=0)
 
 
+class Review(_Section):
+    """What a person is asked to listen to; see docs/review.md."""
+
+    random_share: float = Field(
+        default=0.25, ge=0, le=1, description="of what a reviewer is given: from the random sample that nobody chose"
+    )
+    twice_share: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="of the random sample: a second person reviews it, blind",
+    )
+    sample_minutes: float = Field(
+        default=60,
+        gt=0,
+        description="of the random sample that are never chosen otherwise, at most half the corpus",
+    )
+
+
 class Ui(_Section):
     """Where a browser finds what `fangyan ui` serves; for the links in alerts and in Dagster."""
 
@@ -536,6 +555,7 @@ class Settings(_Section):
     evaluation: Evaluation = Evaluation()
     schedules: Schedules = Schedules()
     alerts: Alerts = Alerts()
+    review: Review = Review()
     ui: Ui = Ui()
     desk: Desk = Desk()
     dialects: dict[str, ConfiguredDialect] = {}

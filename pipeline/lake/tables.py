@@ -537,6 +537,27 @@ EVALUATION_HISTORY = _schema(
     _field("verdict", pa.string(), "Corrected for the number of metrics: better, worse, undecided or not judged"),
 )
 
+REVIEW_SAMPLES = _schema(
+    "A uniform random order of the segments that were kept on the day it was drawn, frozen; a partition for each",
+    _field("sample", pa.string(), "Name of the sample, from which its order follows; its partition", nullable=False),
+    _field("place", pa.int64(), "Order in which segments are offered, from 1", nullable=False),
+    _field("segment_id", pa.string(), "The segment as it was then", nullable=False),
+    _RECORDING_ID,
+    _START,
+    _END,
+    _field("dialect", pa.string(), "Dialect code of the recording"),
+    _field("tier", pa.string(), "Grade of the segment"),
+    _field("split", pa.string(), "train, dev or test"),
+    _field("speaker_id", pa.string(), "Linked speaker"),
+    _field("text", pa.string(), "The text that is judged: as it was when the sample was drawn"),
+    _field("characters", pa.int64(), "Spoken characters of the text", nullable=False),
+    _field("seconds", pa.float64(), "Length of the segment", "s", nullable=False),
+    _field("rank", pa.int64(), "Random order in its stratum (dialect, tier, split), from 1", nullable=False),
+    _field("inclusion", pa.float64(), "Share of its stratum that has this rank or a lower one", nullable=False),
+    _field("twice", pa.bool_(), "Whether a second reviewer is asked too", nullable=False),
+    _field("drawn_at", INSTANT, "When the sample was drawn"),
+)
+
 TABLES: dict[str, pa.Schema] = {
     "recordings": RECORDINGS,
     "turns": TURNS,
@@ -559,6 +580,7 @@ TABLES: dict[str, pa.Schema] = {
     "evaluation": EVALUATION,
     "evaluation_summary": EVALUATION_SUMMARY,
     "evaluation_history": EVALUATION_HISTORY,
+    "review_samples": REVIEW_SAMPLES,
 }
 
 
