@@ -75,13 +75,21 @@ class Chromium:
 
     def open(self, file: Path, width: int, height: int, dark: bool = False) -> None:
         """Open a local page in a window of that many CSS pixels and wait until it has loaded."""
+        self.visit(file.resolve().as_uri(), width, height, dark)
+
+    def visit(self, address: str, width: int, height: int, dark: bool = False) -> None:
+        """Open the page at an address in a window of that many CSS pixels and wait until it has loaded."""
         self.events.clear()
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.call("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
-        self.call("Page.navigate", url=file.resolve().as_uri())
-        self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
+        self.value("window.before = true")
+        self.call("Page.navigate", url=address)
+        scheme = address.partition(":")[0]
+        self.wait(
+            f"window.before === undefined && document.readyState === 'complete' && location.protocol === '{scheme}:'"
+        )
 
     def value(self, script: str) -> Any:
         """What a JavaScript expression, or the promise it gives, comes to."""
@@ -98,12 +106,14 @@ class Chromium:
                 raise TimeoutError(f"not so after {seconds:g} s: {condition}")
             time.sleep(0.05)
 
-    def press(self, key: str) -> None:
-        """Press and release a key, by its JavaScript name; a single character also types itself."""
+    def press(self, key: str, alt: bool = False, control: bool = False) -> None:
+        """Press and release a key, by its JavaScript name; a single character also types itself without a modifier."""
         text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
-        code = {"Enter": 13, "Tab": 9, "ArrowLeft": 37, "ArrowRight": 39}.get(key, ord(key[0].upper()))
-        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, **text)
-        self.call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+        number = {"Enter": 13, "Tab": 9, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39}.get(key, ord(key[0].upper()))
+        place = f"Digit{key}" if key.isdigit() else f"Key{key.upper()}" if len(key) == 1 and key.isalpha() else key
+        facts = {"key": key, "code": place, "windowsVirtualKeyCode": number, "modifiers": alt + 2 * control}
+        self.call("Input.dispatchKeyEvent", type="keyDown", **facts, **({} if alt or control else text))
+        self.call("Input.dispatchKeyEvent", type="keyUp", **facts)
 
     def screenshot(self, file: Path) -> None:
         """The whole page, however long, as PNG."""
