@@ -5,6 +5,7 @@ import dagster as dg
 from assets.batch_checks import batch_checks
 from assets.dialect_checks import dialect_as_named
 from assets.resources import Workspace
+from assets.split_checks import sides_asked_for
 from assets.voice_checks import voice_checks
 from pipeline import batches
 from pipeline.rights import audit
@@ -35,4 +36,4 @@ def audit_log(workspace: Workspace) -> dg.AssetCheckResult:
 
 def asset_checks() -> list[dg.AssetChecksDefinition]:
     """Every check of the code location."""
-    return [*batch_checks(), dialect_as_named, landing_zone, audit_log, *voice_checks]
+    return [*batch_checks(), dialect_as_named, landing_zone, audit_log, sides_asked_for, *voice_checks]

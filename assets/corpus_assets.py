@@ -9,7 +9,9 @@ from assets.lineage import table_metadata
 from assets.resources import Workspace
 from assets.sources import CONSENTS
 from assets.transient import retried_if_it_passes
-from pipeline.corpus.build import PARTITION, build_corpus, build_speakers
+from pipeline.corpus.build import build_corpus
+from pipeline.corpus.build_speakers import build_speakers
+from pipeline.corpus.decided import PARTITION
 from pipeline.lake.catalog import build_catalog
 from pipeline.rights.consent_store import state
 from pipeline.rights.consents import CONSENTS_FILE, read_consents

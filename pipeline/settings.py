@@ -323,6 +323,12 @@ class Splits(_Section):
     dev_share: float = Field(default=0.05, ge=0, lt=0.5)
     test_share: float = Field(default=0.05, ge=0, lt=0.5)
     seed: int = 7
+    hub_share: float = Field(
+        default=0.3,
+        gt=0,
+        le=1,
+        description="who is in a larger share of a dialect's recordings, such as an interviewer, is for training only",
+    )
 
 
 class TrainingSetPolicy(_Section):

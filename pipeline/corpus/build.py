@@ -1,8 +1,4 @@
-"""Tables speakers and corpus over the whole lake, and the corpus's part of the ledger.
-
-Both are small next to the segments and are made anew each time; what an earlier run decided (speaker ids, splits)
-stands as long as the settings that decided it do.
-"""
+"""Table corpus over the whole lake, and its part of the ledger: duplicates, splits, who is for training only."""
 
 from __future__ import annotations
 
@@ -13,41 +9,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.audio import clips
-from pipeline.corpus import dedup
+from pipeline.corpus import dedup, hubs
+from pipeline.corpus.decided import PARTITION, current_rows, recordings, write
 from pipeline.corpus.dedup import RecordingKey
 from pipeline.corpus.excerpts import segment_audio
-from pipeline.corpus.speakers import LocalSpeaker, link
 from pipeline.corpus.splits import Member, Split, assign
 from pipeline.lake.lake import Lake
-from pipeline.lake.rows import Row, to_table
-from pipeline.recognition import thresholds
+from pipeline.lake.rows import Row
 from pipeline.rights.current import CurrentRights
 from pipeline.settings import Settings
 from pipeline.text.normalize import normalizer
 
-PARTITION = "all"
 LEDGER_PARTITION = "corpus"
 STAGE = "corpus"
 DUPLICATE = "duplicate_segment"
-_DECIDED_BY = b"fangyan.decided_by"
+HUB = "hub_speaker"
+"""Drop reason of a segment of a speaker for training only, in a recording that is held out."""
 _LISTEN_AT_ONCE = 2000
 """Segments whose fingerprints are held together: about 120 kB each."""
 _PRECEDENCE: tuple[Split, ...] = ("train", "dev", "test")
-_RECORDING_COLUMNS = (
-    "source",
-    "recording_id",
-    "batch",
-    "dialect",
-    "status",
-    "consent_id",
-    "metadata",
-    "file_sha256",
-    "audio_sha256",
-)
 _COLUMNS = (
     "segment_id",
     "recording_id",
@@ -64,32 +47,6 @@ _COLUMNS = (
 )
 
 
-def build_speakers(lake: Lake, settings: Settings) -> dict[str, Any]:
-    """Link the local speakers of all recordings and write table speakers; counts of what was done."""
-    columns = ("recording_id", "local_speaker", "start", "end", "embedding")
-    dialects = {recording_id: row["dialect"] for recording_id, row in _recordings(lake).items()}
-    seconds: dict[tuple[str, str], float] = defaultdict(float)
-    embeddings: dict[tuple[str, str], list[float] | None] = {}
-    for row in lake.rows("turns", None, columns):
-        if row["recording_id"] in dialects:
-            key = row["recording_id"], row["local_speaker"]
-            seconds[key] += row["end"] - row["start"]
-            embeddings[key] = embeddings.get(key) or row["embedding"]
-    local = [LocalSpeaker(*key, dialects[key[0]], total, embeddings[key]) for key, total in sorted(seconds.items())]
-    threshold = thresholds.of_embedding(settings, "speakers", "threshold")
-    decided_by = settings.speakers.model_dump() | {"threshold": threshold}
-    previous = _current_rows(lake, "speakers", decided_by)
-    rows = link(local, threshold, previous)
-    _write(lake, "speakers", rows, decided_by)
-    ids = {row["speaker_id"] for row in rows}
-    return {
-        "local_speakers": len(rows),
-        "speakers": len(ids),
-        "new_speakers": len(ids - {row["speaker_id"] for row in previous}),
-        "recordings": len({row["recording_id"] for row in rows}),
-    }
-
-
 def build_corpus(lake: Lake, settings: Settings) -> dict[str, Any]:
     """Deduplicate and split all segments; write table corpus and the ledger's partition `corpus`; counts and hours."""
     segments = lake.rows("segments", None, _COLUMNS)
@@ -98,24 +55,43 @@ def build_corpus(lake: Lake, settings: Settings) -> dict[str, Any]:
     }
     for row in segments:
         row["speaker_id"] = speaker_of.get((row["recording_id"], row["local_speaker"]))
-    refused = _refuse(segments, _recordings(lake), CurrentRights.read(settings))
+    refused = _refuse(segments, recordings(lake), CurrentRights.read(settings))
     kept = {row["segment_id"]: row for row in segments if row["decision"] == "keep"}
     keys = {name: _key(row) for name, row in sorted(kept.items())}
     exact = dedup.exact_pairs(list(keys.values()))
     near = _near_pairs(lake, keys, {pair[1] for pair in exact}, settings)
     replaced = dedup.keepers(keys, [*exact, *near])
     decided_by = settings.splits.model_dump()
+    before = current_rows(lake, "corpus", decided_by)
+    unique = [row for name, row in kept.items() if name not in replaced]
+    hub_of = hubs.find(
+        ((row["dialect"] or "", row["recording_id"], row["speaker_id"]) for row in unique if row["speaker_id"]),
+        settings.splits.hub_share,
+        {row["speaker_id"] for row in before if row["hub"]},
+    )
+    same = [(kept[one], kept[two]) for one, two in (*exact, *near)]
     splits = assign(
-        [_member(row) for name, row in kept.items() if name not in replaced],
+        [_member(row, row["speaker_id"] in hub_of) for row in unique],
         settings.splits.dev_share,
         settings.splits.test_share,
         settings.splits.seed,
-        [(_recording_tie(kept[one]), _recording_tie(kept[two])) for one, two in (*exact, *near)],
-        _standing_sides(_current_rows(lake, "corpus", decided_by)),
+        # What an interviewer plays or says the same way each time is nothing that held-out data could leak by.
+        [
+            (_recording_tie(one), _recording_tie(two))
+            for one, two in same
+            if not (one["speaker_id"] in hub_of and two["speaker_id"] in hub_of)
+        ],
+        _standing_sides(before),
     )
-    rows = [_row(row, splits.get(row["segment_id"]), replaced.get(row["segment_id"])) for row in segments]
-    _write(lake, "corpus", rows, decided_by)
-    lake.write("ledger", LEDGER_PARTITION, _ledger(lake, kept, replaced, refused, settings))
+    dropped = dict.fromkeys(replaced, DUPLICATE)
+    dropped |= {row["segment_id"]: HUB for row in unique if row["segment_id"] not in splits}
+    rows = [
+        _row(row, splits.get(row["segment_id"]), dropped.get(row["segment_id"]), replaced.get(row["segment_id"]))
+        | {"hub": row["speaker_id"] in hub_of}
+        for row in segments
+    ]
+    write(lake, "corpus", rows, decided_by)
+    lake.write("ledger", LEDGER_PARTITION, _ledger(lake, kept, dropped, refused, settings))
     hours: dict[str, float] = dict.fromkeys((f"hours_{side}" for side in _PRECEDENCE), 0.0)
     for name, side in splits.items():
         hours[f"hours_{side}"] += kept[name]["duration"] / 3600
@@ -125,44 +101,23 @@ def build_corpus(lake: Lake, settings: Settings) -> dict[str, Any]:
         "duplicates_exact": len(exact),
         "duplicates_near": len(replaced) - len(exact),
         "speakers": len({kept[name]["speaker_id"] for name in splits}),
+        "hubs": [str(hub) for _, hub in sorted(hub_of.items())],
+        "hub_segments_left_out": sum(reason == HUB for reason in dropped.values()),
         "content": hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest(),
         **hours,
     }
 
 
-def _recordings(lake: Lake) -> dict[str, Row]:
-    """Rows of the recordings that the pipeline works on, by recording_id."""
-    rows = lake.rows("recordings", None, _RECORDING_COLUMNS)
-    return {row["recording_id"]: row for row in rows if row["status"] == "ok"}
-
-
-def _refuse(segments: Sequence[Row], recordings: Mapping[str, Row], rights: CurrentRights) -> list[Row]:
+def _refuse(segments: Sequence[Row], known: Mapping[str, Row], rights: CurrentRights) -> list[Row]:
     """Drop, in place, kept segments of recordings that may not be used any more, and return them.
 
     Asked again here: a consent may have been revoked since the segments were made.
     """
-    reasons = {name: reason for name, row in recordings.items() if (reason := rights.refusal(row)) is not None}
+    reasons = {name: reason for name, row in known.items() if (reason := rights.refusal(row)) is not None}
     refused = [row for row in segments if row["decision"] == "keep" and row["recording_id"] in reasons]
     for row in refused:
         row |= {"decision": "drop", "drop_reason": reasons[row["recording_id"]]}
     return refused
-
-
-def _current_rows(lake: Lake, table: str, decided_by: Mapping[str, Any]) -> list[Row]:
-    """What the last run decided under the same settings; nothing under others."""
-    file = lake.path(table, PARTITION)
-    if not file.exists():
-        return []
-    notes = pq.read_schema(file).metadata or {}
-    if notes.get(_DECIDED_BY) != json.dumps(decided_by, sort_keys=True).encode():
-        return []
-    return lake.rows(table, PARTITION)
-
-
-def _write(lake: Lake, table: str, rows: Sequence[Row], decided_by: Mapping[str, Any]) -> None:
-    content = to_table(table, rows)
-    notes = dict(content.schema.metadata or {}) | {_DECIDED_BY: json.dumps(decided_by, sort_keys=True).encode()}
-    lake.write(table, PARTITION, iter([content.replace_schema_metadata(notes)]))
 
 
 def _key(row: Row) -> RecordingKey:
@@ -212,8 +167,9 @@ def _fingerprints(lake: Lake, names: set[str]) -> Iterator[tuple[str, NDArray[np
         yield name, dedup.fingerprint(*clips.decode_bytes(data))
 
 
-def _member(row: Row) -> Member:
-    return Member(row["segment_id"], row["dialect"] or "", row["duration"], _ties(row))
+def _member(row: Row, train_only: bool) -> Member:
+    ties = (_recording_tie(row),) if train_only else _ties(row)
+    return Member(row["segment_id"], row["dialect"] or "", row["duration"], ties, train_only)
 
 
 def _ties(row: Row) -> tuple[str, ...]:
@@ -234,31 +190,31 @@ def _standing_sides(rows: Sequence[Row]) -> dict[str, Split]:
     return sides
 
 
-def _row(segment: Row, split: str | None, duplicate_of: str | None) -> Row:
+def _row(segment: Row, split: str | None, reason: str | None, duplicate_of: str | None) -> Row:
     return {
         "segment_id": segment["segment_id"],
         "recording_id": segment["recording_id"],
         "speaker_id": segment["speaker_id"],
         "split": split,
-        "decision": "drop" if duplicate_of else segment["decision"],
-        "drop_reason": DUPLICATE if duplicate_of else segment["drop_reason"],
+        "decision": "drop" if reason else segment["decision"],
+        "drop_reason": reason or segment["drop_reason"],
         "duplicate_of": duplicate_of,
     }
 
 
 def _ledger(
-    lake: Lake, kept: Mapping[str, Row], replaced: Mapping[str, str], refused: Sequence[Row], settings: Settings
+    lake: Lake, kept: Mapping[str, Row], dropped: Mapping[str, str], refused: Sequence[Row], settings: Settings
 ) -> list[Row]:
-    """What the last stage passed, per source: on to the corpus, or dropped as a duplicate or for want of a right."""
+    """What the last stage passed, per source: on to the corpus, or dropped for a reason, or for want of a right."""
     ways: dict[str, dict[tuple[str, str], float]] = defaultdict(lambda: defaultdict(float))
     for name, row in kept.items():
-        way = ("dropped", DUPLICATE) if name in replaced else ("passed", "")
+        way = ("dropped", dropped[name]) if name in dropped else ("passed", "")
         ways[row["recording_id"]][way] += row["covered_seconds"]
     for row in refused:
         ways[row["recording_id"]]["dropped", row["drop_reason"]] += row["covered_seconds"]
     provenance = hashlib.sha256(json.dumps(settings.dedup.model_dump(), sort_keys=True).encode()).hexdigest()[:32]
     rows = []
-    for recording_id, recording in sorted(_recordings(lake).items()):
+    for recording_id, recording in sorted(recordings(lake).items()):
         shared = {
             "source": recording["source"],
             "recording_id": recording_id,

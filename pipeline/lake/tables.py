@@ -328,6 +328,7 @@ CORPUS = _schema(
     _field("decision", pa.string(), "keep or drop", nullable=False),
     _field("drop_reason", pa.string(), "Why it was dropped"),
     _field("duplicate_of", pa.string(), "segment_id of the segment it repeats"),
+    _field("hub", pa.bool_(), "True if the speaker is in so many recordings of a dialect that training alone has them"),
 )
 
 LEDGER = _schema(

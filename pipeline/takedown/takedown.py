@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline import batches
-from pipeline.corpus.build import build_corpus, build_speakers
+from pipeline.corpus.build import build_corpus
+from pipeline.corpus.build_speakers import build_speakers
 from pipeline.lake.catalog import build_catalog
 from pipeline.lake.lake import Lake
 from pipeline.lake.lock import taking_down

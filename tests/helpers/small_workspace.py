@@ -14,7 +14,8 @@ import soundfile
 
 from pipeline import batches, ledger, stage_list
 from pipeline.audio.clips import encode_flac, read, to_int16
-from pipeline.corpus.build import build_corpus, build_speakers
+from pipeline.corpus.build import build_corpus
+from pipeline.corpus.build_speakers import build_speakers
 from pipeline.lake.lake import Lake, Part, Parts
 from pipeline.lake.rows import Row, to_table
 from pipeline.lake.tables import span_id

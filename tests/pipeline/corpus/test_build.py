@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline.audio import clips
-from pipeline.corpus.build import build_corpus, build_speakers
+from pipeline.corpus.build import build_corpus
+from pipeline.corpus.build_speakers import build_speakers
 from pipeline.corpus.dedup import samples_sha256
 from pipeline.lake.lake import Lake
 from pipeline.settings import Ingest, Settings, Speakers, Splits
