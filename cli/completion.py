@@ -26,6 +26,13 @@ def formats(incomplete: str) -> list[str]:
     return [name for name in FORMATS if name.startswith(incomplete)]
 
 
+def export_formats(incomplete: str) -> list[str]:
+    """Formats of export that begin as typed."""
+    from pipeline.exchange.exports import EXPORTS
+
+    return [name for name in EXPORTS if name.startswith(incomplete)]
+
+
 Dialect = Annotated[
     str,
     typer.Option(metavar="CODE", help="code of a dialect, such as yue or cmn-tianjin", autocompletion=dialect_codes),

@@ -13,6 +13,7 @@ from cli import (
     desk,
     doctor,
     evaluation,
+    export,
     finetune,
     init,
     labels,
@@ -27,7 +28,7 @@ from cli import (
 from cli.terminal import say
 
 _ORDER = (
-    *("init", "doctor", "calibrate", "run", "status", "ui", "desk", "sql"),
+    *("init", "doctor", "calibrate", "run", "status", "ui", "desk", "sql", "export"),
     *("voice", "speak", "finetune", "label", "prompts", "systems", "listen"),
     *("consent", "takedown", "audit"),
     *("demo", "studio"),
@@ -56,6 +57,7 @@ app.command("status", rich_help_panel=_CORPUS)(status.status)
 app.command("ui", rich_help_panel=_CORPUS)(ui.ui)
 app.add_typer(desk.desk_app, name="desk", rich_help_panel=_CORPUS)
 app.command("sql", rich_help_panel=_CORPUS)(sql.sql)
+app.command("export", rich_help_panel=_CORPUS)(export.export)
 app.command("voice", rich_help_panel=_VOICE)(running.voice)
 app.command("speak", rich_help_panel=_VOICE)(speaking.speak)
 app.command("finetune", rich_help_panel=_VOICE)(finetune.finetune)

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from pipeline.audio.clips import decode_bytes, encode_flac, to_int16
 from pipeline.corpus.dedup import samples_sha256
 from pipeline.corpus.excerpts import segment_audio
+from pipeline.exchange import lists
 from pipeline.lake.files import replace_bytes
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_rows, to_table
@@ -100,8 +101,8 @@ def build_training_set(lake: Lake, settings: Settings, dialect: str, on: date | 
     left_out: dict[str, float] = defaultdict(float)
     allowed, made.refused = permitted(lake, settings, dialect, SCOPE, on)
     chosen = choose(candidates(lake, dialect), allowed, settings.training_set, left_out)
-    references = _references(chosen, settings.training_set.reference_seconds)
-    lake.write("training_set", dialect, _clips(lake, chosen, references, allowed, settings.training_set, dialect, made))
+    pairs = references(chosen, settings.training_set.reference_seconds)
+    lake.write("training_set", dialect, _clips(lake, chosen, pairs, allowed, settings.training_set, dialect, made))
     rows = lake.rows("training_set", dialect, [name for name in TABLES["training_set"].names if name != "audio"])
     made.content = content_of(rows)
     made.left_out = dict(sorted(left_out.items(), key=lambda item: -item[1]))
@@ -177,22 +178,21 @@ def trim(samples: NDArray[np.float32], sample_rate: int, keep: float, speech_end
 
 def write_jsonl(rows: Sequence[Row], folder: Path, split: str) -> Path:
     """`<split>.jsonl` as VoxCPM's trainer reads it (audio, text, ref_audio, duration, ...), replaced in one step."""
-    prefix = dialects.get(rows[0]["dialect"]).code if rows else ""
     length = {row["segment_id"]: row["seconds"] for row in rows}
     lines = []
     for row in rows:
         if row["split"] != split:
             continue
-        line = {
-            "audio": str(sound_file(folder, row["segment_id"])),
-            "text": row["text"],
-            "duration": round(row["seconds"], 3),
-            "dataset_id": 0,
-            "dialect": prefix,
-        }
-        if reference := row["reference_segment_id"]:
-            line |= {"ref_audio": str(sound_file(folder, reference)), "ref_duration": round(length[reference], 3)}
-        lines.append(json.dumps(line, ensure_ascii=False) + "\n")
+        reference = row["reference_segment_id"]
+        line = lists.Line(
+            sound=str(sound_file(folder, row["segment_id"])),
+            text=row["text"],
+            seconds=row["seconds"],
+            dialect=dialects.get(row["dialect"]).code,
+            reference=str(sound_file(folder, reference)) if reference else None,
+            reference_seconds=length[reference] if reference else None,
+        )
+        lines.append(lists.VOXCPM.line(line))
     file = folder / f"{split}.jsonl"
     replace_bytes(file, "".join(lines).encode())
     return file
@@ -262,7 +262,7 @@ def _refusal(row: Row, allowed: Mapping[str, str], policy: TrainingSetPolicy) ->
     return None if (row["text"] or "").strip() else "no_text"
 
 
-def _references(chosen: Sequence[Row], seconds: tuple[float, float]) -> dict[str, Row]:
+def references(chosen: Sequence[Row], seconds: tuple[float, float]) -> dict[str, Row]:
     """{segment_id: another segment of its speaker and split}, drawn by hash; none for who said but one thing.
 
     Clips of so many `seconds` come first, and not the one spoken just before, whose melody the target would continue.

@@ -16,11 +16,10 @@ from uuid import UUID
 
 from rich.cells import cell_len
 
-from pipeline.text.printable import printable
+from pipeline.text.printable import formula_defused, printable
 
 FORMATS = ("table", "json", "csv")
 _NUMERIC = ("INT", "FLOAT", "DOUBLE", "DECIMAL")
-_FORMULA = tuple("=+-@＝＋－＠\t")
 
 
 class CatalogError(Exception):
@@ -126,8 +125,7 @@ def _sheet_cell(value: Any) -> Any:
         value = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, str):
         return value
-    text = printable(value, keep="\n\t")
-    return "'" + text if text.startswith(_FORMULA) else text
+    return formula_defused(printable(value, keep="\n\t"))
 
 
 def _plain(value: Any) -> Any:

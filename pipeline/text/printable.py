@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from unicodedata import category
 
+_FORMULA = tuple("=+-@＝＋－＠\t")
+
 
 def printable(text: str, keep: str = "\n", escape: Callable[[str], str] = ascii) -> str:
     """`text` with an escape for each control character and each that turns the direction of writing.
@@ -17,6 +19,11 @@ def printable(text: str, keep: str = "\n", escape: Callable[[str], str] = ascii)
         letter if letter.isprintable() or letter in keep or category(letter) == "Zs" else escape(letter).strip("'\"")
         for letter in text
     )
+
+
+def formula_defused(text: str) -> str:
+    """A cell of a CSV file that no spreadsheet computes: an apostrophe before one that begins with = + - @ or a tab."""
+    return "'" + text if text.startswith(_FORMULA) else text
 
 
 def in_a_line(text: str, longest: int = 500) -> str:

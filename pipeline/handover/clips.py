@@ -1,0 +1,127 @@
+"""Rows of segments as clips: text in a script, sound at a rate and in an encoding, read when it is asked for."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import wave
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.audio.clips import decode_bytes, encode_flac, to_int16
+from pipeline.corpus.training_set import references
+from pipeline.exchange.exports import Clip, Encoding
+from pipeline.lake.lake import Lake
+from pipeline.lake.rows import Row
+from pipeline.text import dialects
+from pipeline.text.script import in_script
+
+Script = Literal["as-written", "simplified", "traditional"]
+_NOT_FACTS = {
+    *("segment_id", "recording_id", "start", "end", "text", "dialect", "split", "tier", "sample_rate", "duration"),
+    *("partition", "row_group", "decision", "drop_reason"),
+}
+_REFERENCES_AMONG = 64
+
+
+@dataclass(frozen=True)
+class Form:
+    """How clips are made: `sample_rate` in Hz, None for that of each segment."""
+
+    encoding: Encoding = "flac"
+    sample_rate: int | None = None
+    script: Script = "as-written"
+
+
+def clips_of(lake: Lake, rows: Sequence[Row], form: Form, reference_seconds: tuple[float, float]) -> Iterator[Clip]:
+    """A clip for each row, in their order; no sound is read before it is asked for."""
+    stored = _StoredSounds(lake)
+    pairs = _references(rows, reference_seconds)
+    for row in rows:
+        extra = {key: value for key, value in row.items() if key not in _NOT_FACTS}
+        if reference := pairs.get(row["segment_id"]):
+            extra |= {"reference": reference["segment_id"], "reference_duration": reference["duration"]}
+        yield Clip(
+            segment_id=row["segment_id"],
+            recording_id=row["recording_id"],
+            start=row["start"],
+            end=row["end"],
+            text=written(row["text"], row["dialect"], form.script),
+            dialect=row["dialect"] or "",
+            speaker=row["speaker_id"] or f"{row['recording_id']}-{row['local_speaker'] or 'unknown'}",
+            split=row["split"] or "unsplit",
+            tier=row["tier"],
+            sample_rate=form.sample_rate or row["sample_rate"],
+            duration=row["duration"],
+            sound=partial(_encoded, stored, row, form),
+            extra=extra,
+        )
+
+
+def written(text: str, dialect: str | None, script: Script) -> str:
+    """A text in a script; traditional takes the shapes of the dialect's place, where it has one."""
+    if script == "as-written":
+        return text
+    if script == "simplified":
+        return in_script(text, "zh-Hans")
+    found = dialects.REGISTRY.get(dialect or "")
+    return in_script(text, found.characters if found is not None and found.traditional else "zh-Hant")
+
+
+class _StoredSounds:
+    """The stored sound of rows; the row group that was read last is kept."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._held: tuple[str, int] | None = None
+        self._sounds: dict[str, Any] = {}
+
+    def read(self, row: Row) -> bytes:
+        place = row["partition"], row["row_group"]
+        if place != self._held:
+            self._sounds = {}
+            with pq.ParquetFile(self._lake.path("segments", place[0])) as file:
+                table = file.read_row_group(place[1], columns=["segment_id", "audio"])
+            ids = table["segment_id"].to_pylist()
+            self._sounds = dict(zip(ids, pc.struct_field(table["audio"], "bytes"), strict=True))  # type: ignore[attr-defined]
+            self._held = place
+        return self._sounds[row["segment_id"]].as_py()
+
+
+def _encoded(stored: _StoredSounds, row: Row, form: Form) -> bytes:
+    data = stored.read(row)
+    if form.encoding == "flac" and form.sample_rate in (None, row["sample_rate"]):
+        return data
+    samples, rate = decode_bytes(data, form.sample_rate)
+    if form.encoding == "flac":
+        return encode_flac(samples, rate)
+    file = io.BytesIO()
+    with wave.open(file, "wb") as content:
+        content.setnchannels(1)
+        content.setsampwidth(2)
+        content.setframerate(rate)
+        content.writeframes(to_int16(samples).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def _references(rows: Sequence[Row], seconds: tuple[float, float]) -> dict[str, Row]:
+    """Another clip of the same speaker and split for each, chosen among the 64 that are near it in the corpus."""
+    of_speaker: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        if row["speaker_id"]:
+            of_speaker[row["speaker_id"], row["split"]].append(row)
+    found: dict[str, Row] = {}
+    for own in of_speaker.values():
+        own.sort(key=lambda row: (row["recording_id"], row["start"]))
+        starts = range(0, len(own), _REFERENCES_AMONG)
+        # The last few join those before them, so that no clip is left alone.
+        bounds = [*(start for start in starts if start == 0 or len(own) - start > 1), len(own)]
+        for begin, end in itertools.pairwise(bounds):
+            found |= references(own[begin:end], seconds)
+    return found
