@@ -44,11 +44,15 @@ def _save(request: Request, body: dict[str, Any]) -> Response:
         raise HTTPException(400, "give values as texts by field, and seen as a list of ids")
     if surplus := sorted(values.keys() - set(standing.EDITABLE)):
         raise HTTPException(400, f"{', '.join(surplus)}: only {', '.join(standing.EDITABLE)} can be corrected")
-    now = standing.of_segment(row, store.of_recording(row["recording_id"])).fields
+    offered, seen_now = segment.seen_by(request, row, body.get("sample"))
+    now = seen_now.fields
+    if offered.blind_text is not None:
+        # A second reviewer is not to know what the first one said, so there is nothing to choose between.
+        seen = seen_now.seen
     listened = body.get("listened_s")
     more = {
         "at": datetime.now(UTC),
-        "sample": segment.sample_of(body.get("sample")),
+        "sample": offered.sample,
         "listened_s": float(listened) if isinstance(listened, int | float) and 0 <= listened < 1e6 else None,
     }
     span = (who, row["recording_id"], row["start"], row["end"])

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from desk import segment_rows, standing
+from desk.offer import Offer, offer
 from desk.pages import render
 from desk.routes import page
 from pipeline.corrections.store import Corrections
@@ -30,12 +31,6 @@ def address(segment_id: str, sample: str | None = None) -> str:
     return f"/segment/{quote(segment_id, safe='')}" + (f"?{urlencode({'sample': sample})}" if sample else "")
 
 
-def sample_of(value: object) -> str | None:
-    """The name of a sample as a page or a link gives it: `queue` or `random-...`; anything else is none."""
-    text = value if isinstance(value, str) else ""
-    return text if text == "queue" or (text.startswith("random-") and len(text) <= 80) else None
-
-
 def found(request: Request) -> segment_rows.Segment:
     """The segment that the path names. Raises HTTPException 404 if there is none that may be shown."""
     desk = request.app.state.desk
@@ -47,12 +42,20 @@ def found(request: Request) -> segment_rows.Segment:
     return segment
 
 
+def seen_by(request: Request, row: Row, sample: object) -> tuple[Offer, standing.Standing]:
+    """What offered a segment to who asks, by the `sample` that the link names, and what it says to them."""
+    desk = request.app.state.desk
+    corrections = Corrections.of(desk.settings).of_recording(row["recording_id"])
+    offered = offer(desk.lake, row, corrections, request.state.user.name, sample)
+    return offered, standing.of_segment(row, corrections, offered.blind_text)
+
+
 def segment(request: Request) -> Response:
     """`/segment/{segment_id}`; `?sample=` names what offered it."""
     desk, shown = request.app.state.desk, found(request)
-    row, sample = shown.row, sample_of(request.query_params.get("sample"))
-    recording_id = row["recording_id"]
-    now = standing.of_segment(row, Corrections.of(desk.settings).of_recording(recording_id))
+    row, recording_id = shown.row, shown.row["recording_id"]
+    offered, now = seen_by(request, row, request.query_params.get("sample"))
+    sample = offered.sample
     before, after = shown.neighbours
     original = f"/audio/recording/{quote(recording_id, safe='')}"
     own = address(row["segment_id"])
@@ -80,6 +83,7 @@ def segment(request: Request) -> Response:
         now=now,
         facts=facts,
         sample=sample,
+        blind=offered.blind_text is not None,
         consent=_consent(desk.settings, row["consent_id"]),
         dialects=[(each.code, each.name) for each in dialects.REGISTRY.values()],
         language=_language(row["dialect"]),

@@ -36,9 +36,14 @@ class Standing:
     accepted_by: list[str]
 
 
-def of_segment(row: Row, corrections: Sequence[Correction]) -> Standing:
-    """`corrections` are all of the recording in order of time, those that take back among them."""
-    mine = [one for one in corrections if _same_speech(row, one)]
+def of_segment(row: Row, corrections: Sequence[Correction], blind_text: str | None = None) -> Standing:
+    """`corrections` are all of the recording in order of time, those that take back among them.
+
+    With `blind_text` nothing of them is told, and that is the text.
+    """
+    mine = [one for one in corrections if same_speech(row, one.start, one.end)]
+    if blind_text is not None:
+        return Standing(of_lake(row) | {"text": blind_text}, [], [one.correction_id for one in mine], [], [])
     holding = not_taken_back(mine)
     lake = of_lake(row)
     fields, pending = dict(lake), []
@@ -71,6 +76,7 @@ def of_lake(row: Row) -> dict[str, str]:
     }
 
 
-def _same_speech(row: Row, one: Correction) -> bool:
-    common = min(row["end"], one.end) - max(row["start"], one.start)
-    return common > min(row["end"] - row["start"], one.end - one.start) / 2
+def same_speech(row: Row, start: float, end: float) -> bool:
+    """Whether most of the shorter of a segment and a span in seconds lies in the other."""
+    common = min(row["end"], end) - max(row["start"], start)
+    return common > min(row["end"] - row["start"], end - start) / 2

@@ -172,7 +172,9 @@ function go(address) {
 // The next of the queue that was not passed over in this window; while browsing the next of the recording.
 function following() {
   if (!facts.sample) return facts.next;
-  return `${facts.next}?${passed().map(each => `skip=${encodeURIComponent(each)}`).join("&")}`;
+  const query = new URLSearchParams(passed().map(each => ["skip", each]));
+  query.set("dialect", sessionStorage.getItem("fangyan-dialect") || "");
+  return `${facts.next}?${query}`;
 }
 
 const passed = () => JSON.parse(sessionStorage.getItem(SKIPPED) || "[]");
