@@ -72,6 +72,8 @@ def _show_report(report: Any) -> None:
         warn(f"could not be searched: {place}: {why}; look at it, and delete it if it holds any of it")
     for place in report.mentions:
         warn(f"names a speaker or file that is withdrawn, and stays: {place}; look at it")
+    for words in report.handed_out:
+        warn(f"was handed out with some of it: {words}; ask for its deletion")
     say("may remain where no takedown looks:")
     for words in report.may_remain:
         say(f"  {words}")

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pipeline.lake.files import replace_bytes
+from pipeline.lake.rows import Row
+from pipeline.releases.handed_out import handed_out
+from pipeline.releases.takedown import holding
 from pipeline.settings import Settings
 from pipeline.takedown.content.terms import LEAST_IDEOGRAPHS, LEAST_LETTERS
 from pipeline.takedown.inventory import Inventory
@@ -32,6 +36,8 @@ class Report:
     mentions: list[str] = field(default_factory=list)
     may_remain: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    handed_out: list[str] = field(default_factory=list)
+    """Who was handed releases that held some of it, as far as the audit log knows."""
 
 
 def make_report(settings: Settings, plan: Plan, inventory: Inventory) -> Report:
@@ -54,7 +60,13 @@ def make_report(settings: Settings, plan: Plan, inventory: Inventory) -> Report:
         mentions=sorted(inventory.mentions),
         may_remain=_may_remain(plan, inventory.short_texts),
         warnings=list(plan.warnings),
+        handed_out=list(map(str, handed_out(settings.root, holding(settings, plan.takedown_id, goes_of(plan))))),
     )
+
+
+def goes_of(plan: Plan) -> Callable[[Row], bool]:
+    """Judges a row outside of the lake: whether the plan takes it."""
+    return lambda row: plan.withdrawal.of_row("", row) is not None
 
 
 def write_report(settings: Settings, report: Report) -> Path:
@@ -72,7 +84,8 @@ def _may_remain(plan: Plan, short_texts: int) -> list[str]:
     """Where no takedown looks."""
     places = [
         "backups, snapshots and copies of the workspace",
-        "exports, releases and listening pages that were handed out or lie outside of the workspace",
+        "exports, releases and listening pages that were handed out or lie outside of the workspace (those of releases "
+        "that the audit log knows of are listed)",
         "models that were trained elsewhere on an export",
         "Dagster's event log and its logs of runs, which keep names of files, no words and no sound",
         "landing: sound in another encoding, louder, trimmed or mixed, which is a recording with a consent of its own",

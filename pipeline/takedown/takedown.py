@@ -18,6 +18,8 @@ from pipeline.lake.catalog import build_catalog
 from pipeline.lake.lake import Lake
 from pipeline.lake.lock import taking_down
 from pipeline.lake.rows import Row
+from pipeline.releases.names import is_file_of_release
+from pipeline.releases.takedown import take_out
 from pipeline.rights import audit
 from pipeline.rights.consent_store import revoke
 from pipeline.rights.tombstones import TABLE as TOMBSTONES
@@ -31,7 +33,7 @@ from pipeline.takedown.journal import TakedownIncomplete
 from pipeline.takedown.ledger_balance import balance
 from pipeline.takedown.models import mark_tainted
 from pipeline.takedown.plan import Plan, consent_holds, counts, make_plan
-from pipeline.takedown.report import make_report, write_report
+from pipeline.takedown.report import goes_of, make_report, write_report
 from pipeline.takedown.rows import clean
 from pipeline.takedown.subjects import Kind
 
@@ -105,6 +107,8 @@ def _carry_out(settings: Settings, plan: Plan, terms: Terms, inventory: Inventor
     mark_tainted(settings, plan.tainted, why)
     say("removing landed files, rows and files")
     _remove(settings, plan, terms, inventory, say)
+    for name in take_out(settings, plan.takedown_id, goes_of(plan), lambda text: terms.in_text(text) is not None):
+        say(f"release {name} says what was taken out, and has another hash now")
     balance(Lake(settings.lake), plan.rebalance)
     say("rebuilding speakers, corpus and catalog")
     _check_nothing_left(settings, plan, terms, inventory, _rebuild(settings))
@@ -152,7 +156,8 @@ def _remove(settings: Settings, plan: Plan, terms: Terms, inventory: Inventory, 
         say(f"{file} holds another recording by now and stays")
     examiner = Examiner(settings, plan, terms, inventory)
     for removal in inventory.removals:
-        _remove_one(examiner, removal)
+        if not is_file_of_release(settings, removal.path):
+            _remove_one(examiner, removal)
     whole = {source for one in plan.extents if one.whole for source in one.sources}
     in_part = {source for one in plan.extents if not one.whole for source in one.sources}
     batches.withdraw(settings.root, whole, in_part)

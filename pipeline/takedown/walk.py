@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.lake.tables import TABLES
+from pipeline.releases.names import is_file_of_release
 from pipeline.rights import audit
 from pipeline.rights.consents import CONSENTS_FILE, read_consents
 from pipeline.settings import Settings
@@ -44,16 +45,19 @@ def is_lake_table(settings: Settings, file: Path) -> bool:
 
 class Exempt:
     """Files that name what is withdrawn and stay: logs, consents with their evidence, cards of tainted models, and
-    the catalog, which is built again."""
+    what is written again: the catalog, and what releases say of themselves."""
 
     def __init__(self, settings: Settings) -> None:
         root, landing = settings.root.resolve(), settings.landing.resolve()
+        self._settings = settings
         consents, _ = read_consents(settings.landing / CONSENTS_FILE)
         self._models = root / "models"
         self._files = {root / name for name in _LOGS} | {settings.catalog.resolve(), landing / CONSENTS_FILE}
         self._files |= {landing / one.evidence for one in consents if one.evidence}
 
     def has(self, file: Path) -> bool:
+        if is_file_of_release(self._settings, file) and file.suffix != ".parquet":
+            return True
         return file in self._files or (file.name in _MODEL_CARDS and file.is_relative_to(self._models))
 
 

@@ -1,0 +1,130 @@
+"""`fangyan release`: frozen sets of segments; made, listed, checked, compared and handed out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from cli.terminal import Config, WorkspaceFolder, read_settings, say, stop, warn
+
+release_app = typer.Typer(help="Frozen sets of segments, described and comparable.", no_args_is_help=True)
+
+OutputFormat = Annotated[Literal["table", "json", "csv"], typer.Option("--format", help="table, json or csv")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="name of the release")]
+
+
+@release_app.command("create")
+def release_create(
+    name: Name,
+    where: Annotated[
+        str | None, typer.Option(help="SQL condition over view segments, such as \"dialect = 'yue' AND tier = 'keep'\"")
+    ] = None,
+    use: Annotated[
+        list[str] | None,
+        typer.Option("--for", help="use that the consents must allow beside publication: asr, tts_training ..."),
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="licence of the release, such as CC-BY-4.0")] = None,
+    note: Annotated[str | None, typer.Option(help="a sentence about it, for the datasheet")] = None,
+    config: Config = None,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Freeze the segments that the corpus keeps and the consents allow to be published, and describe them."""
+    from pipeline.releases.create import USES, Wish, create
+    from pipeline.releases.names import ReleaseError
+    from pipeline.rights.audit import AuditBroken
+
+    settings = read_settings(config, workspace)
+    unknown = sorted(set(use or ()) - {*USES, "publication"})
+    if unknown:
+        stop(f"--for {unknown[0]}: choose from {', '.join(USES)}; publication is always asked for")
+    wish = Wish(name, where, tuple(set(use or ()) - {"publication"}), licence, note)
+    try:
+        release = create(settings, wish, lambda whom: say(f"waiting for the takedown of {whom}"))
+    except (ReleaseError, AuditBroken, OSError) as error:
+        stop(str(error))
+    _say_what_it_is(release)
+    for reason, one in release.document["left_out"].items():
+        say(f"left out, {reason}: {one['segments']} segments, {one['seconds']:.1f} s")
+    if release.document["not_current"]:
+        warn(
+            f"{release.document['not_current']} recordings were made with other settings, models or corrections than "
+            "those of now; `fangyan run` brings them up to date, then make another release"
+        )
+    say(f"{release.folder}; segments left out are in left_out.parquet, each with its reason")
+
+
+@release_app.command("list")
+def release_list(format: OutputFormat = "table", config: Config = None, workspace: WorkspaceFolder = None) -> None:
+    """Every release, oldest first."""
+    from pipeline.lake.query_result import Result, render
+    from pipeline.releases.release import every
+
+    names = ("name", "created", "segments", "hours", "speakers", "taken_out", "release_sha256")
+    rows = []
+    for one in every(read_settings(config, workspace)):
+        figures = one.document["figures"]
+        taken = sum(entry["segments"] for entry in one.document["taken_out"])
+        counts = (figures["segments"], round(figures["seconds"] / 3600, 4), figures["speakers"], taken)
+        rows.append((one.name, one.document["created"], *counts, one.sha256))
+    render(Result(names, ("VARCHAR", "VARCHAR", "BIGINT", "DOUBLE", "BIGINT", "BIGINT", "VARCHAR"), rows), format)
+
+
+@release_app.command("show")
+def release_show(
+    name: Name,
+    as_json: Annotated[bool, typer.Option("--json", help="release.json in place of the datasheet")] = False,
+    config: Config = None,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """The datasheet of a release."""
+    from pipeline.releases.release import about
+
+    release = _open(name, config, workspace)[1]
+    if as_json:
+        say(json.dumps(release.document, ensure_ascii=False, indent=1, sort_keys=True))
+    else:
+        say(about(release.document, release.rows)["DATASHEET.md"])
+
+
+@release_app.command("verify")
+def release_verify(name: Name, config: Config = None, workspace: WorkspaceFolder = None) -> None:
+    """Check that nobody changed a release (exit code 1 if so), and say what the lake holds otherwise by now."""
+    from pipeline.releases.names import ReleaseError
+    from pipeline.releases.verify import verify
+
+    settings, release = _open(name, config, workspace)
+    try:
+        verdict = verify(settings, release)
+    except ReleaseError as error:
+        stop(str(error))
+    for what, count in sorted(verdict.differs.items()):
+        say(f"{what}: {count} segments, such as {', '.join(verdict.examples[what][:3])}")
+    for one in release.document["taken_out"]:
+        say(f"taken out by takedown {one['takedown_id']} on {one['when'][:10]}: {one['segments']} segments")
+    for words in verdict.broken:
+        warn(words)
+    if not verdict.sound:
+        stop(f"release {release.name} is not as it was made")
+    same = "the lake holds all of them as they were" if not verdict.differs else "the lake has moved on as listed"
+    say(f"release {release.name} is sound: {verdict.segments} segments, {release.sha256}; {same}")
+
+
+def _open(name: str, config: Path | None, workspace: Path | None) -> tuple[Any, Any]:
+    from pipeline.releases.names import ReleaseError
+    from pipeline.releases.release import open_release
+
+    settings = read_settings(config, workspace)
+    try:
+        return settings, open_release(settings, name)
+    except ReleaseError as error:
+        stop(str(error))
+
+
+def _say_what_it_is(release: Any) -> None:
+    figures = release.document["figures"]
+    counts = f"{figures['segments']} segments, {figures['seconds'] / 3600:.4f} h, {figures['speakers']} speakers"
+    say(f"release {release.name}: {counts}")
+    say(f"hash of the whole: {release.sha256}")

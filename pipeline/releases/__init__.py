@@ -1,0 +1,1 @@
+"""Releases: frozen sets of segments with their text as it was, what made them, and what became of them since."""
