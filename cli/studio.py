@@ -39,10 +39,14 @@ def demo(
     workspace: Annotated[Path, typer.Option(help="folder that the demo fills")] = Path("workspace/demo"),
     minutes: Annotated[float, typer.Option(help="minutes of good audio to record in the studio")] = 8.0,
     seed: Annotated[int, typer.Option(help="seed of the studio")] = 11,
+    judge: Annotated[
+        Path | None, typer.Option(help="folder of a recogniser that faster-whisper loads: its figures, too")
+    ] = None,
     config: Config = None,
 ) -> None:
     """Record four dialects in the studio, make a corpus, measure it against the truth, train a Tianjin voice."""
     from assets.launch import RunFailed
+    from pipeline.errors import ModelUnavailable
     from studio.demo import configure, run_demo
 
     if config is None and not os.environ.get("FANGYAN_CONFIG"):
@@ -50,6 +54,6 @@ def demo(
     settings = read_settings(config, workspace)
     try:
         with ends_on_signals():
-            run_demo(settings, config, minutes, seed)
-    except RunFailed as error:
+            run_demo(settings, config, minutes, seed, judge)
+    except (RunFailed, ModelUnavailable) as error:
         stop(str(error))

@@ -23,6 +23,7 @@ from pipeline.project import PROJECT
 from pipeline.settings import CONFIGURATION, Settings
 from studio.demo_voice import make_voice, print_voice, record_sessions
 from studio.given_truth import given_text
+from studio.judge import print_second_opinion, second_opinion
 from studio.record import COLLECTION, plant_faults, record
 from studio.truth import Truth, measure, read_truths
 from studio.votes import measure_votes
@@ -51,12 +52,20 @@ def configure(workspace: Path) -> None:
         file.write_text(f'workspace = "."\n\n{content}', encoding="utf-8")
 
 
-def run_demo(settings: Settings, config: Path | None, minutes: float, seed: int) -> dict[str, Any]:
-    """Record (unless this workspace was recorded with the same minutes and seed), run, measure, train, print, write."""
+def run_demo(
+    settings: Settings, config: Path | None, minutes: float, seed: int, judge: Path | None = None
+) -> dict[str, Any]:
+    """Record (unless this workspace was recorded with the same minutes and seed), run, measure, train, print, write.
+
+    `judge` is a folder with another recogniser, whose error rates are printed beside the embedded one's. Raises
+    RunFailed, and ModelUnavailable for the judge's folder.
+    """
     console = Console()
     started = time.monotonic()
     summary = run_corpus(settings, config, minutes, seed, console, voice_sessions=True)
     summary |= make_voice(settings, config, seed, console)
+    if judge is not None:
+        summary |= second_opinion(settings, _of_scenes(read_truths(settings.root / "truth")), judge)
     summary["wall_seconds"] = round(time.monotonic() - started, 1)
     _write(summary, settings)
     _print(summary, settings, console)
@@ -154,12 +163,13 @@ def _print(summary: dict[str, Any], settings: Settings, console: Console) -> Non
         if key == "quarantined":
             for end in value:
                 table.add_row("set aside", Text(f"{end['source']}: {end['reason']} ({end['stage']})"))
-        elif key not in ("note", "voice", "base", "fine_tuned", "difference"):
+        elif key not in ("note", "voice", "base", "fine_tuned", "difference", "judge"):
             table.add_row(key, _figure(value))
     console.print(table)
     console.print(QUESTION, highlight=False, style="dim")
     render(query(Lake(settings.lake), QUESTION))
     print_voice(summary, console)
+    print_second_opinion(summary, console)
     console.print(NOTE, style="yellow")
     console.print(f"The same figures: {settings.root / 'summary.json'}", markup=False, highlight=False, soft_wrap=True)
 

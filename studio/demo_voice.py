@@ -110,7 +110,7 @@ def print_voice(summary: dict[str, Any], console: Console) -> None:
         return
     table = Table("Tianjin", "base", "fine-tuned", "difference", "")
     for name in _SHOWN:
-        cells = [_words(summary[system].get(name)) for system in ("base", "fine_tuned", "difference")]
+        cells = [in_words(summary[system].get(name)) for system in ("base", "fine_tuned", "difference")]
         table.add_row(name, *cells, summary["difference"].get(name, {}).get("verdict") or "")
     console.print(table)
     said = f"{voice['model_id']}: {voice['status']}: {voice['status_reason']}"
@@ -143,7 +143,7 @@ def _figure(row: dict[str, Any] | None) -> dict[str, Any]:
     return {key: row[key] if row else None for key in ("value", "low", "high", "n")}
 
 
-def _words(figure: dict[str, Any] | None) -> str:
+def in_words(figure: dict[str, Any] | None) -> str:
     if not figure or figure["value"] is None:
         return "not measured"
     interval = "" if figure["low"] is None else f" [{figure['low']:.3f}, {figure['high']:.3f}]"

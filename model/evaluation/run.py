@@ -21,14 +21,13 @@ from model.evaluation.intelligibility import error_rate, unspaced
 from model.evaluation.judges import Judges, measured_names, open_judges
 from model.evaluation.listening.tables import stored_rows
 from model.evaluation.pairs import difference_rows
+from model.evaluation.sounds import Sounds
 from model.evaluation.statistics import METHOD
 from model.evaluation.tone_files import write_tones
-from model.evaluation.utterance import Metric, Utterance
+from model.evaluation.utterance import Metric
 from model.evaluation.verdicts import judged
 from model.validation.condition import SLOPE, Decoding, Window
 from model.validation.texts import Text
-from pipeline.audio import clips
-from pipeline.corpus.excerpts import segment_samples
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_table
 from pipeline.lake.tables import TABLES
@@ -64,7 +63,7 @@ def evaluate_dialect(lake: Lake, settings: Settings, dialect: str, progress: Pro
         return lake.rows("evaluation_summary", dialect)
     judges = open_judges(lake, settings, dialect)
     systems = {row["model_id"]: row["system"] for row in spoken}
-    sounds = _Sounds(lake, dialect, spoken)
+    sounds = Sounds(lake, dialect, spoken)
     out = _Rows()
     _quality(out, [row for row in spoken if row["purpose"] == "quality"], sounds, judges, systems, progress)
     _noise(out, [row for row in spoken if row["purpose"] == "noise"], sounds, judges, systems, progress)
@@ -77,48 +76,10 @@ def evaluate_dialect(lake: Lake, settings: Settings, dialect: str, progress: Pro
     return lake.rows("evaluation_summary", dialect)
 
 
-class _Sounds:
-    """Rows of the validation set as utterances; a reference is decoded once. `details` gathers those of tones."""
-
-    def __init__(self, lake: Lake, dialect: str, spoken: Sequence[Row]) -> None:
-        self.dialect = dialect
-        self.details: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-        names = {row["reference_segment_id"] for row in spoken if row["reference_segment_id"]}
-        self.references = segment_samples(lake, names)
-        self.recordings = {(row["utterance_id"], row["model_id"]): row["reference_recording_id"] for row in spoken}
-
-    def utterances(self, rows: Iterable[Row]) -> list[Utterance]:
-        """Those that were spoken."""
-        return [self._utterance(row) for row in rows if row["audio"] is not None]
-
-    def _utterance(self, row: Row) -> Utterance:
-        samples, rate = clips.decode_bytes(row["audio"]["bytes"])
-        reference = self.references.get(row["reference_segment_id"])
-        text = Text(row["prompt_id"] or "", row["category"] or "", row["text"], row["readings"])
-        facts = {
-            "stop_reason": row["stop_reason"],
-            "rtf": row["real_time_factor"],
-            "first_audio_s": row["first_audio_s"],
-        }
-        return Utterance(
-            row["utterance_id"],
-            self.dialect,
-            text.heard,
-            samples,
-            rate,
-            row["model_id"],
-            readings=tuple(text.readings.split()) if text.readings else None,
-            reference=None if reference is None else reference[0],
-            reference_rate=0 if reference is None else reference[1],
-            speaker_id=row["reference_speaker_id"] or "",
-            facts={key: value for key, value in facts.items() if value is not None},
-        )
-
-
 def _quality(
     out: _Rows,
     rows: Sequence[Row],
-    sounds: _Sounds,
+    sounds: Sounds,
     judges: Judges,
     systems: Mapping[str, str],
     progress: Progress | None,
@@ -162,7 +123,7 @@ def nothing_spoken(row: Row) -> list[EvaluationRow]:
 def _noise(
     out: _Rows,
     rows: Sequence[Row],
-    sounds: _Sounds,
+    sounds: Sounds,
     judges: Judges,
     systems: Mapping[str, str],
     progress: Progress | None,
@@ -176,7 +137,7 @@ def _noise(
         _add(out, found, condition, sounds, systems, _conditions_by_metric(metrics))
 
 
-def _speed(out: _Rows, rows: Sequence[Row], sounds: _Sounds, judges: Judges, systems: Mapping[str, str]) -> None:
+def _speed(out: _Rows, rows: Sequence[Row], sounds: Sounds, judges: Judges, systems: Mapping[str, str]) -> None:
     metrics = [judges.speed({row["conditions"] or "" for row in rows})]
     for condition, group in _grouped(rows, lambda row: str(Decoding(row["steps"], row["guidance"]))).items():
         found = evaluate(sounds.utterances(group), metrics)
@@ -186,7 +147,7 @@ def _speed(out: _Rows, rows: Sequence[Row], sounds: _Sounds, judges: Judges, sys
 def _drift(
     out: _Rows,
     rows: Sequence[Row],
-    sounds: _Sounds,
+    sounds: Sounds,
     judges: Judges,
     systems: Mapping[str, str],
     progress: Progress | None,
@@ -232,7 +193,7 @@ def _add(
     out: _Rows,
     found: Sequence[EvaluationRow],
     condition: str | None,
-    sounds: _Sounds,
+    sounds: Sounds,
     systems: Mapping[str, str],
     conditions_of: Mapping[str, str],
 ) -> None:

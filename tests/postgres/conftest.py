@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import pwd
 import shlex
@@ -10,9 +11,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import yaml
 from ui_process import ENVIRONMENT, free_port
@@ -20,6 +22,8 @@ from ui_process import ENVIRONMENT, free_port
 from pipeline.project import PROJECT
 
 PASSWORD = "a password with $igns"
+PATIENCE_SECONDS = 300
+"""A hundred times what any of these waits takes: to fail with what was said, instead of never."""
 
 
 class Server:
@@ -73,10 +77,25 @@ class Server:
         return (self.workspace / f"{name}.log").read_text()
 
     def wait_until(self, what: Callable[[], object]) -> None:
+        end = time.monotonic() + PATIENCE_SECONDS
         while not what():
             for name, process in self.processes.items():
                 assert process.poll() is None, self.log(name)
+            assert time.monotonic() < end, self._in_vain(what)
             time.sleep(0.5)
+
+    def _in_vain(self, what: Callable[[], object]) -> str:
+        """What was waited for, and what the services and the runs said of it."""
+        runs = [(run.run_id[:8], run.job_name, run.tags, run.status) for run in self.runs()]
+        logs = [f"{name}: ...{self.log(name)[-6000:]}" for name in self.processes]
+        return "\n".join(
+            [f"in {PATIENCE_SECONDS} s never true:", inspect.getsource(what), *map(str, runs), *logs]
+        )
+
+    def runs(self) -> Sequence[dg.DagsterRun]:
+        """All of them, the last first."""
+        with dg.DagsterInstance.from_config(str(self.workspace / "dagster")) as instance:
+            return instance.get_runs()
 
 
 @pytest.fixture
