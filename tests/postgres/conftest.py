@@ -88,9 +88,7 @@ class Server:
         """What was waited for, and what the services and the runs said of it."""
         runs = [(run.run_id[:8], run.job_name, run.tags, run.status) for run in self.runs()]
         logs = [f"{name}: ...{self.log(name)[-6000:]}" for name in self.processes]
-        return "\n".join(
-            [f"in {PATIENCE_SECONDS} s never true:", inspect.getsource(what), *map(str, runs), *logs]
-        )
+        return "\n".join([f"in {PATIENCE_SECONDS} s never true:", inspect.getsource(what), *map(str, runs), *logs])
 
     def runs(self) -> Sequence[dg.DagsterRun]:
         """All of them, the last first."""
