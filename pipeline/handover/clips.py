@@ -42,11 +42,14 @@ class Form:
 def clips_of(lake: Lake, rows: Sequence[Row], form: Form, reference_seconds: tuple[float, float]) -> Iterator[Clip]:
     """A clip for each row, in their order; no sound is read before it is asked for."""
     stored = _StoredSounds(lake)
-    pairs = _references(rows, reference_seconds)
+    pairs, anchors = _references(rows, reference_seconds)
     for row in rows:
         extra = {key: value for key, value in row.items() if key not in _NOT_FACTS}
         if reference := pairs.get(row["segment_id"]):
             extra |= {"reference": reference["segment_id"], "reference_duration": reference["duration"]}
+            extra["anchor"] = anchors[row["speaker_id"], row["split"]]
+        if "characters" in extra:
+            extra["characters"] = _characters(row, form.script)
         yield Clip(
             segment_id=row["segment_id"],
             recording_id=row["recording_id"],
@@ -110,18 +113,33 @@ def _encoded(stored: _StoredSounds, row: Row, form: Form) -> bytes:
     return file.getvalue()
 
 
-def _references(rows: Sequence[Row], seconds: tuple[float, float]) -> dict[str, Row]:
-    """Another clip of the same speaker and split for each, chosen among the 64 that are near it in the corpus."""
+def _characters(row: Row, script: Script) -> list[Row]:
+    """The column `characters`, each character in the script; as they are where the script has other numbers of them."""
+    characters = row["characters"] or []
+    changed = written("".join(one["char"] for one in characters), row["dialect"], script)
+    if len(changed) != len(characters):
+        return characters
+    return [one | {"char": char} for one, char in zip(characters, changed, strict=True)]
+
+
+def _references(rows: Sequence[Row], seconds: tuple[float, float]) -> tuple[dict[str, Row], dict[tuple[str, str], str]]:
+    """Another clip of the same speaker and split for each, chosen among the 64 near it; and one for each speaker.
+
+    That is the segment_id of the first clip whose length fits, else of the longest.
+    """
     of_speaker: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         if row["speaker_id"]:
             of_speaker[row["speaker_id"], row["split"]].append(row)
     found: dict[str, Row] = {}
-    for own in of_speaker.values():
+    anchors: dict[tuple[str, str], str] = {}
+    for speaker, own in of_speaker.items():
         own.sort(key=lambda row: (row["recording_id"], row["start"]))
         starts = range(0, len(own), _REFERENCES_AMONG)
-        # The last few join those before them, so that no clip is left alone.
+        # The last one joins those before it, so that no clip is left alone.
         bounds = [*(start for start in starts if start == 0 or len(own) - start > 1), len(own)]
         for begin, end in itertools.pairwise(bounds):
             found |= references(own[begin:end], seconds)
-    return found
+        fitting = [row for row in own if seconds[0] <= row["duration"] <= seconds[1]]
+        anchors[speaker] = (fitting or sorted(own, key=lambda row: -row["duration"]))[0]["segment_id"]
+    return found, anchors

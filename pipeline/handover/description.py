@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pipeline.handover.choice import Choice
 from pipeline.lake.lake import Lake
 from pipeline.project import PROJECT
 from pipeline.settings import Settings, checkpoint_path
+from pipeline.text.printable import in_a_line
 
 _SYNTHESIZED = (
     "The recognisers {names} are embedded checkpoints, which learned from synthesized speech alone (espeak-ng): their "
@@ -18,18 +20,39 @@ _SYNTHESIZED = (
 
 
 def facts_of(settings: Settings, choice: Choice, wish: dict[str, Any]) -> dict[str, Any]:
-    """`texts` (segments by where their text is from), `recognisers` of the recordings, `warnings` about them."""
+    """`texts` (segments by where their text is from), `recognisers` and `licences` of the recordings, `warnings`.
+
+    And of the `wish` what a description repeats.
+    """
     recordings = {row["recording_id"] for row in choice.rows}
     texts = Counter(row["text_source"] or "recognised" for row in choice.rows)
     names: set[str] = set()
-    transcripts = Lake(settings.lake).read("transcripts", None, ("recording_id", "recognizer"))
+    lake = Lake(settings.lake)
+    transcripts = lake.read("transcripts", None, ("recording_id", "recognizer"))
     for one in transcripts.group_by(["recording_id", "recognizer"]).aggregate([]).to_pylist():
         if one["recording_id"] in recordings and one["recognizer"]:
             names |= set(one["recognizer"].split("+"))
     embedded = [one.label for one in settings.transcribe.used if one.label in names and _is_embedded(one.checkpoint)]
     recognised = set(texts) - {"given", "corrected"}
     warnings = [_SYNTHESIZED.format(names=" and ".join(embedded))] if embedded and recognised else []
-    return {"texts": dict(sorted(texts.items())), "recognisers": sorted(names), "warnings": warnings}
+    return {
+        "texts": dict(sorted(texts.items())),
+        "recognisers": sorted(names),
+        "licences": dict(_licences(lake, recordings)),
+        "warnings": warnings,
+        "tool": f"fangyan {wish['version']}",
+        **{key: wish[key] for key in ("purpose", "to", "script")},
+    }
+
+
+def _licences(lake: Lake, recordings: Collection[str]) -> Counter[str]:
+    """Recordings by what their metadata call their licence."""
+    found: Counter[str] = Counter()
+    for row in lake.rows("recordings", None, ("recording_id", "status", "metadata")):
+        if row["status"] == "ok" and row["recording_id"] in recordings:
+            named = row["metadata"].get("licence") or row["metadata"].get("license") or "not named"
+            found[in_a_line(named, 60)] += 1
+    return found
 
 
 def _is_embedded(checkpoint: str) -> bool:

@@ -89,7 +89,6 @@ def write_manifest(
         "handover_id": begun.handover_id,
         "begun": begun.begun,
         "by": audit.actor(),
-        "tool": f"fangyan {wish['version']}",
         **{key: wish[key] for key in ("format", "purpose", "to", "where", "script", "sample_rate", "encoding")},
         "clips": len(choice.rows),
         "hours": _hours(choice.rows),

@@ -1,0 +1,66 @@
+"""Kaldi's data folders, one a split: wav.scp, text, utt2spk, spk2utt, utt2dur, utt2lang; and CosyVoice's, which are
+the same with `instruct`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.exchange.exports import Clip, Options
+from pipeline.exchange.list_files import LineFiles
+from pipeline.exchange.lists import one_line
+from pipeline.exchange.sound_files import Sounds, safe_name
+from pipeline.text import dialects
+
+_INSTRUCTION = "You are a helpful assistant.{dialect}<|endofprompt|>"
+
+
+class Kaldi:
+    """Utterances are called by speaker and segment, so that both sort alike by their bytes, as Kaldi wants."""
+
+    def __init__(self, out: Path, options: Options) -> None:
+        self._out = out
+        self._sounds = Sounds(out, options.encoding)
+
+    def write(self, clips: Iterable[Clip]) -> list[Path]:
+        """The folders' files, then the sounds."""
+        sounds: list[Path] = []
+        lines: dict[str, dict[str, str]] = {}
+        speakers: dict[str, dict[str, list[str]]] = {}
+        for clip in clips:
+            file = self._sounds.put(clip)
+            sounds.append(file)
+            speaker = safe_name(clip.speaker)
+            utterance = f"{speaker}-{safe_name(clip.segment_id)}"
+            folder = safe_name(clip.split)
+            for name, value in self.values(clip, file, speaker).items():
+                lines.setdefault(f"{folder}/{name}", {})[utterance] = value
+            speakers.setdefault(f"{folder}/spk2utt", {}).setdefault(speaker, []).append(utterance)
+        for name, own in speakers.items():
+            lines[name] = {speaker: " ".join(sorted(utterances)) for speaker, utterances in own.items()}
+        with LineFiles(self._out) as files:
+            # Names are ASCII: sorted as in the locale C.
+            for name in sorted(lines):
+                for key in sorted(lines[name]):
+                    files.add(name, f"{key} {lines[name][key]}\n")
+        return [*files.files, *sounds]
+
+    def values(self, clip: Clip, file: Path, speaker: str) -> dict[str, str]:
+        """What stands behind an utterance's name, by file."""
+        return {
+            "wav.scp": str(file),
+            "text": one_line(clip.text),
+            "utt2spk": speaker,
+            "utt2dur": f"{clip.duration:.3f}",
+            "utt2lang": clip.dialect,
+        }
+
+
+class CosyVoice(Kaldi):
+    """`instruct` tells CosyVoice 3 which dialect to speak; CosyVoice 1 and 2 leave it aside."""
+
+    def values(self, clip: Clip, file: Path, speaker: str) -> dict[str, str]:
+        """Kaldi's, and what CosyVoice 3 is told."""
+        found = dialects.REGISTRY.get(clip.dialect)
+        named = f" 请用{found.voxcpm_prefix}表达。" if found is not None and found.voxcpm_prefix else ""
+        return super().values(clip, file, speaker) | {"instruct": _INSTRUCTION.format(dialect=named)}
