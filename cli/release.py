@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cli.terminal import Config, WorkspaceFolder, read_settings, say, stop, warn
+from cli.completion import export_formats
+from cli.terminal import Config, WorkspaceFolder, progress_bar, read_settings, say, stop, warn
 
 release_app = typer.Typer(help="Frozen sets of segments, described and comparable.", no_args_is_help=True)
 
@@ -110,6 +111,42 @@ def release_verify(name: Name, config: Config = None, workspace: WorkspaceFolder
         stop(f"release {release.name} is not as it was made")
     same = "the lake holds all of them as they were" if not verdict.differs else "the lake has moved on as listed"
     say(f"release {release.name} is sound: {verdict.segments} segments, {release.sha256}; {same}")
+
+
+@release_app.command("export")
+def release_export(
+    name: Name,
+    format: Annotated[
+        str,
+        typer.Argument(metavar="FORMAT", help="as `fangyan export --list` names them", autocompletion=export_formats),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder to write to; empty, or of the same export")],
+    to: Annotated[str, typer.Option(metavar="NAME", help="who gets it; a takedown lists it by this name")] = "",
+    sample_rate: Annotated[int | None, typer.Option(help="Hz; without it as stored")] = None,
+    script: Annotated[
+        Literal["as-written", "simplified", "traditional"], typer.Option(help="characters of the texts")
+    ] = "as-written",
+    config: Config = None,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Hand a release out with its text as it was; what may no longer be published, or sounds otherwise, is left out."""
+    from pipeline.handover.choice import ExportError
+    from pipeline.releases.export import export
+    from pipeline.releases.names import ReleaseError
+    from pipeline.rights.audit import AuditBroken
+
+    settings, release = _open(name, config, workspace)
+    try:
+        with progress_bar("segments") as progress:
+            options = {"to": to, "sample_rate": sample_rate, "script": script, "progress": progress}
+            made = export(settings, release, format, out, **options)
+    except (ExportError, ReleaseError, AuditBroken) as error:
+        stop(str(error))
+    for reason, count in made.left_out.most_common():
+        warn(f"left out {count} segments: {reason}")
+    done = made.handover
+    say(f"{done.clips} segments of release {release.name}, {done.seconds / 3600:.2f} h, in {done.out}")
+    say(f"{done.manifest} has hashes and consents; the audit log knows it as {done.handover_id}")
 
 
 def _open(name: str, config: Path | None, workspace: Path | None) -> tuple[Any, Any]:

@@ -73,7 +73,7 @@ def _show_report(report: Any) -> None:
     for place in report.mentions:
         warn(f"names a speaker or file that is withdrawn, and stays: {place}; look at it")
     for words in report.handed_out:
-        warn(f"was handed out with some of it: {words}; ask for its deletion")
+        warn(f"was handed out: {words}; ask for its deletion")
     say("may remain where no takedown looks:")
     for words in report.may_remain:
         say(f"  {words}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -60,13 +60,16 @@ def choose(
     segment_ids: Collection[str] | None = None,
     columns: Sequence[str] = (),
     on: date | None = None,
+    frozen: Mapping[str, Row] | None = None,
 ) -> Choice:
     """Segments for which `where` (SQL over the view segments) holds, or those named, less what may not be handed out.
 
-    Consents are asked for `purpose` as they stand on a day (today). Raises ExportError for a condition that cannot be
-    answered.
+    Consents are asked for `purpose` as they stand on a day (today). `frozen` are rows of a release by segment_id: those
+    are chosen, with text, split and whatever else the release says, as far as their sound is still the same. Raises
+    ExportError for a condition that cannot be answered.
     """
     lake = Lake(settings.lake)
+    segment_ids = segment_ids if frozen is None else frozen.keys()
     wanted = set(segment_ids) if segment_ids is not None else _ids(lake, where) if where.strip() else None
     choice = Choice()
     allowed, refusals = _permissions(settings, lake, purpose, on)
@@ -77,7 +80,8 @@ def choose(
             if row["segment_id"] not in wanted:
                 continue
             wanted.discard(row["segment_id"])
-        reason = _left_out(row, places)
+        reason = _frozen(row, frozen[row["segment_id"]]) if frozen is not None else None
+        reason = reason or _left_out(row, places)
         if reason is not None:
             choice.left_out[reason] += 1
             continue
@@ -121,6 +125,17 @@ def _left_out(row: Row, places: dict[str, tuple[str, int]]) -> str | None:
     if not (row["text"] or "").strip():
         return "no text"
     return None if row["segment_id"] in places else "no sound"
+
+
+def _frozen(row: Row, before: Row) -> str | None:
+    """Put what a release says of a segment into its row of now; why that cannot be, if its sound is another."""
+    if row["audio_sha256"] != before["audio_sha256"]:
+        return "its sound is another than in the release"
+    if row["text"] != before["text"]:
+        row |= {name: None for name in ("characters", "gloss", "ipa") if name in row}
+    row |= {name: value for name, value in before.items() if name in row and name != "consent_id"}
+    row |= {"decision": "keep", "drop_reason": None}
+    return None
 
 
 def _permissions(

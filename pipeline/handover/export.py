@@ -7,7 +7,7 @@ import fcntl
 import importlib.metadata
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from pipeline.handover.description import facts_of
 from pipeline.handover.manifest import begin, write_manifest
 from pipeline.lake.lake import Lake
 from pipeline.lake.lock import writing
+from pipeline.lake.rows import Row
 from pipeline.rights import audit
 from pipeline.settings import Settings
 
@@ -57,6 +58,8 @@ def export(
     *,
     where: str = "",
     segment_ids: Collection[str] | None = None,
+    release: str = "",
+    frozen: Mapping[str, Row] | None = None,
     to: str = "",
     encoding: Encoding | None = None,
     sample_rate: int | None = None,
@@ -66,18 +69,20 @@ def export(
 ) -> Handover:
     """Write the segments for which `where` holds (or those named) below `out` as `format` has it.
 
-    Consents are asked for `purpose`; `to` says who gets it. The same call after an interruption goes on. Raises
+    Consents are asked for `purpose`; `to` says who gets it. `frozen` are rows of the release `release` by segment_id,
+    which are written as they were (see `choice.choose`). The same call after an interruption goes on. Raises
     ExportError, and audit.AuditBroken before anything is written.
     """
     entry = _entry(format, purpose, sample_rate)
     out = _folder(settings, out)
     form = Form(encoding or entry.encoding or "flac", sample_rate, script)
     with writing(settings.root, waiting), _alone(out):
-        choice = choose(settings, purpose, where, segment_ids, entry.columns)
+        choice = choose(settings, purpose, where, segment_ids, entry.columns, frozen=frozen)
         if not choice.rows:
             raise ExportError(_nothing(choice, purpose))
         wish = {"format": format, "purpose": purpose, "to": to, "script": script, "sample_rate": sample_rate}
         wish |= {"encoding": form.encoding if entry.encoding else None, "version": _version()}
+        wish |= {"release": release} if release else {}
         begun = begin(out, wish, choice.rows)
         if entry.encoding:
             _check_space(out, choice, form)

@@ -44,8 +44,7 @@ def choose(settings: Settings, where: str | None, uses: Sequence[str], on: date 
         words = f"--where {where!r}: {error}" if where else str(error)
         raise ReleaseError(words) from None
     recordings = {row["recording_id"]: row for row in _recordings(lake)}
-    rights = _Rights(settings, (SCOPE, *uses), on)
-    answers = {name: rights.of(row) for name, row in recordings.items()}
+    answers = permissions(settings, (SCOPE, *uses), on)
     chosen = Chosen([], [])
     for row in rows:
         reason, detail, consent_id = _refusal(row, matching, answers)
@@ -55,6 +54,16 @@ def choose(settings: Settings, where: str | None, uses: Sequence[str], on: date 
             licence = licence_of(recordings[row["recording_id"]]["metadata"])
             chosen.rows.append(canonical(row | {"consent_id": consent_id, "licence": licence}))
     return chosen
+
+
+Answer = tuple[str | None, str, str]
+"""The consent for the first scope, or None with the reason's code and words."""
+
+
+def permissions(settings: Settings, scopes: Sequence[str], on: date | None = None) -> dict[str, Answer]:
+    """For each recording of the lake, whether the consents allow all scopes on a day (today)."""
+    rights = _Rights(settings, scopes, on)
+    return {row["recording_id"]: rights.of(row) for row in _recordings(Lake(settings.lake))}
 
 
 def canonical(row: Row) -> Row:
@@ -89,8 +98,8 @@ class _Rights:
         self._scopes = scopes
         self._on = on or date.today()
 
-    def of(self, recording: Row) -> tuple[str | None, str, str]:
-        """The consent for publication, or None with the reason's code and words."""
+    def of(self, recording: Row) -> Answer:
+        """Whether a recording may be used for all scopes."""
         hashes = {recording["file_sha256"], recording["audio_sha256"]}
         if hashes & self._current.whole:
             return None, WITHDRAWN, "was withdrawn"
@@ -134,9 +143,7 @@ def _recordings(lake: Lake) -> list[Row]:
     return [row for row in lake.rows("recordings", None, columns) if row["status"] == "ok"]
 
 
-def _refusal(
-    row: Row, matching: set[str] | None, answers: Mapping[str, tuple[str | None, str, str]]
-) -> tuple[str, str, str | None]:
+def _refusal(row: Row, matching: set[str] | None, answers: Mapping[str, Answer]) -> tuple[str, str, str | None]:
     if row["decision"] != "keep":
         return NOT_KEPT, row["drop_reason"] or "dropped", None
     if matching is not None and row["segment_id"] not in matching:

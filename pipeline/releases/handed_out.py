@@ -1,4 +1,4 @@
-"""To whom releases were handed out, as far as the audit log knows."""
+"""To whom what was handed out, as far as the audit log knows: exports, and releases among them."""
 
 from __future__ import annotations
 
@@ -8,34 +8,42 @@ from pathlib import Path
 
 from pipeline.rights import audit
 
-ACTION = "release.export"
+_ACTION = "export.begin"
 
 
 @dataclass(frozen=True)
 class HandedOut:
-    """One export of a release: when, by whom, in which format, where to, and to whom ("" if nobody said)."""
+    """One export: its id, when, by whom, in which format, where to, of which release ("" of none), to whom ("" if
+    nobody said), and how many of the recordings that were asked about it held."""
 
-    release: str
+    handover_id: str
     when: str
     by: str
     format: str
     out: str
+    release: str
     to: str
+    recordings: int
 
     def __str__(self) -> str:
         whom = f"to {self.to}" if self.to else "nobody wrote down to whom"
-        return f"release {self.release}, {self.when[:10]}, as {self.format} in {self.out}, by {self.by}: {whom}"
+        release = f" of release {self.release}" if self.release else ""
+        count = "1 recording" if self.recordings == 1 else f"{self.recordings} recordings"
+        return f"{self.handover_id}{release}, {self.when[:10]}, {count}, in {self.out}, by {self.by}: {whom}"
 
 
-def handed_out(workspace: Path, releases: Collection[str]) -> list[HandedOut]:
-    """The exports of these releases, oldest first."""
-    return [
-        HandedOut(
-            str(entry["subject"]),
-            str(entry["time"]),
-            str(entry["actor"]),
-            *(str(entry["details"].get(key) or "") for key in ("format", "out", "to")),
-        )
-        for entry in audit.read(workspace)
-        if entry.get("action") == ACTION and entry.get("subject") in releases
-    ]
+def handed_out(workspace: Path, recording_ids: Collection[str]) -> list[HandedOut]:
+    """The exports that held something of these recordings, oldest first."""
+    wanted = set(recording_ids)
+    found = []
+    for entry in audit.read(workspace):
+        details = entry.get("details")
+        if entry.get("action") != _ACTION or not isinstance(details, dict):
+            continue
+        held = wanted.intersection(details.get("recordings") or ())
+        if held:
+            told = (str(details.get(key) or "") for key in ("format", "out", "release", "to"))
+            found.append(
+                HandedOut(str(entry["subject"]), str(entry["time"]), str(entry["actor"]), *told, recordings=len(held))
+            )
+    return found

@@ -49,15 +49,6 @@ def take_out(settings: Settings, takedown_id: str, goes: Goes, names_it: Callabl
     return touched
 
 
-def holding(settings: Settings, takedown_id: str, goes: Goes) -> list[str]:
-    """Names of the releases that hold rows which go, or from which this takedown took some."""
-    return [
-        one.name
-        for one in every(settings)
-        if any(row["taken_out_by"] == takedown_id or (not row["taken_out_by"] and goes(row)) for row in one.rows)
-    ]
-
-
 def _of_release(release: Release, takedown_id: str, goes: Goes, names_it: Callable[[str], bool]) -> bool:
     going = [row for row in release.segments if goes(row)]
     left_out = [row for row in release.left_out if not goes(row)]

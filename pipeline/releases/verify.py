@@ -46,7 +46,7 @@ class Verdict:
 
 def verify(settings: Settings, release: Release) -> Verdict:
     """Check a release's files against its hashes, and its rows against the lake. Raises ReleaseError."""
-    verdict = Verdict(list(_broken(release)), segments=len(release.segments))
+    verdict = Verdict(list(broken(release)), segments=len(release.segments))
     verdict.taken_out = len(release.rows) - verdict.segments
     now = _now(settings)
     for row in release.segments:
@@ -60,7 +60,8 @@ def verify(settings: Settings, release: Release) -> Verdict:
     return verdict
 
 
-def _broken(release: Release) -> Iterator[str]:
+def broken(release: Release) -> Iterator[str]:
+    """What of a release is not as it was made, in words. Raises ReleaseError for a file that cannot be read."""
     document = release.document
     if sealed(document) != document:
         yield "release.json was changed: it has another hash than it says"

@@ -14,7 +14,6 @@ from pathlib import Path
 from pipeline.lake.files import replace_bytes
 from pipeline.lake.rows import Row
 from pipeline.releases.handed_out import handed_out
-from pipeline.releases.takedown import holding
 from pipeline.settings import Settings
 from pipeline.takedown.content.terms import LEAST_IDEOGRAPHS, LEAST_LETTERS
 from pipeline.takedown.inventory import Inventory
@@ -37,7 +36,7 @@ class Report:
     may_remain: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     handed_out: list[str] = field(default_factory=list)
-    """Who was handed releases that held some of it, as far as the audit log knows."""
+    """Exports that held something of these recordings, with to whom they went, as far as the audit log knows."""
 
 
 def make_report(settings: Settings, plan: Plan, inventory: Inventory) -> Report:
@@ -60,7 +59,7 @@ def make_report(settings: Settings, plan: Plan, inventory: Inventory) -> Report:
         mentions=sorted(inventory.mentions),
         may_remain=_may_remain(plan, inventory.short_texts),
         warnings=list(plan.warnings),
-        handed_out=list(map(str, handed_out(settings.root, holding(settings, plan.takedown_id, goes_of(plan))))),
+        handed_out=list(map(str, handed_out(settings.root, [one.recording_id for one in plan.extents]))),
     )
 
 
@@ -84,8 +83,8 @@ def _may_remain(plan: Plan, short_texts: int) -> list[str]:
     """Where no takedown looks."""
     places = [
         "backups, snapshots and copies of the workspace",
-        "exports, releases and listening pages that were handed out or lie outside of the workspace (those of releases "
-        "that the audit log knows of are listed)",
+        "exports and listening pages that were handed out or lie outside of the workspace (exports that the audit log "
+        "knows of are listed)",
         "models that were trained elsewhere on an export",
         "Dagster's event log and its logs of runs, which keep names of files, no words and no sound",
         "landing: sound in another encoding, louder, trimmed or mixed, which is a recording with a consent of its own",

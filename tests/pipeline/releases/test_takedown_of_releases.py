@@ -12,11 +12,10 @@ import small_workspace as small
 
 from pipeline.lake.lake import Lake
 from pipeline.releases.create import Wish, create
-from pipeline.releases.handed_out import ACTION
+from pipeline.releases.export import export
 from pipeline.releases.release import Release, open_release
 from pipeline.releases.takedown import take_out
 from pipeline.releases.verify import verify
-from pipeline.rights import audit
 from pipeline.settings import Settings
 from pipeline.takedown import takedown
 from pipeline.takedown.report import Report, make_report
@@ -33,7 +32,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     (settings.landing / "consents.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     create(settings, Wish("all"))
     create(settings, Wish("words", where=f"text = '{small.TEXTS[small.ANN]}' OR text = '{small.TEXTS[small.BEN]}'"))
-    audit.append(settings.root, ACTION, "all", {"format": "lhotse", "out": "/mnt/disk", "to": "the university"})
+    out = settings.root.parent / "handed out"
+    export(settings, open_release(settings, "all"), "voxcpm", out, to="the university")
     return settings
 
 
@@ -104,9 +104,9 @@ def test_a_condition_that_quotes_her_is_taken_out_as_well(taken: tuple[Settings,
 
 def test_whoever_was_handed_the_release_is_listed(taken: tuple[Settings, Report]) -> None:
     (line,) = taken[1].handed_out
-    assert line.startswith("release all, ")
+    assert line.startswith("voxcpm-")
+    assert " of release all, " in line
     assert line.endswith(": to the university")
-    assert "as lhotse in /mnt/disk" in line
 
 
 def test_a_takedown_that_was_killed_between_rows_and_document_is_finished(built: Settings, tmp_path: Path) -> None:

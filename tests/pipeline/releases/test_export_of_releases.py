@@ -1,0 +1,73 @@
+"""A release is handed out as it was, though corpus and consents have moved on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import small_workspace as small
+
+from pipeline.handover.choice import ExportError
+from pipeline.lake.lake import Lake
+from pipeline.releases.create import Wish, create
+from pipeline.releases.export import export
+from pipeline.releases.names import ReleaseError
+from pipeline.releases.release import Release, open_release
+from pipeline.rights import audit
+from pipeline.settings import Settings
+
+
+def agree(settings: Settings, *names: str) -> None:
+    lines = [
+        {"consent_id": f"c-{name}", "recordings": [f"{small.FOLDER}/{name}.*"], "scopes": ["asr", "publication"]}
+        for name in names
+    ]
+    (settings.landing / "consents.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.fixture(scope="module")
+def moved_on(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Release]:
+    """A release; since then every text was changed, one sound is another, and `other` may no longer be published."""
+    settings = small.build(tmp_path_factory.mktemp("built") / "workspace")
+    agree(settings, "duo", "solo", "other")
+    create(settings, Wish("first"))
+    lake = Lake(settings.lake)
+    (batch,) = lake.partitions("segments")
+    rows = lake.rows("segments", batch)
+    for row in rows:
+        row["text"] = "后来改过的话"
+    rows[0]["audio_sha256"] = "0" * 64
+    lake.write("segments", batch, rows)
+    agree(settings, "duo", "solo")
+    return settings, open_release(settings, "first")
+
+
+def test_texts_are_those_of_the_release_and_what_may_not_or_cannot_be_the_same_is_left_out(
+    moved_on: tuple[Settings, Release], tmp_path: Path
+) -> None:
+    settings, release = moved_on
+    made = export(settings, release, "voxcpm", tmp_path / "out", to="a lab")
+    assert made.left_out == {
+        "publication: its metadata name consent c-other, which is not in consents.jsonl": 1,
+        "its sound is another than in the release": 1,
+    }
+    texts = {row["text"] for row in release.segments}
+    assert {row["text"] for row in made.handover.choice.rows} <= texts
+    assert made.handover.clips == len(release.segments) - 2
+    begun = next(one for one in audit.read(settings.root) if one["action"] == "export.begin")
+    assert (begun["details"]["release"], begun["details"]["to"]) == ("first", "a lab")
+    assert json.loads(made.handover.manifest.read_text())["release"] == "first"
+
+
+def test_a_release_that_somebody_changed_or_whose_consents_are_gone_is_not_handed_out(
+    moved_on: tuple[Settings, Release], tmp_path: Path
+) -> None:
+    settings, release = moved_on
+    changed = Release(release.folder, release.document | {"licence": "CC0-1.0"})
+    with pytest.raises(ReleaseError, match="is not as it was made and is not handed out"):
+        export(settings, changed, "voxcpm", tmp_path / "out")
+    agree(settings)
+    with pytest.raises(ExportError, match="nothing of release first may be handed out: publication: "):
+        export(settings, release, "voxcpm", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
