@@ -10,7 +10,9 @@ import itertools
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from desk.allowed import Stamp, stamp_of
@@ -23,6 +25,7 @@ _MOST_COLUMN_CHUNKS = 60_000
 """Of the files whose metadata are held; some 1 kB each."""
 _MOST_BYTES = 48_000_000
 """Of the clips that are held: a player asks for one several times."""
+_BUFFER = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -82,13 +85,11 @@ class Clips:
             group = bisect.bisect_right(opened.starts, row) - 1
             present = {name.split(".")[0] for name in opened.metadata.schema.to_arrow_schema().names}
             columns = ["segment_id", *(name for name in names if name.split(".")[0] in present)]
-            with pq.ParquetFile(file, metadata=opened.metadata) as content:
-                read = content.read_row_group(group, columns, use_threads=False)
+            one = _row(file, opened, group, row - opened.starts[group], columns)
         except FileNotFoundError:
             return None
-        (one,) = to_rows(read.slice(row - opened.starts[group], 1))
         # The file may have been replaced since the index was made.
-        return one if one["segment_id"] == segment_id else None
+        return one if one is not None and one["segment_id"] == segment_id else None
 
     def _metadata(self, table: str, partition: str) -> _Opened:
         file = self._lake.path(table, partition)
@@ -116,3 +117,14 @@ class Clips:
             self._held[key] = sound
             while len(self._held) > 1 and sum(map(len, self._held.values())) > _MOST_BYTES:
                 self._held.popitem(last=False)
+
+
+def _row(file: Path, opened: _Opened, group: int, offset: int, columns: list[str]) -> Row | None:
+    """One row of a row group, read in small pieces and no further than it lies."""
+    before = 0
+    with pq.ParquetFile(file, metadata=opened.metadata, pre_buffer=False, buffer_size=_BUFFER) as content:
+        for batch in content.iter_batches(1, [group], columns, use_threads=False):
+            if before == offset:
+                return to_rows(pa.Table.from_batches([batch]))[0]
+            before += len(batch)
+    return None

@@ -13,13 +13,14 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.lake.files import replace_file
 from pipeline.lake.rows import Row, to_rows, to_table
-from pipeline.lake.tables import RENAMED, TABLES
+from pipeline.lake.tables import AUDIO, RENAMED, TABLES
 
 _AUDIO_ROW_GROUP = 100
 _ROW_GROUP = 50_000
@@ -35,12 +36,33 @@ def write_parquet(chunks: Iterable[pa.Table], file: Path, row_group: int = _ROW_
     def write(temporary: Path) -> None:
         iterator = iter(chunks)
         first = next(iterator)
-        with pq.ParquetWriter(temporary, first.schema, compression="zstd") as writer:
+        with pq.ParquetWriter(temporary, first.schema, **_encoding(first.schema)) as writer:
             for chunk in itertools.chain([first], iterator):
                 if chunk.num_rows:
                     writer.write_table(chunk, row_group)
 
     replace_file(file, write)
+
+
+def _encoding(schema: pa.Schema) -> dict[str, Any]:
+    """Options of a ParquetWriter. Sound is stored as it is, in pages of some clips, so that one clip is read alone.
+
+    With a dictionary a row group's clips would all lie in one page; FLAC does not get smaller by compression.
+    """
+    sound = [f"{field.name}.bytes" for field in schema if field.type == AUDIO]
+    if not sound:
+        return {"compression": "zstd"}
+    others = [path for path in _leaves(schema) if path not in sound]
+    compression = dict.fromkeys(sound, "none") | dict.fromkeys(others, "zstd")
+    return {"compression": compression, "use_dictionary": others, "write_batch_size": 1}
+
+
+def _leaves(schema: pa.Schema) -> list[str]:
+    """Paths of the columns as Parquet counts them: `characters.list.element.start`."""
+    file = pa.BufferOutputStream()
+    pq.write_table(schema.empty_table(), file)
+    columns = pq.ParquetFile(pa.BufferReader(file.getvalue())).schema
+    return [columns.column(index).path for index in range(len(columns))]
 
 
 def stored_names(table: str, columns: Iterable[str]) -> list[str]:
