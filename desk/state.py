@@ -7,6 +7,7 @@ from typing import Any
 
 from desk.allowed import Allowed
 from desk.clips import Clips
+from desk.condition import Conditions
 from desk.index import Index
 from desk.originals import Originals
 from desk.sessions import Sessions, SignInLimit
@@ -29,6 +30,7 @@ class Desk:
         """Of failures to sign in: by address, by name."""
         self.allowed = Allowed(settings)
         self.index = Index(settings)
+        self.conditions = Conditions(self.lake, self.index)
         self.clips = Clips(settings)
         self.originals = Originals(settings)
         self._refused: tuple[tuple[int, int], list[str]] = ((-1, -1), [])

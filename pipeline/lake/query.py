@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,8 +19,10 @@ from pipeline.text.printable import printable
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
 
 
-def query(lake: Lake, sql: str) -> Result:
+def query(lake: Lake, sql: str, within_seconds: float | None = None, memory: str | None = None) -> Result:
     """Answer one SELECT, FROM, WITH, PIVOT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN from the tables and summaries.
+
+    It is given up after `within_seconds`, and keeps to `memory` (`512MB`; more goes to a temporary file).
 
     Raises CatalogError. The statement's kind is looked at for the sake of the message; what keeps files safe is that
     the database has no way to them but `ReadOnlyLake` (a COPY inside a WITH is a SELECT to DuckDB).
@@ -28,11 +31,13 @@ def query(lake: Lake, sql: str) -> Result:
         raise CatalogError(f"{lake.root}: no lake yet; run `fangyan run` first, it makes one")
     _check_kind(sql)
     try:
-        with _confined(lake) as connection:
+        with _confined(lake, memory) as connection, _given_up_after(connection, within_seconds):
             cursor = connection.execute(sql)
             described = cursor.description or []
             columns = tuple(str(column[0]) for column in described)
             return Result(columns, tuple(str(column[1]) for column in described), cursor.fetchall())
+    except duckdb.InterruptException:
+        raise CatalogError(f"it took longer than {within_seconds:.0f} s and was given up; ask for less") from None
     except (duckdb.Error, ValueError) as error:
         raise CatalogError(printable(_explain(error))) from None
 
@@ -49,7 +54,21 @@ def _check_kind(sql: str) -> None:
 
 
 @contextmanager
-def _confined(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
+def _given_up_after(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def _confined(lake: Lake, memory: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory with the views of `lake`, which opens no file but the lake's, and those for reading."""
     files = ReadOnlyLake(lake)
     with tempfile.TemporaryDirectory(prefix="fangyan-sql-") as spill, duckdb.connect(":memory:") as connection:
@@ -59,6 +78,7 @@ def _confined(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.commit()
         for setting in (
             f"temp_directory = {literal(spill)}",
+            *([f"memory_limit = {literal(memory)}"] if memory else []),
             f"allowed_directories = ['{SCHEME}://']",
             "python_enable_replacements = false",
             "autoinstall_known_extensions = false",
