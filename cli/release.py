@@ -113,6 +113,42 @@ def release_verify(name: Name, config: Config = None, workspace: WorkspaceFolder
     say(f"release {release.name} is sound: {verdict.segments} segments, {release.sha256}; {same}")
 
 
+@release_app.command("diff")
+def release_diff(
+    one: Annotated[str, typer.Argument(metavar="A", help="the earlier release")],
+    two: Annotated[str, typer.Argument(metavar="B", help="the later release")],
+    format: Annotated[Literal["text", "json", "html"], typer.Option("--format", help="text, json or html")] = "text",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="write it to a file, replaced in one step")] = None,
+    config: Config = None,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """What came, went and changed from release A to B, and why."""
+    from pipeline.corrections.store import Corrections
+    from pipeline.lake.files import replace_bytes
+    from pipeline.releases.diff import diff
+    from pipeline.releases.names import ReleaseError
+    from pipeline.releases.release import open_release
+    from pipeline.releases.shown import as_lines, as_page
+
+    settings = read_settings(config, workspace)
+    try:
+        found = diff(open_release(settings, one), open_release(settings, two), Corrections.of(settings).rows())
+    except ReleaseError as error:
+        stop(str(error))
+    if format == "text":
+        text = "\n".join(as_lines(found))
+    else:
+        text = as_page(found) if format == "html" else json.dumps(found.to_json(), ensure_ascii=False, indent=1)
+    if out is None:
+        say(text)
+        return
+    try:
+        replace_bytes(out, f"{text}\n".encode())
+    except OSError as error:
+        stop(f"{out}: cannot be written: {error.strerror or error}")
+    say(str(out))
+
+
 @release_app.command("export")
 def release_export(
     name: Name,
