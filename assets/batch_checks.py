@@ -16,6 +16,7 @@ from assets.resources import Workspace
 from pipeline import ledger, stage_list
 from pipeline.exchange.marks import spoken
 from pipeline.lake.rows import Row
+from pipeline.lake.stored import with_current_names
 from pipeline.lake.tables import TABLES
 from pipeline.stage_list import StageEntry
 from pipeline.text.normalize import normalizer, raw_errors
@@ -35,7 +36,7 @@ def _schema_check(entry: StageEntry) -> dg.AssetChecksDefinition:
         """
         file = workspace.lake().path(table, batch)
         found = pq.ParquetFile(file)
-        expected, actual = TABLES[table], found.schema_arrow
+        expected, actual = TABLES[table], with_current_names(found.schema_arrow.empty_table(), table).schema
         missing = [field.name for field in expected if field.name not in actual.names and not field.nullable]
         surplus = [name for name in actual.names if name not in expected.names]
         wrong = {

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from desk.allowed import Stamp, stamp_of
-from pipeline.lake.lake import Lake, stored_names
+from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_rows
+from pipeline.lake.stored import stored_names, with_current_names
 from pipeline.lake.tables import TABLES
 from pipeline.settings import Settings
 
@@ -62,7 +63,8 @@ class Clips:
 
     def row(self, found: Row) -> Row | None:
         """All columns of a segment but its sound; None if it is not there any more."""
-        names = [name for name in TABLES["segments"].names if name not in ("audio", "segment_id")]
+        wanted = [name for name in TABLES["segments"].names if name not in ("audio", "segment_id")]
+        names = stored_names("segments", wanted)
         return self._read("segments", found["partition"], found["file_row"], found["segment_id"], names)
 
     def rows_of(self, table: str, partition: str, recording_id: str) -> list[Row]:
@@ -74,7 +76,7 @@ class Clips:
         present = set(pq.read_schema(file).names)
         columns = [name for name in names if name in present]
         read = pq.read_table(file, columns=columns, filters=[("recording_id", "=", recording_id)], use_threads=False)
-        return to_rows(read)
+        return to_rows(with_current_names(read, table))
 
     def _read(self, table: str, partition: str, row: int, segment_id: str, names: list[str]) -> Row | None:
         file = self._lake.path(table, partition)
@@ -85,7 +87,8 @@ class Clips:
             group = bisect.bisect_right(opened.starts, row) - 1
             present = {name.split(".")[0] for name in opened.metadata.schema.to_arrow_schema().names}
             columns = ["segment_id", *(name for name in names if name.split(".")[0] in present)]
-            one = _row(file, opened, group, row - opened.starts[group], columns)
+            read = _row(file, opened, group, row - opened.starts[group], columns)
+            one = None if read is None else to_rows(with_current_names(read, table))[0]
         except FileNotFoundError:
             return None
         # The file may have been replaced since the index was made.
@@ -119,12 +122,12 @@ class Clips:
                 self._held.popitem(last=False)
 
 
-def _row(file: Path, opened: _Opened, group: int, offset: int, columns: list[str]) -> Row | None:
+def _row(file: Path, opened: _Opened, group: int, offset: int, columns: list[str]) -> pa.Table | None:
     """One row of a row group, read in small pieces and no further than it lies."""
     before = 0
     with pq.ParquetFile(file, metadata=opened.metadata, pre_buffer=False, buffer_size=_BUFFER) as content:
         for batch in content.iter_batches(1, [group], columns, use_threads=False):
             if before == offset:
-                return to_rows(pa.Table.from_batches([batch]))[0]
+                return pa.Table.from_batches([batch])
             before += len(batch)
     return None

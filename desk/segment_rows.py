@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import pyarrow.parquet as pq
 
 from desk.differences import Piece, differences
-from pipeline.lake.lake import Lake, stored_names, with_current_names
+from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_rows
+from pipeline.lake.stored import stored_names, with_current_names
 from pipeline.lake.tables import TABLES
 from pipeline.text.normalize import normalizer
 from pipeline.text.pieces import join_texts, text_pieces

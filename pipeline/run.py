@@ -210,6 +210,8 @@ def _write(stage: Stage, batch: str, lake: Lake, parts: Sequence[Part], changed:
     if stage.compares:
         parts, reconciled = _reconcile(stage, batch, lake, parts)
         changed |= reconciled
+    # Rows that stand are written anew once if their file is of an older version, so that all libraries load it.
+    changed |= lake.is_outdated(stage.writes, batch)
     listed = {row["source"] for row in lake.rows("ledger", partition, ("source",))}
     if not changed and listed == {part.source for part in parts} and lake.path("ledger", partition).exists():
         return

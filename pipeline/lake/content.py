@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.lake.lake import Lake
 from pipeline.lake.tables import TABLES, times_of
@@ -24,6 +25,21 @@ def content_of(lake: Lake, partitions: Iterable[tuple[str, str]]) -> str:
         bare = pa.schema([pa.field(field.name, field.type) for field in read.schema])
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, bare) as writer:
-            writer.write_table(read.cast(bare))
+            writer.write_table(pa.table([_defined(column) for column in read.cast(bare).columns], schema=bare))
         digest.update(sink.getvalue())
     return digest.hexdigest()
+
+
+def _defined(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """The column with zeros where it is null: what lies there in memory depends on how the file was cut into groups."""
+    if column.null_count == 0 or not pa.types.is_primitive(column.type):
+        return column
+    array = pa.concat_arrays(column.chunks)
+    zero = pa.scalar(False if pa.types.is_boolean(column.type) else 0, _bits(column.type)).cast(column.type)
+    values = pc.fill_null(array, zero)  # type: ignore[attr-defined]
+    return pa.Array.from_buffers(column.type, len(array), [array.buffers()[0], values.buffers()[1]], array.null_count)
+
+
+def _bits(kind: pa.DataType) -> pa.DataType:
+    """A number type from which a zero of `kind` can be cast."""
+    return pa.int32() if pa.types.is_date32(kind) else pa.int64() if pa.types.is_temporal(kind) else kind

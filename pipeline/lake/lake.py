@@ -16,30 +16,42 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.lake.files import replace_file
 from pipeline.lake.rows import Row, to_rows, to_table
-from pipeline.lake.tables import AUDIO, RENAMED, TABLES
+from pipeline.lake.stored import is_outdated, stored_names, to_stored, with_current_names
+from pipeline.lake.tables import AUDIO, TABLES
 
-_AUDIO_ROW_GROUP = 100
-_ROW_GROUP = 50_000
+AUDIO_ROW_GROUP = 100
+ROW_GROUP = 50_000
+# A recording is read by its row groups, so not too many recordings share one.
+_LEAST_ROWS = 2_000
+_HELD_BYTES = 64 << 20
 
 
-def write_parquet(chunks: Iterable[pa.Table], file: Path, row_group: int = _ROW_GROUP) -> None:
+def write_parquet(chunks: Iterable[pa.Table], file: Path, row_group: int = ROW_GROUP) -> None:
     """Write `chunks`, which share a schema, to a temporary name in the same folder, flush, then replace `file`.
 
-    Each chunk with rows becomes row groups of its own, so memory holds one chunk at a time. An empty row group would
-    keep `datasets` from reading the file.
+    A row group has `row_group` rows at most. Small chunks are put together until a row group is worth its place, so
+    memory holds few of them; none is without rows, as `datasets` takes the first one's rows for its batch.
     """
+    least = min(row_group // 2, _LEAST_ROWS)
 
     def write(temporary: Path) -> None:
         iterator = iter(chunks)
         first = next(iterator)
         with pq.ParquetWriter(temporary, first.schema, **_encoding(first.schema)) as writer:
+            held: list[pa.Table] = []
+            rows = size = 0
             for chunk in itertools.chain([first], iterator):
-                if chunk.num_rows:
-                    writer.write_table(chunk, row_group)
+                held.append(chunk)
+                rows, size = rows + chunk.num_rows, size + chunk.nbytes
+                if rows >= least or size >= _HELD_BYTES:
+                    _write_rows(writer, held, row_group)
+                    held, rows, size = [], 0, 0
+            _write_rows(writer, held, row_group)
 
     replace_file(file, write)
 
@@ -65,14 +77,9 @@ def _leaves(schema: pa.Schema) -> list[str]:
     return [columns.column(index).path for index in range(len(columns))]
 
 
-def stored_names(table: str, columns: Iterable[str]) -> list[str]:
-    """What the files of a table may call `columns`, those of an older version included."""
-    return [*columns, *(before for before, now in RENAMED.get(table, {}).items() if now in columns)]
-
-
-def with_current_names(content: pa.Table, table: str) -> pa.Table:
-    """What a file of a table holds, its columns under the names that they have now."""
-    return content.rename_columns([RENAMED.get(table, {}).get(name, name) for name in content.column_names])
+def _write_rows(writer: pq.ParquetWriter, held: Sequence[pa.Table], row_group: int) -> None:
+    if any(chunk.num_rows for chunk in held):
+        writer.write_table(pa.concat_tables(held), row_group)
 
 
 def _fitted(content: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
@@ -127,14 +134,31 @@ class Lake:
         file = self.path(table, partition)
         if not file.exists():
             return TABLES[table].empty_table()
-        return _fitted(pq.read_table(file, filters=[("recording_id", "=", recording_id)]), table, TABLES[table])
+        with pq.ParquetFile(file) as content:
+            ids = content.read(columns=["recording_id"])["recording_id"]
+            groups, first = [], 0
+            for group in range(content.num_row_groups):
+                rows = content.metadata.row_group(group).num_rows
+                if pc.any(pc.equal(ids.slice(first, rows), recording_id)).as_py():  # type: ignore[attr-defined]
+                    groups.append(group)
+                first += rows
+            found = content.read_row_groups(groups).filter(pc.field("recording_id") == recording_id)
+        return _fitted(found, table, TABLES[table])
 
     def write(self, table: str, partition: str, content: Iterable[pa.Table] | Sequence[Row]) -> None:
         """Replace a partition by rows, or by chunks that have the table's schema (held in memory one at a time)."""
         if isinstance(content, Sequence):
             content = [to_table(table, content)]
-        row_group = _AUDIO_ROW_GROUP if "audio" in TABLES[table].names else _ROW_GROUP
-        write_parquet(content, self.path(table, partition), row_group)
+        row_group = AUDIO_ROW_GROUP if "audio" in TABLES[table].names else ROW_GROUP
+        write_parquet(map(to_stored, content), self.path(table, partition), row_group)
+
+    def is_outdated(self, table: str, partition: str) -> bool:
+        """Whether the partition's file is of an older version and would be loaded by more libraries if written anew."""
+        file = self.path(table, partition)
+        if not file.exists():
+            return False
+        with pq.ParquetFile(file) as content:
+            return is_outdated(content)
 
 
 class Parts:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pipeline import stage_list
 from pipeline.lake.lake import Lake
+from pipeline.lake.stored import maps_of, stored_name
 from pipeline.lake.tables import RENAMED, TABLES
 
 ABOUT = "catalog_info"
@@ -178,10 +179,14 @@ def _source(
     types = {row[0]: row[1] for row in connection.execute("DESCRIBE typed").fetchall()}
     connection.unregister("typed")
     types |= {before: types[now] for before, now in renamed.items()}
-    empty = "SELECT " + ", ".join(f"NULL::{kind} AS {quoted(column)}" for column, kind in types.items())
+    maps = maps_of(schema)
+    shown = list(types)
+    types |= {stored_name(name): "VARCHAR" for name in maps}
+    nulls = {column: f"NULL::{kind} AS {quoted(column)}" for column, kind in types.items()}
     if not pattern:
         # `WHERE false AND ...` would not look at the condition.
-        return f"{empty} WHERE NOT ({only_if or 'true'})"
+        return f"SELECT {', '.join(nulls[column] for column in shown)} WHERE NOT ({only_if or 'true'})"
+    empty = "SELECT " + ", ".join(nulls.values())
     # Files of an older version may lack columns; the empty part in front gives each its place and type.
     files = f"SELECT * FROM read_parquet({literal(pattern)}, union_by_name = true, hive_partitioning = false)"
     either = {
@@ -189,7 +194,11 @@ def _source(
     }
     # Days were texts once.
     either |= {name: f"CAST({quoted(name)} AS {kind})" for name, kind in types.items() if kind == "DATE"}
-    columns = ", ".join(f"{either.get(column, quoted(column))} AS {quoted(column)}" for column in types)
+    # A map is the text of a JSON object in the files, and a map in old ones.
+    for name in maps:
+        text = f"CAST({quoted(stored_name(name))} AS JSON)"
+        either[name] = f"coalesce({quoted(name)}, CAST({text} AS {types[name]}))"
+    columns = ", ".join(f"{either.get(column, quoted(column))} AS {quoted(column)}" for column in shown)
     return f"SELECT {columns} FROM ({empty} WHERE false UNION ALL BY NAME {files}) WHERE {only_if or 'true'}"
 
 

@@ -13,17 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.lake.lake import write_parquet
+from pipeline.lake.lake import AUDIO_ROW_GROUP, ROW_GROUP, write_parquet
 from pipeline.lake.rows import Row
+from pipeline.lake.stored import as_map, as_text, stored_name
 from pipeline.takedown.extents import SPAN_IDS, Withdrawal
 
 Clip = tuple[int, str]
 _FACTS = ("start", "end", "local_speaker", "seconds", "duration", "model_id")
 _STAYING = ("tombstones", "consents", "models")
 _KEPT_METADATA = ("consent_id", "licence")
-_FREE = ("metadata", "given", "given_from", "given_problem", "given_notes")
+_METADATA = ("metadata", stored_name("metadata"))
+_FREE = (*_METADATA, "given", "given_from", "given_problem", "given_notes")
 _IDS = ("recording_id", "recording_ids", "segment_id")
-_AUDIO_ROW_GROUP = 100
 
 
 @dataclass
@@ -85,7 +86,7 @@ def clean(
                 removed.changed |= kept[name].to_pylist() != _stripped(kept, name, withdrawal)
         removed.changed |= removed.rows > 0
         if apply and removed.changed:
-            write_parquet(_kept(source, masks, withdrawal), file, _AUDIO_ROW_GROUP if has_audio else 50_000)
+            write_parquet(_kept(source, masks, withdrawal), file, AUDIO_ROW_GROUP if has_audio else ROW_GROUP)
     return removed
 
 
@@ -150,13 +151,16 @@ def _free(schema: pa.Schema) -> list[str]:
 def _stripped(table: pa.Table, column: str, withdrawal: Withdrawal) -> list[Any]:
     """A free column with less in the rows of recordings withdrawn in part: nothing of the transcript stays."""
     return [
-        (_less(cell) if column == "metadata" else None) if cell and withdrawal.in_part(name) else cell
+        (_less(cell) if column in _METADATA else None) if cell and withdrawal.in_part(name) else cell
         for name, cell in zip(table["recording_id"].to_pylist(), table[column].to_pylist(), strict=True)
     ]
 
 
 def _less(cell: Any) -> Any:
-    """The pairs of a map that may stay; nothing of text or whatever else an export made of it."""
+    """The pairs of a map that may stay, or of the JSON object that it is in a file; nothing of whatever else it is."""
+    if isinstance(cell, str):
+        pairs = as_map(cell)
+        return None if pairs is None else as_text({key: pairs[key] for key in pairs if key in _KEPT_METADATA})
     if not isinstance(cell, list) or not all(isinstance(pair, tuple) for pair in cell):
         return None
     return [(key, value) for key, value in cell if key in _KEPT_METADATA]

@@ -21,8 +21,9 @@ from model.evaluation.listening.page import Item, ListeningError
 from model.evaluation.listening.scores import MOS, PREFERENCE, evaluation_rows, summary_rows
 from model.evaluation.verdicts import judged
 from pipeline.lake.files import replace_bytes
-from pipeline.lake.lake import Lake, stored_names, with_current_names
+from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_table
+from pipeline.lake.stored import stored_names, with_current_names
 
 FOLDER = "listening"
 VERSION = 1
