@@ -16,7 +16,8 @@ from pipeline.review.samples import SampleError
 from pipeline.text import dialects
 
 _SHOWN = 30
-_MOST_SKIPPED = 50
+_MOST_SKIPPED = 51
+_SPARE = 5
 
 
 def queue(request: Request) -> Response:
@@ -32,7 +33,7 @@ def queue_next(request: Request) -> Response:
     """`/queue/next`: to the first task that is not among those `skip`ped; to `/queue` if there is none."""
     dialect = _dialect(request)
     skipped = set(request.query_params.getlist("skip")[:_MOST_SKIPPED])
-    tasks = _tasks(request, len(skipped) + 1, dialect)
+    tasks = _tasks(request, len(skipped) + _SPARE, dialect)
     task = next((task for task in tasks if task.segment_id not in skipped), None)
     if task is None:
         return RedirectResponse("/queue?" + urlencode({"done": "1"}), 303)

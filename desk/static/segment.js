@@ -172,7 +172,7 @@ function go(address) {
 // The next of the queue that was not passed over in this window; while browsing the next of the recording.
 function following() {
   if (!facts.sample) return facts.next;
-  const query = new URLSearchParams(passed().map(each => ["skip", each]));
+  const query = new URLSearchParams([...passed(), facts.segment_id].map(each => ["skip", each]));
   query.set("dialect", sessionStorage.getItem("fangyan-dialect") || "");
   return `${facts.next}?${query}`;
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import report_lake
 from chromium import Chromium
+from contrast import CONTRASTS
 
 from model.report import build
 
@@ -84,31 +85,4 @@ def test_every_caption_is_seen_whole(page: Path, browser: Chromium, width: int) 
 @pytest.mark.parametrize("dark", [False, True])
 def test_text_stands_out_from_its_background(page: Path, browser: Chromium, dark: bool) -> None:
     browser.open(page, *PHONE, dark=dark)
-    assert min(browser.value(_CONTRASTS)) >= 4.5
-
-
-# Contrast by WCAG 2.1 of every text against the nearest background that is set; colours come as rgb().
-_CONTRASTS = """(() => {
-  const pen = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
-  const rgba = colour => {
-    pen.clearRect(0, 0, 1, 1); pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1);
-    return [...pen.getImageData(0, 0, 1, 1).data];
-  };
-  const light = colour => colour.slice(0, 3).map(value => value / 255)
-    .map(value => value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, value, index) => sum + value * [0.2126, 0.7152, 0.0722][index], 0);
-  const behind = element => {
-    for (; element; element = element.parentElement) {
-      const colour = rgba(getComputedStyle(element).backgroundColor);
-      if (colour[3] === 255) return light(colour);
-    }
-    return 1;
-  };
-  const has = element => [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
-  return [...document.querySelectorAll("main *:not(script):not(style), .masthead *, nav *")]
-    .filter(element => !element.closest("svg.seal") && has(element)).map(element => {
-      const style = getComputedStyle(element), svg = element instanceof SVGElement;
-      const one = light(rgba(svg ? style.fill : style.color)), two = behind(element);
-      return (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
-    });
-})()"""
+    assert min(browser.value(CONTRASTS)) >= 4.5
