@@ -17,6 +17,7 @@ from cli import (
     finetune,
     init,
     labels,
+    quality,
     release,
     rights,
     running,
@@ -29,7 +30,7 @@ from cli import (
 from cli.terminal import say
 
 _ORDER = (
-    *("init", "doctor", "calibrate", "run", "status", "ui", "desk", "sql", "export", "release"),
+    *("init", "doctor", "calibrate", "run", "status", "ui", "desk", "sql", "quality", "export", "release"),
     *("voice", "speak", "finetune", "label", "prompts", "systems", "listen"),
     *("consent", "takedown", "audit"),
     *("demo", "studio"),
@@ -58,6 +59,7 @@ app.command("status", rich_help_panel=_CORPUS)(status.status)
 app.command("ui", rich_help_panel=_CORPUS)(ui.ui)
 app.add_typer(desk.desk_app, name="desk", rich_help_panel=_CORPUS)
 app.command("sql", rich_help_panel=_CORPUS)(sql.sql)
+app.command("quality", rich_help_panel=_CORPUS)(quality.quality)
 app.command("export", rich_help_panel=_CORPUS)(export.export)
 app.add_typer(release.release_app, name="release", rich_help_panel=_CORPUS)
 app.command("voice", rich_help_panel=_VOICE)(running.voice)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.corrections.correction import Correction
+from pipeline.corrections.store import Corrections
 from pipeline.lake.lake import Lake
 from pipeline.lake.query import query
 from pipeline.lake.tables import span_id
 from pipeline.lake.views import literal
 from pipeline.review import samples
 from pipeline.review.samples import Unit
+from pipeline.review.verdicts import Verdict, heard, verdicts
 from pipeline.review.worth import Worth, most_worth
 from pipeline.settings import Review
 
@@ -44,52 +48,54 @@ class Task:
 
 
 def next_tasks(
-    workspace: Path, reviewer: str, count: int = 20, dialect: str | None = None, review: Review | None = None
+    workspace: Path,
+    reviewer: str,
+    count: int = 20,
+    dialect: str | None = None,
+    review: Review | None = None,
+    lake_folder: Path | None = None,
 ) -> list[Task]:
     """At most `count` segments that `reviewer` is to hear next, of one dialect if it is given; the best first.
 
     Of every four one is of the random sample (`random_share` of [review]). The first random sample is drawn here if
-    there is none. Raises SampleError where no segment is kept yet, CatalogError where there is no lake.
+    there is none. `lake_folder` is the lake where that is not the workspace's folder `lake`.
+    Raises SampleError where no segment is kept yet, CatalogError where there is no lake.
     """
     review = review or Review()
-    lake = Lake(workspace / "lake")
+    lake = Lake(lake_folder or workspace / "lake")
     sample = samples.current(lake, review.twice_share)
-    heard = _heard(workspace)
-    random = _random_tasks(lake, sample, reviewer, heard, count, dialect)
-    reserved = _reserved(lake, sample, review.sample_minutes)
-    done = {key for key, _, _ in heard} | reserved
-    chosen = _chosen_tasks(lake, done, reviewer, _reviewers(heard, reviewer), count, dialect)
+    corrections = Corrections(workspace, lake.root).rows()
+    reviewers = _reviewers(corrections, reviewer)
+    random = _random_tasks(lake, sample, reviewer, reviewers, verdicts(lake, sample, corrections), count, dialect)
+    done = {span for span, _, _ in heard(corrections)} | _reserved(lake, sample, review.sample_minutes)
+    chosen = _chosen_tasks(lake, done, reviewer, reviewers, count, dialect)
     return list(_mixed(random, chosen, count, review.random_share))
 
 
-Heard = tuple[str, str, str | None]
-"""A span's id, who reviewed it, and the sample that offered it."""
-
-
-def _heard(workspace: Path) -> list[Heard]:
-    return []
-
-
-def _reviewers(heard: Collection[Heard], reviewer: str) -> list[str]:
-    return sorted({who for _, who, _ in heard} | {reviewer})
+def _reviewers(corrections: Collection[Correction], reviewer: str) -> list[str]:
+    return sorted({one.who for one in corrections} | {reviewer})
 
 
 def _random_tasks(
-    lake: Lake, sample: str, reviewer: str, heard: Collection[Heard], count: int, dialect: str | None
+    lake: Lake,
+    sample: str,
+    reviewer: str,
+    reviewers: Sequence[str],
+    found: Sequence[Verdict],
+    count: int,
+    dialect: str | None,
 ) -> list[Task]:
     """The next units of the sample: those that nobody reviewed for it, and those that wait for a second person."""
-    by: dict[str, set[str]] = {}
-    for key, who, of in heard:
-        if of == sample:
-            by.setdefault(key, set()).add(who)
-    reviewers = _reviewers(heard, reviewer)
+    by: defaultdict[int, set[str]] = defaultdict(set)
+    for verdict in found:
+        by[verdict.unit.place].add(verdict.who)
     mine = reviewers.index(reviewer)
     wanted: list[tuple[Unit, bool]] = []
     fresh = 0
     for unit in samples.units(lake, sample):
         if dialect is not None and unit.dialect != dialect:
             continue
-        others = by.get(span_id(unit.recording_id, unit.start, unit.end), set())
+        others = by[unit.place]
         if reviewer in others:
             continue
         if not others:

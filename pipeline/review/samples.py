@@ -125,30 +125,29 @@ def current(lake: Lake, twice_share: float = 0.1) -> str:
 
 def units(lake: Lake, name: str) -> Iterator[Unit]:
     """The segments of a sample by place, read as they are asked for. Raises SampleError if there is no such sample."""
-    file = lake.path(TABLE, name)
-    if not file.exists():
-        there = ", ".join(names(lake)) or "none"
-        raise SampleError(f"there is no sample {name}; there are: {there}. `fangyan quality --draw {name}` draws it")
     columns = list(Unit.__dataclass_fields__)
-    with pq.ParquetFile(file) as source:
+    with pq.ParquetFile(_file(lake, name)) as source:
         for batch in source.iter_batches(2000, columns=columns):
             yield from (Unit(**row) for row in batch.to_pylist())
 
 
 def strata(lake: Lake, name: str) -> dict[tuple[str, str, str], tuple[int, int, float]]:
     """Segments, characters and seconds of each stratum of a sample, those withdrawn since left out."""
-    found = query(
-        lake,
-        f"""SELECT coalesce(dialect, ''), coalesce(tier, ''), coalesce(split, ''), count(*), sum(characters)::BIGINT,
-            sum(seconds) FROM {TABLE} WHERE sample = '{_checked(name)}' GROUP BY ALL ORDER BY ALL""",
-    )
-    return {(row[0], row[1], row[2]): (row[3], row[4], row[5]) for row in found.rows}
+    table = pq.read_table(_file(lake, name), columns=[*_STRATUM, "characters", "seconds"])
+    sums = table.group_by(list(_STRATUM)).aggregate([("seconds", "count"), ("characters", "sum"), ("seconds", "sum")])
+    found = {}
+    for row in sums.to_pylist():
+        key = (row["dialect"] or "", row["tier"] or "", row["split"] or "")
+        found[key] = (row["seconds_count"], row["characters_sum"], row["seconds_sum"])
+    return dict(sorted(found.items()))
 
 
-def _checked(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise SampleError(f"{name}: no name of a sample")
-    return name
+def _file(lake: Lake, name: str) -> Path:
+    file = lake.path(TABLE, name)
+    if not file.exists():
+        there = ", ".join(names(lake)) or "none"
+        raise SampleError(f"there is no sample {name}; there are: {there}. `fangyan quality --draw {name}` draws one")
+    return file
 
 
 def _random(*of: str) -> str:
