@@ -14,7 +14,7 @@ class PlotError(Exception):
 
 
 def save_plot(found: Quality, file: Path) -> None:
-    """Write the picture as the ending of `file` says. Raises PlotError for another one and where nothing was reviewed."""
+    """Write the picture, its kind by the ending of `file`. Raises PlotError, also where nothing was reviewed."""
     if file.suffix.lower() not in _FORMATS:
         raise PlotError(f"{file}: a plot ends in {', '.join(_FORMATS)}")
     if not file.absolute().parent.is_dir():
