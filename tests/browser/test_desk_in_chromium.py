@@ -9,7 +9,7 @@ import pytest
 import spoken_lake
 from chromium import Chromium
 from contrast import CONTRASTS
-from served import served
+from desk_served import served
 from spoken_lake import COUNT, TEXTS, span
 
 from pipeline.corrections.correction import correction
