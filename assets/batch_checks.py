@@ -14,6 +14,7 @@ from assets.given_checks import given_text_used, given_transcripts
 from assets.metadata import bar_chart, yield_table
 from assets.resources import Workspace
 from pipeline import ledger, stage_list
+from pipeline.corrections.text_rows import BY_PEOPLE
 from pipeline.exchange.marks import spoken
 from pipeline.lake.rows import Row
 from pipeline.lake.stored import with_current_names
@@ -188,6 +189,8 @@ def _recognised_and_given(recordings: dict[str, Row], transcripts: list[Row]) ->
     pairs: list[tuple[str, str, str]] = []
     texts: dict[str, str] = {}
     with_given = {row["recording_id"] for row in transcripts if row.get("given_line") is not None}
+    # What a person wrote is not what a recogniser did.
+    corrected = {row["recording_id"] for row in transcripts if row.get("text_source") in BY_PEOPLE}
     for row in sorted(transcripts, key=lambda row: row["start"]):
         name = row["recording_id"]
         if row.get("recognised_text") is not None and name in recordings:
@@ -195,7 +198,7 @@ def _recognised_and_given(recordings: dict[str, Row], transcripts: list[Row]) ->
         elif row["decision"] == "keep" and name not in with_given:
             texts[name] = join_texts([texts.get(name, ""), row["text"]])
     for name, row in recordings.items():
-        if row.get("given") and name not in with_given:
+        if row.get("given") and name not in with_given | corrected:
             given = join_texts(spoken(line["text"]) for line in row["given"])
             pairs.append((row["dialect"], given, texts.get(name, "")))
     return pairs

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pipeline.audio.decoding_options import PLAIN, DecodingOptions
+from pipeline.corrections.spans import CorrectedSpan
 from pipeline.exchange.given import GivenLine
 from pipeline.exchange.sidecars import Sidecar
 from pipeline.lake.rows import Row
@@ -36,7 +37,7 @@ class Recording:
     free columns that came with the file. `permission` is what the consents say when the stage begins. `file_sha256` is
     the hash of the file that ingest read, `decoding` how it was decoded: `pipeline.original_audio` reads it again so,
     and no other file in its place. `sidecars` are the transcripts beside a landed file, `given` the lines that ingest
-    read from them or from the metadata.
+    read from them or from the metadata. `corrected` are the stretches of which people said what is right.
     """
 
     source: str
@@ -55,6 +56,7 @@ class Recording:
     decoding: DecodingOptions = PLAIN
     sidecars: tuple[Sidecar, ...] = ()
     given: tuple[GivenLine, ...] = ()
+    corrected: tuple[CorrectedSpan, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ class Stage(ABC):
     resources: Resources
     about: tuple[str, ...] = ()
     """Columns of the recording's row that its rows depend on, beside the audio and the dialect (`given`)."""
+    corrected: tuple[str, ...] = ()
+    """What its rows depend on of the stretches that people corrected: fields of CorrectedSpan."""
     over_files: bool = False
     """True if it works on the landed files of a batch, else on the recordings that the stage before it passed on."""
     compares: tuple[str, ...] = ()

@@ -10,6 +10,8 @@ from typing import Any
 
 from pipeline import batches, ledger, stage_list
 from pipeline.audio.decoding_options import from_json
+from pipeline.corrections.spans import corrected_spans, facts
+from pipeline.corrections.store import Corrections
 from pipeline.exchange.given import GivenLine
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
@@ -95,8 +97,10 @@ def _of_recordings(stage: Stage, batch: str, settings: Settings, lake: Lake, rig
     passed = _passed(stage, batch, lake)
     writers = {table: stage_list.writer_of(table) for table in stage.reads if table != "recordings"}
     keys = {table: provenances(lake, batch, writer) for table, writer in writers.items() if writer}
+    rows = lake.rows("recordings", batch)
+    corrections = Corrections.of(settings).standing_of({row["recording_id"] for row in rows}) if stage.corrected else {}
     tasks = {}
-    for row in lake.rows("recordings", batch):
+    for row in rows:
         source = row["source"]
         if passed.get(source, 0.0) <= 0.0:
             continue
@@ -109,11 +113,14 @@ def _of_recordings(stage: Stage, batch: str, settings: Settings, lake: Lake, rig
         about = {name: row[name] for name in stage.about if row.get(name)}
         if about:
             content["about"] = about
+        corrected = corrected_spans(corrections.get(row["recording_id"], ()))
+        if told := facts(corrected, stage.corrected):
+            content["corrected"] = told
         refusal = rights.refusal(row)
         if refusal:
             # Another provenance: with the right to use it, its work comes back.
             content["refused"] = refusal
-        recording = _recording(row, batch, settings)
+        recording = replace(_recording(row, batch, settings), corrected=corrected)
         tasks[source] = Task(recording, passed[source], provenance(stage, content), refusal or "")
     return tasks
 

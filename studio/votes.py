@@ -30,7 +30,7 @@ def measure_votes(lake: Lake, truths: Mapping[str, Truth]) -> dict[str, Any]:
     kept = {
         row["transcript_id"]: row
         for row in lake.rows("transcripts")
-        if row["recording_id"] in recordings and row["decision"] == "keep" and row["text_source"] != "given"
+        if row["recording_id"] in recordings and row["decision"] == "keep" and row["text_source"] == "recognised"
     }
     heard: dict[str, list[Row]] = defaultdict(list)
     count = 0

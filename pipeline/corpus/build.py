@@ -16,6 +16,7 @@ from pipeline.corpus import dedup, hubs
 from pipeline.corpus.decided import PARTITION, current_rows, recordings, write
 from pipeline.corpus.dedup import RecordingKey
 from pipeline.corpus.excerpts import segment_audio
+from pipeline.corpus.named_speakers import named
 from pipeline.corpus.splits import Member, Split, assign
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
@@ -37,6 +38,7 @@ _COLUMNS = (
     "batch",
     "dialect",
     "local_speaker",
+    "speaker_id",
     "duration",
     "covered_seconds",
     "text_normalized",
@@ -53,8 +55,11 @@ def build_corpus(lake: Lake, settings: Settings) -> dict[str, Any]:
     speaker_of = {
         (row["recording_id"], row["local_speaker"]): row["speaker_id"] for row in lake.rows("speakers", PARTITION)
     }
+    known = set(speaker_of.values())
     for row in segments:
-        row["speaker_id"] = speaker_of.get((row["recording_id"], row["local_speaker"]))
+        linked = speaker_of.get((row["recording_id"], row["local_speaker"]))
+        said = row["speaker_id"]
+        row["speaker_id"] = named(said, row["recording_id"], speaker_of, known) if said else linked
     refused = _refuse(segments, recordings(lake), CurrentRights.read(settings))
     kept = {row["segment_id"]: row for row in segments if row["decision"] == "keep"}
     keys = {name: _key(row) for name, row in sorted(kept.items())}

@@ -65,6 +65,10 @@ _COLUMNS = (
 )
 
 
+_BY_PEOPLE = ("given", "corrected", "accepted")
+"""Values of text_source of text that a recogniser's doubts are not about."""
+
+
 class NotAnId(ValueError):
     """An id that would become a file name holds something else than letters, digits, dashes and underscores."""
 
@@ -134,13 +138,18 @@ def permitted(
 ) -> tuple[dict[str, str], list[str]]:
     """{recording_id: consent_id} of a dialect's recordings that a consent covers for `scope` on a day (today).
 
-    And a sentence for each of the others, with the reason.
+    And a sentence for each of the others, with the reason. A recording in which a reviewer heard the dialect counts.
     """
     consents = read_consents(settings.landing / CONSENTS_FILE)[0]
     allowed: dict[str, str] = {}
     refused = []
+    heard = {
+        row["recording_id"]
+        for row in lake.rows("corrections", None, ("recording_id", "field", "new"))
+        if row["field"] == "dialect" and row["new"] == dialect
+    }
     for row in lake.rows("recordings", None, ("source", "recording_id", "dialect", "status", "metadata")):
-        if row["status"] != "ok" or row["dialect"] != dialect:
+        if row["status"] != "ok" or (row["dialect"] != dialect and row["recording_id"] not in heard):
             continue
         consent_id, why = resolve(consents, row["source"], row["metadata"], scope, on)
         if consent_id:
@@ -256,7 +265,7 @@ def _refusal(row: Row, allowed: Mapping[str, str], policy: TrainingSetPolicy) ->
         return "too_short"
     if row["duration"] > policy.max_seconds:
         return "too_long"
-    sureness = None if row.get("text_source") == "given" else row["asr_avg_logprob"]
+    sureness = None if row.get("text_source") in _BY_PEOPLE else row["asr_avg_logprob"]
     if sureness is not None and sureness < policy.min_logprob:
         return "unsure_text"
     return None if (row["text"] or "").strip() else "no_text"

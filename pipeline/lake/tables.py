@@ -141,7 +141,11 @@ _LANGUAGE_WANTED = _field(
 )
 
 _GIVEN_TEXT = (
-    _field("text_source", pa.string(), "given: it came with the recording; recognised; of segments also mixed"),
+    _field(
+        "text_source",
+        pa.string(),
+        "given: it came with the recording; corrected or accepted by a person; recognised; of segments also mixed",
+    ),
     _field("given_text", pa.string(), "The line as it was given, marks included"),
     _field("given_speaker", pa.string(), "Who says it by the transcript that came with the recording"),
     _field("gloss", pa.string(), "Meaning in standard Mandarin, as given"),
@@ -245,10 +249,10 @@ SEGMENTS = _schema(
     _field("source", pa.string(), "The recording's path below the landing folder"),
     _TURN_ID,
     _BATCH,
-    _field("dialect", pa.string(), "Dialect code of the registry"),
+    _field("dialect", pa.string(), "Dialect code of the registry: the folder's, or a reviewer's"),
     _field("collection", pa.string(), "Collection of the recording"),
     _field("local_speaker", pa.string(), "Speaker label inside the recording"),
-    _field("speaker_id", pa.string(), "Speaker linked across recordings"),
+    _field("speaker_id", pa.string(), "Speaker linked across recordings; in the file what a reviewer said, or null"),
     _START,
     _END,
     _field("duration", pa.float64(), "end - start", "s"),
@@ -291,14 +295,14 @@ SEGMENTS = _schema(
 )
 
 SEGMENT_DIALECTS = _schema(
-    "Which dialect is heard in each kept segment. It never changes the segment's dialect, which is the folder's",
+    "Which dialect is heard in each kept segment. It never changes the segment's dialect: folder's or reviewer's",
     _field("segment_id", pa.string(), "The segment", nullable=False),
     _RECORDING_ID,
     _BATCH,
     _START,
     _END,
     _field("covered_seconds", pa.float64(), "Input that this segment accounts for in the ledger", "s"),
-    _field("dialect", pa.string(), "Dialect code of the recording"),
+    _field("dialect", pa.string(), "Dialect code of the segment"),
     _field("dialect_heard", pa.string(), "Dialect code that is heard; null: not judged"),
     _field("dialect_probability", pa.float32(), "Probability of dialect_heard, 0 to 1"),
     _field("expected_probability", pa.float32(), "Probability of the recording's own dialect, 0 to 1"),

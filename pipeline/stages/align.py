@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.corrections.text_rows import BY_PEOPLE, REPLACED, outside
 from pipeline.lake.rows import Row
 from pipeline.recognition import aligners, alignment, checkpoints
 from pipeline.recognition.alignment import AlignmentError, CharacterSpan, TextAligner
@@ -19,6 +20,8 @@ from pipeline.stage import LedgerEntry, Recording, Stage, StageResult
 from pipeline.text.romanize import Token, romanize
 from pipeline.turn_audio import read_turns
 
+_DOUBTS = {"align_score", "align_coverage", "align_rate", "align_long_character"}
+"""Reasons that a person who listened overrules; those left say that there are no times to go by."""
 UNREAD = "?"
 """Stands in `romanization` for a character whose reading is not known, so that readings and characters stay in step."""
 
@@ -32,6 +35,7 @@ class Align(Stage):
     name = "align"
     version = "4"
     reads = ("transcripts",)
+    corrected = ("text", "source", "unintelligible", "dialect")
     writes = "alignments"
 
     def __init__(self, settings: Settings) -> None:
@@ -50,30 +54,44 @@ class Align(Stage):
         self._aligner = aligners.open_aligner(self._settings)
 
     def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
-        """One row per kept transcript, in order of start."""
+        """One row per kept transcript, in order of start; one that a corrected text lies over has the rest alone, in
+        one row for each part of it."""
         kept = [row for row in rows["transcripts"] if row["decision"] == "keep"]
+        written = [span for span in recording.corrected if span.has_text]
+        dialect_of = {span.span_id(recording.recording_id): span.dialect for span in written}
         result = StageResult()
         passed, dropped = 0.0, defaultdict[str, float](float)
         for transcript, samples in read_turns(recording, kept, (), alignment.SAMPLE_RATE):
-            row = self._aligned(transcript, samples, recording.dialect)
-            result.rows.append(row)
+            by_person = transcript.get("text_source") in BY_PEOPLE
+            dialect = dialect_of.get(transcript["transcript_id"]) if by_person else None
+            row = self._aligned(transcript, samples, dialect or recording.dialect, by_person)
+            parts = [row] if by_person or row["decision"] == "drop" else outside(row, written)
+            result.rows += parts
             seconds = transcript["covered_seconds"]
-            if row["decision"] == "keep":
+            if row["decision"] == "drop":
+                dropped[row["drop_reason"]] += seconds
+            elif parts:
                 passed += seconds
             else:
-                dropped[row["drop_reason"]] += seconds
+                dropped[REPLACED] += seconds
+        result.rows.sort(key=lambda row: (row["start"], row["end"]))
         if passed:
             result.ledger.append(LedgerEntry("passed", passed))
         result.ledger += [LedgerEntry("dropped", seconds, reason) for reason, seconds in sorted(dropped.items())]
         return result
 
-    def _aligned(self, transcript: Row, samples: NDArray[np.float32], dialect: str) -> Row:
-        """The row of one transcript; `samples` (T,) at 16 kHz are what is heard from its start to its end."""
+    def _aligned(self, transcript: Row, samples: NDArray[np.float32], dialect: str, by_person: bool = False) -> Row:
+        """The row of one transcript; `samples` (T,) at 16 kHz are what is heard from its start to its end.
+
+        What a person wrote who heard it is not refused for its score.
+        """
         tokens = romanize(transcript["text"], dialect)
         try:
             spans, reason = self._lay(tokens, samples, dialect)
         except AlignmentError:
             spans, reason = [], "align_impossible"
+        if by_person and reason in _DOUBTS:
+            reason = None
         begin, end = transcript["start"], transcript["end"]
         return {
             "transcript_id": transcript["transcript_id"],

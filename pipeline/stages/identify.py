@@ -52,9 +52,9 @@ class Identify(Stage):
 
     def _row(self, recording: Recording, segment: Row) -> Row:
         row = {name: segment[name] for name in _FROM_SEGMENT}
-        row["dialect"] = recording.dialect
+        row["dialect"] = segment["dialect"] or recording.dialect
         try:
-            return row | self._heard(recording.dialect, segment)
+            return row | self._heard(row["dialect"], segment)
         except NotJudged as why:
             return row | {"not_judged": str(why)}
 

@@ -14,6 +14,8 @@ from pipeline.aligned_turns import cut_between_turns
 from pipeline.audio import clips, dnsmos, quality
 from pipeline.audio.dnsmos import Dnsmos
 from pipeline.corpus import dedup, tiers
+from pipeline.corrected_segments import fixed_segments, parts_of, readings_in, rescale, seconds_beside
+from pipeline.corrections.spans import CorrectedSpan
 from pipeline.lake.rows import Row
 from pipeline.lake.tables import span_id
 from pipeline.recognition.given_rows import of_segment
@@ -35,6 +37,7 @@ class Score(Stage):
     name = "score"
     version = "5"
     reads = ("recordings", "turns", "denoised", "transcripts", "alignments")
+    corrected = ("text", "source", "speaker", "dialect", "keep", "unintelligible", "cut_by_hand")
     writes = "segments"
     resources = Resources(cpus=1.0, memory_gb=1.5)
 
@@ -51,17 +54,14 @@ class Score(Stage):
         self._dnsmos = Dnsmos(windows="cover")
 
     def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
-        """One row per segment, in order of start; dropped ones have no sound and no scores of it."""
+        """One row per segment, in order of start; dropped ones have no sound and no scores of it.
+
+        What people corrected is a segment of its own, cut as they heard it.
+        """
         applied = {row["turn_id"] for row in rows["denoised"] if row["applied"]}
-        # A segment does not change its background in the middle.
-        aligned = cut_between_turns(
-            [row for row in rows["alignments"] if row["decision"] == "keep"],
-            rows["turns"],
-            lambda one, two: (one["turn_id"] in applied) != (two["turn_id"] in applied),
-        )
-        segments = self._segments(recording, aligned, rows, applied)
+        aligned, segments, said = self._segments(recording, rows, applied)
         shares = [_overlap_share(found, rows["turns"]) for found in segments]
-        reasons = self._drop_reasons(segments, shares)
+        reasons = self._drop_reasons(segments, shares, said)
         rate = min(recording.sample_rate, HIGHEST_RATE)
         kept = [found for found, reason in zip(segments, reasons, strict=True) if reason is None]
         sounds = read_segments(recording, [(found.start, found.end) for found in kept], rows["denoised"], rate)
@@ -69,9 +69,9 @@ class Score(Stage):
         about = _about(recording, rows["recordings"])
         result = StageResult()
         passed, dropped = 0.0, defaultdict[str, float](float)
-        for found, share, reason in zip(segments, shares, reasons, strict=True):
+        for found, span, share, reason in zip(segments, said, shares, reasons, strict=True):
             own = [(aligned[index], seconds) for index, seconds in found.covered]
-            row = about | _facts(found, own, transcripts)
+            row = about | _facts(found, own, transcripts) | _as_said(span, found)
             row |= {
                 "turn_id": _first_turn(found, rows["turns"]) or own[0][0]["turn_id"],
                 "segment_id": span_id(recording.recording_id, found.start, found.end),
@@ -92,10 +92,18 @@ class Score(Stage):
         return result
 
     def _segments(
-        self, recording: Recording, aligned: Sequence[Row], rows: Mapping[str, Sequence[Row]], applied: Set[str]
-    ) -> list[Segment]:
-        known = {row["transcript_id"] for row in aligned}
+        self, recording: Recording, rows: Mapping[str, Sequence[Row]], applied: Set[str]
+    ) -> tuple[list[Row], list[Segment], list[CorrectedSpan | None]]:
+        """Aligned rows, the segments that they are cut to, in order of start, and what people said of each."""
+        kept = [row for row in rows["alignments"] if row["decision"] == "keep"]
+        inside, rest = parts_of(kept, recording.corrected, recording.recording_id)
+        # A segment does not change its background in the middle.
+        aligned = cut_between_turns(
+            rest, rows["turns"], lambda one, two: (one["turn_id"] in applied) != (two["turn_id"] in applied)
+        )
+        known = {row["transcript_id"] for row in [*aligned, *(part for _, part in inside)]}
         silent = [(row["start"], row["end"]) for row in rows["transcripts"] if row["transcript_id"] not in known]
+        silent += [(span.start, span.end) for span in recording.corrected]
         limits = Limits(
             min_seconds=self._settings.min_seconds,
             max_seconds=self._settings.max_seconds,
@@ -103,7 +111,7 @@ class Score(Stage):
             join_gap_seconds=self._settings.join_gap_seconds,
             margin_seconds=self._settings.margin_seconds,
         )
-        return segment(
+        cut = segment(
             aligned,
             rows["turns"],
             limits,
@@ -111,8 +119,15 @@ class Score(Stage):
             silent,
             lambda one, two: (one["turn_id"] in applied) == (two["turn_id"] in applied),
         )
+        rescale(cut, aligned, seconds_beside(rest, recording.corrected))
+        fixed = fixed_segments(inside, rows["turns"], len(aligned))
+        found: list[tuple[Segment, CorrectedSpan | None]] = [*((one, None) for one in cut), *fixed]
+        found.sort(key=lambda pair: (pair[0].start, pair[0].end))
+        return [*aligned, *(part for _, part in inside)], [one for one, _ in found], [span for _, span in found]
 
-    def _drop_reasons(self, segments: Sequence[Segment], overlap_shares: Sequence[float]) -> list[str | None]:
+    def _drop_reasons(
+        self, segments: Sequence[Segment], overlap_shares: Sequence[float], said: Sequence[CorrectedSpan | None]
+    ) -> list[str | None]:
         everything = (-np.inf, np.inf)
         sound = [
             found.duration / len(found.characters)
@@ -120,10 +135,14 @@ class Score(Stage):
             if tiers.drop_reason(self._settings, found.duration, len(found.characters), 0.0, everything) is None
         ]
         usual = tiers.pace_bounds(sound)
-        return [
-            tiers.drop_reason(self._settings, found.duration, len(found.characters), share, usual)
-            for found, share in zip(segments, overlap_shares, strict=True)
-        ]
+        reasons = []
+        for found, share, span in zip(segments, overlap_shares, said, strict=True):
+            reason = tiers.drop_reason(self._settings, found.duration, len(found.characters), share, usual)
+            # Pace is a doubt about the text, which a person who heard it has not.
+            if span is not None and found.characters and (span.keep or (span.has_text and reason == "rate_outlier")):
+                reason = None
+            reasons.append((span.drop_reason if span is not None else None) or reason)
+        return reasons
 
     def _heard(self, samples: NDArray[np.float32], rate: int, segment_id: str) -> Row:
         """What the sound of a kept segment says, (T,) at `rate` Hz, and the sound itself."""
@@ -156,6 +175,16 @@ def _about(recording: Recording, recordings: Sequence[Row]) -> Row:
         "scored_at": datetime.now(UTC),
         "metadata": list(dict(row.get("metadata") or {}).items()),
     }
+
+
+def _as_said(span: CorrectedSpan | None, found: Segment) -> Row:
+    """What people say of a segment beside its text; the speaker is looked up when the corpus is built."""
+    if span is None:
+        return {}
+    said: Row = {} if span.speaker is None else {"speaker_id": span.speaker}
+    if span.dialect is not None:
+        said |= {"dialect": span.dialect, "romanization": readings_in(found, span.dialect)}
+    return said
 
 
 def _facts(found: Segment, own: Sequence[tuple[Row, float]], transcripts: Mapping[str, Row]) -> Row:

@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from pipeline.corrections.text_rows import corrected_transcripts
 from pipeline.lake.rows import Row
 from pipeline.recognition import asr_filters, calibration, recognizers
 from pipeline.recognition.calibration import Calibration
@@ -32,6 +33,7 @@ class Transcribe(Stage):
     version = "4"
     reads = ("turns", "hypotheses")
     about = ("given",)
+    corrected = ("text", "source", "unintelligible")
     writes = "transcripts"
     resources = Resources(cpus=1.0, memory_gb=1.0)
 
@@ -51,22 +53,27 @@ class Transcribe(Stage):
             calibration.read(self._calibration_file, "", [])
 
     def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
-        """One row per chunk, in order of start; what was dropped before it was heard keeps its reason."""
+        """One row per chunk and one per text that a person wrote, in order of start; what was dropped before it was
+        heard keeps its reason."""
         speakers = {turn["turn_id"]: turn["local_speaker"] for turn in rows["turns"]}
         ordered = sorted(rows["hypotheses"], key=lambda row: (row["start"], row["end"]))
         chunks = [list(group) for _, group in groupby(ordered, key=lambda row: row["transcript_id"])]
         found: list[Row] = []
-        passed, dropped = 0.0, dict[str, float]()
+        unheard: list[Row] = []
         for heard, following in zip(chunks, [*chunks[1:], None], strict=False):
             one, two = (speakers.get(each[0]["turn_id"]) if each else None for each in (heard, following))
             row = self._decided(recording, heard, following[0]["start"] if following and one == two else None)
-            found.append(row)
+            (found if heard[0]["decision"] == "keep" else unheard).append(row)
+        found = corrected_transcripts(found, recording.corrected, rows["turns"], recording.recording_id)
+        passed, dropped = 0.0, dict[str, float]()
+        for row in found:
             if row["decision"] == "keep":
                 passed += row["covered_seconds"]
-            elif heard[0]["decision"] == "keep":
+            else:
                 dropped[row["drop_reason"]] = dropped.get(row["drop_reason"], 0.0) + row["covered_seconds"]
         entries = [LedgerEntry("passed", passed)]
         entries += [LedgerEntry("dropped", seconds, reason) for reason, seconds in sorted(dropped.items())]
+        found = sorted([*found, *unheard], key=lambda row: (row["start"], row["end"]))
         return StageResult(found, [entry for entry in entries if entry.seconds > 0])
 
     def _decided(self, recording: Recording, heard: Sequence[Row], following: float | None) -> Row:

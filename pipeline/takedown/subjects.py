@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pipeline import landing_zone
+from pipeline.corpus.named_speakers import id_of_name
 from pipeline.lake.files import file_sha256
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
@@ -113,6 +114,7 @@ def _of_speaker(settings: Settings, lake: Lake, recordings: Sequence[Row], subje
     for row in lake.rows("turns", None, ("recording_id", "local_speaker", "start", "end", "overlap_share")):
         if row["recording_id"] in labels:
             turns[row["recording_id"]].append(row)
+    said = _said_by_reviewers(lake, subject)
     for recording_id, own in labels.items():
         there = turns[recording_id]
         spans = tuple(
@@ -121,13 +123,32 @@ def _of_speaker(settings: Settings, lake: Lake, recordings: Sequence[Row], subje
             if row["local_speaker"] in own or (row["overlap_share"] or 0.0) > 0.0
         )
         alone = len(spans) == len(there)
+        spans = tuple(sorted({*spans, *said.pop(recording_id, ())}))
         yield WithdrawalExtent(
             recording_id, whole=alone, local_speakers=tuple(sorted(own)), spans=() if alone else spans
         )
     if not labels:
         for row in recordings:
             if folded(subject) in speaker_names((row["metadata"] or {}).get("speaker", "")):
+                said.pop(row["recording_id"], None)
                 yield WithdrawalExtent(row["recording_id"])
+    for recording_id, spans in said.items():
+        yield WithdrawalExtent(recording_id, whole=False, spans=tuple(sorted(spans)))
+
+
+def _said_by_reviewers(lake: Lake, subject: str) -> dict[str, set[tuple[float, float]]]:
+    """Spans of segments of which a reviewer said that this speaker (by id or name) is heard, by recording.
+
+    The turns say otherwise, so they are not found by their labels.
+    """
+    ids = {subject, id_of_name(subject)}
+    found: dict[str, set[tuple[float, float]]] = defaultdict(set)
+    corrected = {row["recording_id"] for row in lake.rows("corrections", None, ("recording_id",))}
+    for row in lake.rows("corpus", None, ("segment_id", "recording_id", "speaker_id")) if corrected else ():
+        if row["recording_id"] in corrected and row["speaker_id"] in ids:
+            start, end = row["segment_id"].rsplit("-", 2)[1:]
+            found[row["recording_id"]].add((int(start) / 1000, int(end) / 1000))
+    return found
 
 
 def _of_consent(settings: Settings, lake: Lake, recordings: Sequence[Row], subject: str) -> Iterator[WithdrawalExtent]:

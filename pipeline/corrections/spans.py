@@ -1,0 +1,144 @@
+"""What the standing corrections of a recording come to: stretches that do not overlap, with what is right of each.
+
+A stretch is cut as the reviewer heard it, so it is found again whatever models cut the recording anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from pipeline.corrections.correction import Correction
+from pipeline.lake.tables import span_id
+
+UNINTELLIGIBLE = "unintelligible"
+DROPPED = "dropped_by_reviewer"
+_SAME = 0.6
+"""Of each of two spans must lie in the other for them to be one stretch: a half of one is a stretch of its own."""
+_TRIMMED = 0.1
+"""Of a stretch may be cut off by a later one beside it before its text is no longer what is said in the rest."""
+_LEAST_SECONDS = 0.05
+_LEAST_REST_SECONDS = 0.5
+"""What a later correction leaves of an earlier stretch is a stretch if it is not shorter."""
+_FREE = ("note",)
+
+
+@dataclass(frozen=True)
+class CorrectedSpan:
+    """A stretch in seconds of the recording; None: nobody said anything about it.
+
+    `source` of a text is corrected, or accepted where it was found right. `cut_by_hand`: a person set a boundary.
+    """
+
+    start: float
+    end: float
+    text: str | None = None
+    source: str | None = None
+    speaker: str | None = None
+    dialect: str | None = None
+    keep: bool | None = None
+    unintelligible: bool = False
+    cut_by_hand: bool = False
+
+    @property
+    def drop_reason(self) -> str | None:
+        """Why it is not to be used, or None."""
+        if self.unintelligible:
+            return UNINTELLIGIBLE
+        return DROPPED if self.keep is False else None
+
+    @property
+    def has_text(self) -> bool:
+        """Whether its text is a person's and to be used."""
+        return self.text is not None and not self.unintelligible
+
+    def shared(self, start: float, end: float) -> float:
+        """Seconds in common with another span."""
+        return max(0.0, min(self.end, end) - max(self.start, start))
+
+    def span_id(self, recording_id: str) -> str:
+        return span_id(recording_id, self.start, self.end)
+
+
+def corrected_spans(standing: Sequence[Correction]) -> tuple[CorrectedSpan, ...]:
+    """Of one recording's standing corrections in order of time, in order of start.
+
+    What is said of nearly the same span comes together, the later word and the later span before the earlier; a
+    boundary that a person set stays. A later correction of a part of a stretch, or of more than it, is a new one, and
+    the text of the earlier, which is no longer that of one stretch, is given up for what recognisers hear in the rest.
+    """
+    spans: list[CorrectedSpan] = []
+    for one in standing:
+        if one.field in _FREE:
+            continue
+        same = max(spans, key=lambda span: _likeness(span, one), default=None)
+        if same is not None and _likeness(same, one) >= _SAME:
+            spans.remove(same)
+            if not same.cut_by_hand:
+                same = replace(same, start=one.start, end=one.end)
+            made = _said(same, one)
+        else:
+            made = _said(_inherited(spans, one), one)
+        spans = [part for span in spans for part in _beside(span, made)]
+        spans.append(made)
+    return tuple(sorted(spans, key=lambda span: span.start))
+
+
+def facts(spans: Sequence[CorrectedSpan], names: Sequence[str]) -> list[dict[str, Any]]:
+    """What rows that depend on `names` alone are made from; spans of which none of them was said are left out."""
+    unsaid = asdict(CorrectedSpan(0.0, 0.0))
+    told = [{name: asdict(span)[name] for name in names if asdict(span)[name] != unsaid[name]} for span in spans]
+    return [{"start": span.start, "end": span.end} | one for span, one in zip(spans, told, strict=True) if one]
+
+
+def _said(span: CorrectedSpan, one: Correction) -> CorrectedSpan:
+    assert one.new is not None
+    match one.field:
+        case "text":
+            return replace(span, text=one.new.strip(), source="corrected", unintelligible=False)
+        case "accepted":
+            # Whoever accepts a text that a person wrote agrees with that person, not with a recogniser.
+            again = span.source == "corrected" and span.text == one.new.strip()
+            return replace(
+                span, text=one.new.strip(), source="corrected" if again else "accepted", unintelligible=False
+            )
+        case "speaker" | "dialect":
+            return replace(span, **{one.field: one.new.strip()})
+        case "keep":
+            return replace(span, keep=one.new == "keep")
+        case "unintelligible":
+            return replace(span, unintelligible=one.new == "true")
+        case "start":
+            return replace(span, start=min(float(one.new), span.end - _LEAST_SECONDS), cut_by_hand=True)
+        case "end":
+            return replace(span, end=max(float(one.new), span.start + _LEAST_SECONDS), cut_by_hand=True)
+    raise AssertionError(one.field)
+
+
+def _inherited(spans: Sequence[CorrectedSpan], one: Correction) -> CorrectedSpan:
+    """A new stretch, with speaker, dialect and keep of the one that most of it lies in."""
+    around = next((span for span in spans if span.shared(one.start, one.end) > (one.end - one.start) / 2), None)
+    if around is None:
+        return CorrectedSpan(one.start, one.end)
+    return CorrectedSpan(one.start, one.end, speaker=around.speaker, dialect=around.dialect, keep=around.keep)
+
+
+def _beside(span: CorrectedSpan, later: CorrectedSpan) -> list[CorrectedSpan]:
+    """What is left of a stretch outside of a later one."""
+    common = span.shared(later.start, later.end)
+    if common <= 0:
+        return [span]
+    parts = [replace(span, end=later.start), replace(span, start=later.end)]
+    left = [part for part in parts if part.end - part.start >= _LEAST_REST_SECONDS]
+    if common > _TRIMMED * (span.end - span.start):
+        left = [replace(part, text=None, source=None) for part in left]
+    return [part for part in left if _says_something(part)]
+
+
+def _says_something(span: CorrectedSpan) -> bool:
+    return span != CorrectedSpan(span.start, span.end)
+
+
+def _likeness(span: CorrectedSpan, one: Correction) -> float:
+    return span.shared(one.start, one.end) / max(span.end - span.start, one.end - one.start)
