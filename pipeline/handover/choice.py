@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 import pyarrow.parquet as pq
 
 from pipeline.lake.lake import Lake
-from pipeline.lake.query import query
+from pipeline.lake.query import each_row, query
 from pipeline.lake.query_result import CatalogError
 from pipeline.lake.rows import Row
 from pipeline.lake.views import quoted
@@ -24,6 +25,12 @@ COLUMNS = (
     *("romanization", "gloss", "ipa", "place", "confidence", "align_score", "dnsmos_ovrl", "snr_db"),
 )
 """Columns of the view segments that every format is given."""
+
+
+_REPEATED = (
+    *("recording_id", "source", "text_source", "dialect", "speaker_id", "local_speaker", "split", "tier"),
+    *("provenance", "place"),
+)
 
 
 class ExportError(Exception):
@@ -110,13 +117,15 @@ def _ids(lake: Lake, where: str) -> set[str]:
     return {str(row[0]) for row in result.rows}
 
 
-def _rows(lake: Lake, columns: Sequence[str]) -> list[Row]:
+def _rows(lake: Lake, columns: Sequence[str]) -> Iterator[Row]:
     names = ", ".join(quoted(name) for name in (*columns, "decision", "drop_reason"))
     try:
-        result = query(lake, f"SELECT {names} FROM segments")
+        for row in each_row(lake, f"SELECT {names} FROM segments"):
+            # Each of these is said of many segments: one text in memory is enough for all of them.
+            row |= {name: sys.intern(row[name]) for name in _REPEATED if row[name] is not None}
+            yield row
     except CatalogError as error:
         raise ExportError(str(error)) from None
-    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
 
 def _left_out(row: Row, places: dict[str, tuple[str, int]]) -> str | None:

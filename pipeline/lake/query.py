@@ -12,9 +12,11 @@ import duckdb
 from pipeline.lake.lake import Lake
 from pipeline.lake.query_result import CatalogError, Result
 from pipeline.lake.read_only import SCHEME, ReadOnlyLake
+from pipeline.lake.rows import Row
 from pipeline.lake.views import VIEWS, create_views, literal
 from pipeline.text.printable import printable
 
+_FETCHED = 5_000
 # A PIVOT is MULTI: it finds its columns by a statement of its own.
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
 
@@ -39,6 +41,20 @@ def query(lake: Lake, sql: str, within_seconds: float | None = None, memory: str
     except duckdb.InterruptException:
         raise CatalogError(f"it took longer than {within_seconds:.0f} s and was given up; ask for less") from None
     except (duckdb.Error, ValueError) as error:
+        raise CatalogError(printable(_explain(error))) from None
+
+
+def each_row(lake: Lake, sql: str) -> Iterator[Row]:
+    """The rows of a statement of ours as dictionaries, a few thousand in memory at a time. Raises CatalogError."""
+    if not lake.root.is_dir():
+        raise CatalogError(f"{lake.root}: no lake yet; run `fangyan run` first, it makes one")
+    try:
+        with _confined(lake) as connection:
+            cursor = connection.execute(sql)
+            columns = [str(column[0]) for column in cursor.description or []]
+            while rows := cursor.fetchmany(_FETCHED):
+                yield from (dict(zip(columns, row, strict=True)) for row in rows)
+    except duckdb.Error as error:
         raise CatalogError(printable(_explain(error))) from None
 
 
