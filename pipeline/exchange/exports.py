@@ -104,6 +104,8 @@ EXPORTS: dict[str, ExportFormat] = {
     "webdataset": ExportFormat(f"{_ROOM}.webdataset:WebDataset", "tar shards of sound, text and JSON"),
     "lhotse": ExportFormat(f"{_ROOM}.lhotse_cuts:LhotseCuts", "Lhotse cuts with sound files"),
     "lhotse-shar": ExportFormat(f"{_ROOM}.lhotse_cuts:LhotseShar", "Lhotse Shar: shards of cuts and of sound"),
+    "elan": ExportFormat(f"{_ROOM}.elan_files:Elan", "ELAN's .eaf of each recording; no sound", None),
+    "textgrid": ExportFormat(f"{_ROOM}.textgrid_files:TextGrid", "Praat's TextGrid of each recording; no sound", None),
     "rttm": ExportFormat(f"{_ROOM}.rttm:Rttm", "who speaks when in each recording; no sound", None),
     "ctm": ExportFormat(f"{_ROOM}.ctm:Ctm", "each character's time in each recording; no sound", None, ("characters",)),
     "srt": ExportFormat(f"{_ROOM}.subtitle_files:Srt", "SubRip subtitles of each recording; no sound", None),

@@ -44,3 +44,13 @@ def test_ctm_has_a_line_a_character(tmp_path: Path) -> None:
     assert "".join(row[4] for row in rows) == "早上好您了，"
     assert all(len(row) == 6 and row[:2] == ["r2", "1"] for row in rows)
     assert float(rows[1][2]) == 6.01
+
+
+@pytest.mark.parametrize(("name", "file"), [("elan", "r1.eaf"), ("textgrid", "r1.TextGrid")])
+def test_annotations_are_read_back_with_their_times_texts_and_speakers(tmp_path: Path, name: str, file: str) -> None:
+    _write(name, tmp_path)
+    lines = read_transcript((tmp_path / file).read_bytes(), file, GivenText()).lines
+    assert [(line.start, line.end) for line in lines if line.text] == [(0.0, 0.3), (2.0, 2.3), (4.0, 4.3)]
+    texts = [line.text for line in lines if line.text]
+    assert texts == [" ".join(export_clips.TEXTS[one].split()) for one in ("r1-1", "r1-2", "r1-3")]
+    assert {line.speaker for line in lines} == {"spk-1"}
