@@ -7,10 +7,13 @@ import threading
 from collections import OrderedDict
 from typing import Any
 
+import duckdb
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
 from desk import filters
+from desk.condition import SECONDS
 from desk.filters import BadFilter, Filter
 from desk.overview import names_of
 from desk.pages import render
@@ -41,16 +44,18 @@ def browse(request: Request) -> Response:
     """One page of segments, with what they can be narrowed to."""
     desk: Desk = request.app.state.desk
     parameters = request.query_params
+    seed = _whole(parameters.get("sample"))
+    after, before = _whole(parameters.get("after")), _whole(parameters.get("before"))
+    wrong = ""
     try:
         chosen = filters.read(parameters)
         scope = _scope(desk, chosen)
-        wrong = ""
-    except (BadFilter, CatalogError) as error:
-        chosen = filters.read(parameters.__class__({"where": parameters.get("where", "")[: filters.MOST_SQL]}))
-        scope, wrong = ("false", {}), str(error)
-    seed = _whole(parameters.get("sample"))
-    after, before = _whole(parameters.get("after")), _whole(parameters.get("before"))
-    rows, earlier, later = _page(desk, scope, seed, after, before)
+        rows, earlier, later = _page(desk, scope, seed, after, before)
+        counts = _counts(desk, scope)
+    except (BadFilter, CatalogError, duckdb.Error) as error:
+        chosen = filters.read(QueryParams({"where": parameters.get("where", "")[: filters.MOST_SQL]}))
+        wrong = f"it took longer than {SECONDS:.0f} s" if isinstance(error, duckdb.InterruptException) else str(error)
+        rows, earlier, later, counts = [], None, None, _NOTHING
     return render(
         request,
         "browse.html",
@@ -58,10 +63,10 @@ def browse(request: Request) -> Response:
         rows=rows,
         chosen=chosen,
         wrong=wrong,
-        facets=_facets(desk, chosen, scope),
+        facets=_facets(chosen, counts),
         ranges=filters.RANGES,
-        total=_counts(desk, scope)["total"],
-        seconds=_counts(desk, scope)["seconds"],
+        total=counts["total"],
+        seconds=counts["seconds"],
         sample=seed,
         next_sample=secrets.randbelow(10**6),
         earlier=earlier,
@@ -81,8 +86,9 @@ def _scope(desk: Desk, chosen: Filter) -> tuple[str, dict[str, Any]]:
         condition += " AND recording_id NOT IN (SELECT unnest($refused))"
         parameters["refused"] = refused
     if chosen.where:
-        condition += " AND place IN (SELECT unnest($places))"
-        parameters["places"] = desk.conditions.places(chosen.where).tolist()
+        own, named = desk.conditions.over_index(chosen.where)
+        condition += f" AND {own}"
+        parameters |= named
     return condition, parameters
 
 
@@ -93,26 +99,33 @@ def _page(
 
     A page begins where another ended and not at a number of rows, so the last costs what the first does.
     """
-    condition, parameters = scope
-    select = f"SELECT * FROM segments WHERE {condition}"
     if seed is not None:
-        order = f"ORDER BY hash(segment_id || {seed}), place LIMIT {PAGE}"
-        return desk.index.rows(f"{select} {order}", parameters), None, None
+        return _rows(desk, scope, f"ORDER BY hash(segment_id || {seed}), ordinal LIMIT {PAGE}"), None, None
     if before is not None:
-        rows = desk.index.rows(f"{select} AND place < {before} ORDER BY place DESC LIMIT {PAGE + 1}", parameters)
+        rows = _rows(desk, scope, f"AND ordinal < {before} ORDER BY ordinal DESC LIMIT {PAGE + 1}")
         more = len(rows) > PAGE
         rows = rows[:PAGE][::-1]
-        return rows, rows[0]["place"] if rows and more else None, before - 1
+        return rows, rows[0]["ordinal"] if rows and more else None, before - 1
     start = -1 if after is None else after
-    rows = desk.index.rows(f"{select} AND place > {start} ORDER BY place LIMIT {PAGE + 1}", parameters)
+    rows = _rows(desk, scope, f"AND ordinal > {start} ORDER BY ordinal LIMIT {PAGE + 1}")
     more = len(rows) > PAGE
     rows = rows[:PAGE]
-    return rows, rows[0]["place"] if rows and after is not None else None, rows[-1]["place"] if rows and more else None
+    earlier = rows[0]["ordinal"] if rows and after is not None else None
+    return rows, earlier, rows[-1]["ordinal"] if rows and more else None
 
 
-def _facets(desk: Desk, chosen: Filter, scope: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def _rows(desk: Desk, scope: tuple[str, dict[str, Any]], order: str) -> list[Row]:
+    """Whole rows in the order given; which they are is found by the columns that the condition names alone."""
+    condition, parameters = scope
+    found = desk.index.rows(f"SELECT ordinal FROM segments WHERE {condition} {order}", parameters, SECONDS)
+    ordinals = [row["ordinal"] for row in found]
+    rows = desk.index.rows("SELECT * FROM segments WHERE ordinal IN (SELECT unnest($1))", [ordinals])
+    by_ordinal = {row["ordinal"]: row for row in rows}
+    return [by_ordinal[ordinal] for ordinal in ordinals]
+
+
+def _facets(chosen: Filter, counts: dict[str, Any]) -> list[dict[str, Any]]:
     """Of each facet its values with numbers of segments and the links that choose or free them."""
-    counts = _counts(desk, scope)
     shown = []
     for name in _COUNTED:
         values = []
@@ -130,8 +143,7 @@ def _facets(desk: Desk, chosen: Filter, scope: tuple[str, dict[str, Any]]) -> li
 def _counts(desk: Desk, scope: tuple[str, dict[str, Any]]) -> dict[str, Any]:
     """Numbers of segments by value of each facet, `total` and `seconds`; the last are kept."""
     condition, parameters = scope
-    places = parameters.get("places")
-    key = condition, desk.index.version, desk.allowed.version, None if places is None else hash(tuple(places))
+    key = condition, desk.index.version, desk.allowed.version, hash(tuple(parameters.get("named", ())))
     with _lock:
         if key in _kept:
             _kept.move_to_end(key)
@@ -142,8 +154,9 @@ def _counts(desk: Desk, scope: tuple[str, dict[str, Any]]) -> dict[str, Any]:
         f"SELECT {', '.join(columns)}, grouping({', '.join(columns)}) AS kind, count(*) AS count, "
         f"sum(duration) AS seconds FROM segments WHERE {condition} GROUP BY GROUPING SETS ((), {sets})",
         parameters,
+        SECONDS,
     )
-    counts: dict[str, Any] = {name: [] for name in _COUNTED} | {"total": 0, "seconds": 0.0}
+    counts = _NOTHING | {name: [] for name in _COUNTED}
     everything = 2 ** len(columns) - 1
     for row in rows:
         if row["kind"] == everything:
@@ -160,6 +173,7 @@ def _counts(desk: Desk, scope: tuple[str, dict[str, Any]]) -> dict[str, Any]:
     return counts
 
 
+_NOTHING: dict[str, Any] = {name: [] for name in _COUNTED} | {"total": 0, "seconds": 0.0}
 _lock = threading.Lock()
 _kept: OrderedDict[Any, dict[str, Any]] = OrderedDict()
 

@@ -16,11 +16,14 @@ import duckdb
 
 from desk import index_build
 from pipeline.lake.lake import Lake
+from pipeline.lake.query import given_up_after
 from pipeline.lake.rows import Row
 from pipeline.settings import Settings
 
 _MEMORY = "256MB"
 _LOOK_SECONDS = 2.0
+_SMALL_BYTES = 1_000_000_000
+"""Of the files of segments: an index of less is made here and now, of more in a process of its own."""
 _log = logging.getLogger("fangyan.desk")
 
 
@@ -39,16 +42,34 @@ class Index:
         """Grows with each index that is taken up."""
 
     def ready(self, say: Callable[[str], None] = lambda words: None) -> None:
-        """Have an index of the lake as it is now; returns when there is one."""
+        """Have an index of the lake as it is now; returns when there is one. Raises OSError if it cannot be made."""
         with self._building:
-            if not self._current():
-                self._take(index_build.build(self._lake, self._folder, say))
+            if self._current():
+                return
+            size = sum(self._lake.path("segments", name).stat().st_size for name in self._lake.partitions("segments"))
+            if size < _SMALL_BYTES:
+                self._take(index_build.build(self._lake, self._folder))
+                return
+            say("making the desk's index; with a million segments this takes minutes, once")
+            index_build.build_apart(self._lake, self._folder)
+            self._take_newest()
 
-    def rows(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
-        """Answer of a SELECT over the tables `segments`, `recordings`, `losses` and `withdrawn`."""
-        cursor = self._cursor().execute(sql, parameters)
-        names = [column[0] for column in cursor.description or []]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    def rows(
+        self, sql: str, parameters: Sequence[Any] | dict[str, Any] = (), within_seconds: float | None = None
+    ) -> list[Row]:
+        """Answer of a SELECT over the tables `segments`, `recordings`, `losses` and `withdrawn`.
+
+        Raises duckdb.InterruptException when it takes longer than `within_seconds`.
+        """
+        cursor = self._cursor()
+        with given_up_after(cursor, within_seconds):
+            cursor.execute(sql, parameters)
+            names = [column[0] for column in cursor.description or []]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def columns(self) -> frozenset[str]:
+        """Of its table `segments`."""
+        return frozenset(row["column_name"] for row in self.rows("DESCRIBE segments"))
 
     def segment(self, segment_id: str) -> Row | None:
         found = self.rows("SELECT * FROM segments WHERE segment_id = ?", [segment_id])
@@ -87,6 +108,12 @@ class Index:
                 self._take(file)
                 return True
         return False
+
+    def _take_newest(self) -> None:
+        files = sorted(self._folder.glob("index-*.duckdb"), key=lambda file: file.stat().st_mtime_ns)
+        if not files:
+            raise OSError(f"{self._folder}: the index that was just made is gone; something else removes files there")
+        self._take(files[-1])
 
     def _take(self, file: Path) -> None:
         connection = duckdb.connect(str(file), read_only=True)

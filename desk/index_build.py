@@ -5,8 +5,10 @@ It lies below `cache/`, which a takedown removes whole, and holds nothing that c
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,18 +17,20 @@ import duckdb
 from desk.allowed import Stamp, stamp_of
 from pipeline.lake.lake import Lake
 from pipeline.lake.views import create_views, literal
+from pipeline.project import PACKAGES
 
 TABLES = ("segments", "corpus", "segment_dialects", "recordings", "ledger", "speakers", "tombstones")
 """Of the lake, what the index is made of: when one of their files changes it is made anew."""
-VERSION = "1"
+VERSION = "2"
 _MEMORY = "1GB"
-_SEGMENTS = """
-    SELECT row_number() OVER () - 1 AS place, * FROM (
-        SELECT s.segment_id, s.recording_id, places.partition, places.file_row, s.dialect, s.collection, s.source,
-            s.speaker_id, s.local_speaker, s.start, s."end", s.duration, s.text, s.text_normalized, s.text_source,
-            s.confidence, s.agreement, s.align_score, s.dnsmos_ovrl, s.snr_db, s.speaking_rate, s.text_disagreement,
-            s.overlap_share, s.tier, s.split, s.decision, s.drop_reason, s.dialect_heard, s.dialect_probability,
-            s.review_reason, s.denoised, s.consent_id, s.landed_at, s.scored_at
+LEFT_OUT = (
+    *("turn_id", "covered_seconds", "romanization", "characters", "metadata", "audio", "audio_sha256", "provenance"),
+    *("given_text", "gloss", "ipa", "remarks", "dialect_spans"),
+)
+"""Columns of the view segments that are long and asked for one segment at a time."""
+_SEGMENTS = f"""
+    SELECT row_number() OVER () - 1 AS ordinal, * FROM (
+        SELECT s.* EXCLUDE ({", ".join(LEFT_OUT)}), places.partition, places.file_row
         FROM segments AS s JOIN places USING (segment_id)
         ORDER BY s.segment_id
     )
@@ -43,7 +47,7 @@ def stamps(lake: Lake) -> tuple[Stamp, ...]:
     return tuple(stamp_of(lake.path(table, partition)) for table in TABLES for partition in lake.partitions(table))
 
 
-def build(lake: Lake, folder: Path, say: Callable[[str], None] = lambda words: None) -> Path:
+def build(lake: Lake, folder: Path) -> Path:
     """Write an index of `lake` into `folder`, under a name of its own; older ones are removed. Returns its file."""
     folder.mkdir(parents=True, exist_ok=True)
     made = folder / f"index-{uuid4().hex[:12]}.duckdb"
@@ -63,8 +67,19 @@ def build(lake: Lake, folder: Path, say: Callable[[str], None] = lambda words: N
     for older in folder.glob("index-*.duckdb"):
         if older != made:
             older.unlink(missing_ok=True)
-    say(f"index of {made} built")
     return made
+
+
+def build_apart(lake: Lake, folder: Path) -> None:
+    """`build` in a process of its own: reading the heads of many files takes memory that a server would keep.
+
+    Raises OSError with what it said if it failed.
+    """
+    command = [sys.executable, "-m", __name__, str(lake.root), str(folder)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PACKAGES), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise OSError(f"the desk's index of {lake.root} could not be made: {done.stderr.strip()[-2000:]}")
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, lake: Lake, before: tuple[Stamp, ...]) -> None:
@@ -88,3 +103,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, lake: Lake, before: tuple[Stamp
 def _escaped(path: str) -> str:
     """A path that a glob takes at its word."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
+
+
+if __name__ == "__main__":
+    build(Lake(Path(sys.argv[1])), Path(sys.argv[2]))

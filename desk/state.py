@@ -63,6 +63,9 @@ class Desk:
                 "SELECT DISTINCT recording_id FROM segments UNION SELECT recording_id FROM recordings"
             )
             allowed = self.allowed.ids()
+            # Of what was withdrawn in part since, the index may still hold rows.
+            known = {row["recording_id"] for row in self.index.rows("SELECT recording_id FROM withdrawn")}
+            allowed -= {one for one in allowed if one not in known and self.allowed.in_part(one)}
             self._refused = key, [row["recording_id"] for row in found if row["recording_id"] not in allowed]
         return self._refused[1]
 

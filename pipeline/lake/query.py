@@ -33,7 +33,7 @@ def query(lake: Lake, sql: str, within_seconds: float | None = None, memory: str
         raise CatalogError(f"{lake.root}: no lake yet; run `fangyan run` first, it makes one")
     _check_kind(sql)
     try:
-        with _confined(lake, memory) as connection, _given_up_after(connection, within_seconds):
+        with _confined(lake, memory) as connection, given_up_after(connection, within_seconds):
             cursor = connection.execute(sql)
             described = cursor.description or []
             columns = tuple(str(column[0]) for column in described)
@@ -70,7 +70,8 @@ def _check_kind(sql: str) -> None:
 
 
 @contextmanager
-def _given_up_after(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+def given_up_after(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+    """What the connection is asked inside is interrupted after `seconds` (None: never)."""
     if seconds is None:
         yield
         return
