@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
-from collections import OrderedDict
 from typing import Any
 
 import duckdb
@@ -26,7 +24,6 @@ from pipeline.text import dialects
 PAGE = 50
 _COUNTED = [name for name in filters.FACETS if name != "speaker"]
 _SHOWN_VALUES = 12
-_COUNTS_KEPT = 64
 _TITLES = {
     "dialect": "Dialect",
     "collection": "Collection",
@@ -144,10 +141,9 @@ def _counts(desk: Desk, scope: tuple[str, dict[str, Any]]) -> dict[str, Any]:
     """Numbers of segments by value of each facet, `total` and `seconds`; the last are kept."""
     condition, parameters = scope
     key = condition, desk.index.version, desk.allowed.version, hash(tuple(parameters.get("named", ())))
-    with _lock:
-        if key in _kept:
-            _kept.move_to_end(key)
-            return _kept[key]
+    known = desk.counts.get(key)
+    if known is not None:
+        return known
     columns = [filters.FACETS[name] for name in _COUNTED]
     sets = ", ".join(f"({column})" for column in columns)
     rows = desk.index.rows(
@@ -166,16 +162,11 @@ def _counts(desk: Desk, scope: tuple[str, dict[str, Any]]) -> dict[str, Any]:
         counts[_COUNTED[index]].append((row[columns[index]], row["count"]))
     for name in _COUNTED:
         counts[name].sort(key=lambda one: (-one[1], str(one[0])))
-    with _lock:
-        _kept[key] = counts
-        while len(_kept) > _COUNTS_KEPT:
-            _kept.popitem(last=False)
+    desk.counts.put(key, counts)
     return counts
 
 
 _NOTHING: dict[str, Any] = {name: [] for name in _COUNTED} | {"total": 0, "seconds": 0.0}
-_lock = threading.Lock()
-_kept: OrderedDict[Any, dict[str, Any]] = OrderedDict()
 
 
 def _whole(text: str | None) -> int | None:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import bisect
 import itertools
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from desk.allowed import Stamp, stamp_of
+from desk.latest import Latest
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_rows
 from pipeline.lake.stored import stored_names, with_current_names
@@ -31,7 +30,6 @@ _BUFFER = 1 << 16
 
 @dataclass(frozen=True)
 class _Opened:
-    stamp: Stamp
     metadata: pq.FileMetaData
     starts: list[int]
     """First row of each row group."""
@@ -43,22 +41,20 @@ class Clips:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lake = Lake(settings.lake)
-        self._lock = threading.Lock()
-        self._opened: OrderedDict[tuple[str, str], _Opened] = OrderedDict()
-        self._held: OrderedDict[tuple[Stamp, str], bytes] = OrderedDict()
+        self._opened: Latest[Stamp, _Opened] = Latest(_MOST_COLUMN_CHUNKS, _chunks)
+        self._held: Latest[tuple[Stamp, str], bytes] = Latest(_MOST_BYTES, len)
 
     def sound(self, found: Row) -> bytes | None:
         """FLAC of a segment, by its row of the index; None if its row has none or is not there any more."""
         stamp = stamp_of(self._lake.path("segments", found["partition"]))
         key = stamp, found["segment_id"]
-        with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-                return self._held[key]
+        held = self._held.get(key)
+        if held is not None:
+            return held
         row = self._read("segments", found["partition"], found["file_row"], found["segment_id"], ["audio.bytes"])
         sound = row["audio"]["bytes"] if row and row["audio"] else None
         if sound is not None:
-            self._hold(key, sound)
+            self._held.put(key, sound)
         return sound
 
     def row(self, found: Row) -> Row | None:
@@ -97,29 +93,18 @@ class Clips:
     def _metadata(self, table: str, partition: str) -> _Opened:
         file = self._lake.path(table, partition)
         stamp = stamp_of(file)
-        key = table, partition
-        with self._lock:
-            held = self._opened.get(key)
-            if held is not None and held.stamp == stamp:
-                self._opened.move_to_end(key)
-                return held
+        held = self._opened.get(stamp)
+        if held is not None:
+            return held
         metadata = pq.read_metadata(file)
         counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-        opened = _Opened(stamp, metadata, [0, *itertools.accumulate(counts)][:-1])
-        with self._lock:
-            self._opened[key] = opened
-            while len(self._opened) > 1 and self._chunks() > _MOST_COLUMN_CHUNKS:
-                self._opened.popitem(last=False)
+        opened = _Opened(metadata, [0, *itertools.accumulate(counts)][:-1])
+        self._opened.put(stamp, opened)
         return opened
 
-    def _chunks(self) -> int:
-        return sum(one.metadata.num_row_groups * one.metadata.num_columns for one in self._opened.values())
 
-    def _hold(self, key: tuple[Stamp, str], sound: bytes) -> None:
-        with self._lock:
-            self._held[key] = sound
-            while len(self._held) > 1 and sum(map(len, self._held.values())) > _MOST_BYTES:
-                self._held.popitem(last=False)
+def _chunks(opened: _Opened) -> int:
+    return opened.metadata.num_row_groups * opened.metadata.num_columns
 
 
 def _row(file: Path, opened: _Opened, group: int, offset: int, columns: list[str]) -> pa.Table | None:

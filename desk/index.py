@@ -20,7 +20,12 @@ from pipeline.lake.query import given_up_after
 from pipeline.lake.rows import Row
 from pipeline.settings import Settings
 
-_MEMORY = "256MB"
+_CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
+    "memory_limit": "256MB",
+    "threads": "2",
+    "enable_external_access": "false",
+    "lock_configuration": "true",
+}
 _LOOK_SECONDS = 2.0
 _SMALL_BYTES = 1_000_000_000
 """Of the files of segments: an index of less is made here and now, of more in a process of its own."""
@@ -100,7 +105,7 @@ class Index:
             return self._stamps(self._connection) == stamps
         for file in sorted(self._folder.glob("index-*.duckdb")):
             try:
-                with duckdb.connect(str(file), read_only=True) as found:
+                with _open(file) as found:
                     fits = self._stamps(found) == stamps
             except duckdb.Error:
                 continue
@@ -116,9 +121,7 @@ class Index:
         self._take(files[-1])
 
     def _take(self, file: Path) -> None:
-        connection = duckdb.connect(str(file), read_only=True)
-        connection.execute(f"SET memory_limit = '{_MEMORY}'; SET threads = 2")
-        connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+        connection = _open(file)
         with self._lock:
             # Whoever reads from the one before holds a cursor of it, which keeps it open.
             self._connection, self._file = connection, file
@@ -129,3 +132,8 @@ class Index:
         if cursor.execute("SELECT version FROM about").fetchone() != (index_build.VERSION,):
             return set()
         return set(cursor.execute("SELECT * FROM files").fetchall())
+
+
+def _open(file: Path) -> duckdb.DuckDBPyConnection:
+    """A file that is open already is shared inside a process, with the configuration of who opened it first."""
+    return duckdb.connect(str(file), read_only=True, config=_CONFIGURATION)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-
 from desk.allowed import Stamp, stamp_of
+from desk.latest import Latest
 from pipeline.audio import clips
 from pipeline.audio.decoding_options import PLAIN, DecodingOptions, from_json
 from pipeline.errors import BadRecording
@@ -27,9 +25,8 @@ class Originals:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lake = Lake(settings.lake)
-        self._lock = threading.Lock()
-        self._checked: OrderedDict[str, Stamp] = OrderedDict()
-        self._held: OrderedDict[tuple[Stamp, float, float], bytes] = OrderedDict()
+        self._checked: Latest[str, Stamp] = Latest(_MOST_FILES)
+        self._held: Latest[tuple[Stamp, float, float], bytes] = Latest(_MOST_BYTES, len)
 
     def span(self, recording: Row, start: float, end: float, turns_only: bool = False) -> bytes:
         """FLAC, mono, of `start` to `end` seconds; `turns_only`: nothing but what table turns still has.
@@ -46,24 +43,19 @@ class Originals:
             raise BadRecording("outside_landing", f"{source}: is a link out of the landing folder")
         stamp = stamp_of(file)
         key = stamp, start, end
-        with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-                return self._held[key]
+        held = self._held.get(key)
+        if held is not None:
+            return held
         self._check(recording, stamp)
         sound = _decode(str(file), start, end, from_json(recording["decoding"]), source)
-        with self._lock:
-            self._held[key] = sound
-            while len(self._held) > 1 and sum(map(len, self._held.values())) > _MOST_BYTES:
-                self._held.popitem(last=False)
+        self._held.put(key, sound)
         return sound
 
     def _check(self, recording: Row, stamp: Stamp) -> None:
         """Hash the file once; it is hashed again when it changes."""
         source = recording["source"]
-        with self._lock:
-            if self._checked.get(source) == stamp:
-                return
+        if self._checked.get(source) == stamp:
+            return
         try:
             same = file_sha256(stamp[0]) == recording["file_sha256"]
         except OSError as error:
@@ -72,10 +64,7 @@ class Originals:
         if not same:
             words = "is another file than the one that was ingested; restore that one, or run the pipeline again"
             raise BadRecording("changed_on_disk", f"{source}: {words}")
-        with self._lock:
-            self._checked[source] = stamp
-            while len(self._checked) > _MOST_FILES:
-                self._checked.popitem(last=False)
+        self._checked.put(source, stamp)
 
     def _is_spoken(self, recording: Row, start: float, end: float) -> bool:
         """True if turns that are still there cover the span."""

@@ -9,6 +9,7 @@ from desk.allowed import Allowed
 from desk.clips import Clips
 from desk.condition import Conditions
 from desk.index import Index
+from desk.latest import Latest
 from desk.originals import Originals
 from desk.sessions import Sessions, SignInLimit
 from desk.users import Users
@@ -33,6 +34,8 @@ class Desk:
         self.conditions = Conditions(self.lake, self.index)
         self.clips = Clips(settings)
         self.originals = Originals(settings)
+        self.counts: Latest[tuple[Any, ...], dict[str, Any]] = Latest(64)
+        """Numbers of segments beside a list, by what it was narrowed to."""
         self._refused: tuple[tuple[int, int], list[str]] = ((-1, -1), [])
 
     def segment(self, segment_id: str) -> Row | None:
