@@ -15,6 +15,7 @@ from cli import (
     evaluation,
     export,
     finetune,
+    import_list,
     init,
     labels,
     quality,
@@ -30,7 +31,7 @@ from cli import (
 from cli.terminal import say
 
 _ORDER = (
-    *("init", "doctor", "calibrate", "run", "status", "ui", "desk", "sql", "quality", "export", "release"),
+    *("init", "doctor", "calibrate", "run", "status", "ui", "desk", "sql", "quality", "export", "import", "release"),
     *("voice", "speak", "finetune", "label", "prompts", "systems", "listen"),
     *("consent", "takedown", "audit"),
     *("demo", "studio"),
@@ -61,6 +62,7 @@ app.add_typer(desk.desk_app, name="desk", rich_help_panel=_CORPUS)
 app.command("sql", rich_help_panel=_CORPUS)(sql.sql)
 app.command("quality", rich_help_panel=_CORPUS)(quality.quality)
 app.command("export", rich_help_panel=_CORPUS)(export.export)
+app.command("import", rich_help_panel=_CORPUS)(import_list.import_list)
 app.add_typer(release.release_app, name="release", rich_help_panel=_CORPUS)
 app.command("voice", rich_help_panel=_VOICE)(running.voice)
 app.command("speak", rich_help_panel=_VOICE)(speaking.speak)

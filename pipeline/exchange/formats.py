@@ -28,10 +28,12 @@ class TranscriptFormat:
 FORMATS: tuple[TranscriptFormat, ...] = (
     TranscriptFormat("eaf", "pipeline.exchange.elan:read", "ELAN"),
     TranscriptFormat("textgrid", "pipeline.exchange.textgrid:read", "Praat TextGrid"),
+    TranscriptFormat("stm", "pipeline.exchange.stm:read", "STM"),
     TranscriptFormat("ass", "pipeline.exchange.subtitles:read_aegisub", "Aegisub subtitles"),
     TranscriptFormat("ssa", "pipeline.exchange.subtitles:read_aegisub", "Aegisub subtitles"),
     TranscriptFormat("vtt", "pipeline.exchange.subtitles:read", "WebVTT subtitles"),
     TranscriptFormat("srt", "pipeline.exchange.subtitles:read", "SubRip subtitles"),
+    TranscriptFormat("ctm", "pipeline.exchange.ctm:read", "CTM"),
     TranscriptFormat("lab", "pipeline.exchange.text_files:read", "labels"),
     TranscriptFormat("txt", "pipeline.exchange.text_files:read", "plain text"),
 )

@@ -42,12 +42,13 @@ def _srt(name: str, clips: Sequence[Clip]) -> str:
 
 
 def _vtt(name: str, clips: Sequence[Clip]) -> str:
-    cues = [
-        f"{_time(clip.start, '.')} --> {_time(clip.end, '.')}\n"
-        f"<v {html.escape(one_line(clip.speaker))}>{html.escape(one_line(clip.text), quote=False)}\n"
-        for clip in clips
-    ]
-    return "WEBVTT\n\n" + "\n".join(cues)
+    return "WEBVTT\n\n" + "\n".join(cue(clip.start, clip.end, clip.speaker, clip.text) for clip in clips)
+
+
+def cue(start: float, end: float, speaker: str, text: str) -> str:
+    """A cue of WebVTT; `start` and `end` in seconds."""
+    voice = f"<v {html.escape(one_line(speaker))}>" if speaker.strip() else ""
+    return f"{_time(start, '.')} --> {_time(end, '.')}\n{voice}{html.escape(one_line(text), quote=False)}\n"
 
 
 def _time(seconds: float, point: str) -> str:
