@@ -113,6 +113,38 @@ def release_verify(name: Name, config: Config = None, workspace: WorkspaceFolder
     say(f"release {release.name} is sound: {verdict.segments} segments, {release.sha256}; {same}")
 
 
+@release_app.command("rebuild")
+def release_rebuild(
+    name: Name,
+    into: Annotated[
+        Path, typer.Option(metavar="DIR", help="workspace to make it in; a new folder, or one begun before")
+    ],
+    config: Config = None,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Run every stage again over the landing folder with a release's settings, and compare it byte by byte.
+
+    Nothing is read but the landing folder and the release. Exit code 1 if a file is another.
+    """
+    from pipeline.errors import ModelUnavailable
+    from pipeline.releases.diff import diff
+    from pipeline.releases.names import ReleaseError
+    from pipeline.releases.rebuild import rebuild
+    from pipeline.releases.shown import as_lines
+
+    settings, release = _open(name, config, workspace)
+    try:
+        again = rebuild(settings, release, into.absolute(), say)
+    except (ReleaseError, ModelUnavailable, ValueError, OSError) as error:
+        stop(str(error))
+    if again.same:
+        say(f"release {release.name} was made again in {again.release.folder}, the same to the byte: {release.sha256}")
+        return
+    for line in as_lines(diff(release, again.release)):
+        say(line)
+    stop(f"other files: {', '.join(again.other_files)}; {len(again.missing)} segments could not be made again")
+
+
 @release_app.command("diff")
 def release_diff(
     one: Annotated[str, typer.Argument(metavar="A", help="the earlier release")],

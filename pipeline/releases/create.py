@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipeline.corrections.store import Corrections
 from pipeline.lake.lock import writing
 from pipeline.lake.rows import Row
 from pipeline.releases import made_by
@@ -17,7 +18,16 @@ from pipeline.releases.choose import SCOPE, Chosen, choose, reasons
 from pipeline.releases.figures import consents_of
 from pipeline.releases.names import ReleaseError, changing, existing, folder_of
 from pipeline.releases.release import FORMAT, Document, Release, renewed, write_document
-from pipeline.releases.rows import LEFT_OUT, LEFT_OUT_SCHEMA, SEGMENTS, SEGMENTS_SCHEMA, content_sha256, write_rows
+from pipeline.releases.rows import (
+    CORRECTIONS,
+    CORRECTIONS_SCHEMA,
+    LEFT_OUT,
+    LEFT_OUT_SCHEMA,
+    SEGMENTS,
+    SEGMENTS_SCHEMA,
+    content_sha256,
+    write_rows,
+)
 from pipeline.releases.text_error import text_error
 from pipeline.rights import audit
 from pipeline.rights.consents import CONSENTS_FILE, read_consents
@@ -53,7 +63,7 @@ def create(settings: Settings, wish: Wish, waiting: Callable[[str], None] = lamb
             raise ReleaseError(f"nothing would be in release {folder.name}: {_why_empty(chosen)}")
         facts = facts_of(settings, wish, chosen)
         with unfinished(folder) as made:
-            release = write_release(made, facts, chosen)
+            release = write_release(made, facts, chosen, _corrections(settings, chosen))
             audit.append(settings.root, "release.create", folder.name, _logged(release))
     return Release(folder, release.document)
 
@@ -82,8 +92,9 @@ def facts_of(settings: Settings, wish: Wish, chosen: Chosen) -> Document:
     }
 
 
-def write_release(folder: Path, facts: Document, chosen: Chosen) -> Release:
+def write_release(folder: Path, facts: Document, chosen: Chosen, corrections: Sequence[Row] = ()) -> Release:
     """Write all files of a release into a folder."""
+    write_rows(folder / CORRECTIONS, corrections, CORRECTIONS_SCHEMA)
     write_rows(folder / SEGMENTS, chosen.rows, SEGMENTS_SCHEMA)
     write_rows(folder / LEFT_OUT, chosen.left_out, LEFT_OUT_SCHEMA)
     rows = [row | {"taken_out_by": row.get("taken_out_by")} for row in chosen.rows]
@@ -109,6 +120,11 @@ def unfinished(folder: Path) -> Iterator[Path]:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _corrections(settings: Settings, chosen: Chosen) -> list[Row]:
+    ids = {row["recording_id"] for row in chosen.rows}
+    return [one.to_row() for one in Corrections.of(settings).rows() if one.recording_id in ids]
 
 
 def _text(given: str | None) -> str | None:

@@ -15,7 +15,15 @@ from pipeline.settings import Settings
 
 FOLDER = "releases"
 DOCUMENT = "release.json"
-FILES = (DOCUMENT, "segments.parquet", "left_out.parquet", "DATASHEET.md", "README.md", "croissant.json")
+FILES = (
+    DOCUMENT,
+    "segments.parquet",
+    "left_out.parquet",
+    "corrections.parquet",
+    "DATASHEET.md",
+    "README.md",
+    "croissant.json",
+)
 _NAME = re.compile(r"\w[\w.-]{0,63}")
 _LOCK = ".lock"
 

@@ -17,7 +17,7 @@ from pipeline.lake.rows import Row
 from pipeline.releases import cards, croissant, datasheet
 from pipeline.releases.figures import figures_of
 from pipeline.releases.names import DOCUMENT, ReleaseError, existing, find
-from pipeline.releases.rows import LEFT_OUT, SEGMENTS, of_segments, read_rows
+from pipeline.releases.rows import BESIDE, CORRECTIONS, LEFT_OUT, SEGMENTS, of_segments, read_rows
 from pipeline.settings import Settings
 
 FORMAT = 1
@@ -57,6 +57,11 @@ class Release:
     def left_out(self) -> list[Row]:
         """Segments that it leaves out, with the reason. Raises ReleaseError."""
         return self._read(LEFT_OUT)
+
+    @cached_property
+    def corrections(self) -> list[Row]:
+        """What people had corrected of its recordings until it was made, as table corrections has it."""
+        return self._read(CORRECTIONS)
 
     def _read(self, name: str) -> list[Row]:
         try:
@@ -102,7 +107,10 @@ def sealed(document: Document) -> Document:
 
 def renewed(document: Document, folder: Path, rows: Sequence[Row]) -> Document:
     """The document with figures of the rows and hashes of the files as they are now."""
-    files = {name: {"sha256": file_sha256(folder / name), "bytes": (folder / name).stat().st_size} for name in _files()}
+    files = {
+        name: {"sha256": file_sha256(folder / name), "bytes": (folder / name).stat().st_size}
+        for name in (SEGMENTS, *BESIDE)
+    }
     return sealed(document | {"figures": figures_of(of_segments(rows)), "files": files})
 
 
@@ -118,7 +126,3 @@ def about(document: Document, rows: Sequence[Row]) -> Mapping[str, str]:
     """The files about a release by name: its datasheet, the card for a hub, and its Croissant description."""
     segments = of_segments(rows)
     return {name: write(document, segments) for name, write in _ABOUT.items()}
-
-
-def _files() -> tuple[str, ...]:
-    return SEGMENTS, LEFT_OUT

@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 
 from pipeline.lake.lake import write_parquet
 from pipeline.lake.rows import Row
+from pipeline.lake.tables import TABLES
 
-SEGMENTS, LEFT_OUT = "segments.parquet", "left_out.parquet"
+SEGMENTS, LEFT_OUT, CORRECTIONS = "segments.parquet", "left_out.parquet", "corrections.parquet"
 _ROW_GROUP = 50_000
 
 
@@ -68,6 +69,10 @@ LEFT_OUT_SCHEMA = pa.schema(
     ],
     metadata={"description": "Segments of the corpus that the release leaves out, and why"},
 )
+CORRECTIONS_SCHEMA = TABLES["corrections"]
+"""What people had corrected of the recordings of a release until it was made; kept, so that it can be made again."""
+BESIDE = {LEFT_OUT: LEFT_OUT_SCHEMA, CORRECTIONS: CORRECTIONS_SCHEMA}
+"""Files of a release beside its segments."""
 
 
 def hashed(row: Row) -> Row:
@@ -110,4 +115,4 @@ def of_segments(rows: Iterable[Row]) -> list[Row]:
 def _place(row: Row) -> tuple:
     if row.get("recording_id") is None:
         return 1, row.get("taken_out_by") or "", row.get("row_sha256") or "", 0.0
-    return 0, row["recording_id"], row["segment_id"], row["start"]
+    return 0, row["recording_id"], row.get("segment_id") or row["correction_id"], row["start"]

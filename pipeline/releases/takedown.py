@@ -16,8 +16,9 @@ from pipeline.releases.figures import by
 from pipeline.releases.names import FOLDER, changing
 from pipeline.releases.release import Document, Release, every, renewed, write_document
 from pipeline.releases.rows import (
+    BESIDE,
+    CORRECTIONS,
     LEFT_OUT,
-    LEFT_OUT_SCHEMA,
     SEGMENTS,
     SEGMENTS_SCHEMA,
     content_sha256,
@@ -51,22 +52,24 @@ def take_out(settings: Settings, takedown_id: str, goes: Goes, names_it: Callabl
 
 def _of_release(release: Release, takedown_id: str, goes: Goes, names_it: Callable[[str], bool]) -> bool:
     going = [row for row in release.segments if goes(row)]
-    left_out = [row for row in release.left_out if not goes(row)]
+    beside = {LEFT_OUT: release.left_out, CORRECTIONS: release.corrections}
+    left = {name: [row for row in rows if not goes(row)] for name, rows in beside.items()}
+    fewer = [name for name, rows in left.items() if len(rows) < len(beside[name])]
     noted = any(one["takedown_id"] == takedown_id for one in release.document["taken_out"])
     cut_short = not noted and any(row["taken_out_by"] == takedown_id for row in release.rows)
     named = [name for name in _FREE if release.document[name] and names_it(release.document[name])]
-    if not (going or cut_short or named or len(left_out) < len(release.left_out)):
+    if not (going or cut_short or named or fewer):
         return False
     held = content_sha256(release.rows) == release.document["content_sha256"]
     gone = {row["row_sha256"] for row in going}
     rows = [tombstone(row, takedown_id) if row["row_sha256"] in gone else row for row in release.rows]
     rows = [{name: row.get(name) for name in SEGMENTS_SCHEMA.names} for row in rows]
-    if len(left_out) < len(release.left_out):
-        write_rows(release.folder / LEFT_OUT, left_out, LEFT_OUT_SCHEMA)
+    for name in fewer:
+        write_rows(release.folder / name, left[name], BESIDE[name])
     if going:
         write_rows(release.folder / SEGMENTS, rows, SEGMENTS_SCHEMA)
     document: Document = release.document | dict.fromkeys(named, _SCRUBBED)
-    document |= {"consents": _consents(document["consents"], rows), "left_out": reasons(left_out)}
+    document |= {"consents": _consents(document["consents"], rows), "left_out": reasons(left[LEFT_OUT])}
     document["taken_out"] = [
         *(one for one in document["taken_out"] if one["takedown_id"] != takedown_id),
         {
