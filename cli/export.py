@@ -78,5 +78,6 @@ def export(
         warn(f"and {len(made.choice.refused) - _SHOWN} more recordings, all of them in {made.manifest}")
     for reason, count in made.choice.left_out.most_common():
         warn(f"left out {count} segments: {reason}")
-    say(f"{made.clips} segments, {made.seconds / 3600:.2f} h, in {made.out}")
+    length = f"{made.seconds / 3600:.2f} h" if made.seconds >= 3600 else f"{made.seconds / 60:.1f} min"
+    say(f"{made.clips} segments, {length}, in {made.out}")
     say(f"{made.manifest} has hashes and consents; the audit log knows it as {made.handover_id}")

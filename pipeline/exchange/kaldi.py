@@ -10,9 +10,20 @@ from pipeline.exchange.exports import Clip, Options
 from pipeline.exchange.list_files import LineFiles
 from pipeline.exchange.lists import one_line
 from pipeline.exchange.sound_files import Sounds, safe_name
-from pipeline.text import dialects
 
 _INSTRUCTION = "You are a helpful assistant.{dialect}<|endofprompt|>"
+_SPOKEN = {
+    "yue": "广东话",
+    "nan": "闽南话",
+    "wuu": "上海话",
+    "cmn-sichuan": "四川话",
+    "cmn-northeastern": "东北话",
+    "cmn-henan": "河南话",
+    "cmn-shaanxi": "陕西话",
+    "cmn-shandong": "山东话",
+    "cmn-tianjin": "天津话",
+}
+"""What CosyVoice 3 calls the dialects that it knows: its instructions are of fixed words."""
 
 
 class Kaldi:
@@ -61,6 +72,5 @@ class CosyVoice(Kaldi):
 
     def values(self, clip: Clip, file: Path, speaker: str) -> dict[str, str]:
         """Kaldi's, and what CosyVoice 3 is told."""
-        found = dialects.REGISTRY.get(clip.dialect)
-        named = f" 请用{found.voxcpm_prefix}表达。" if found is not None and found.voxcpm_prefix else ""
+        named = f" 请用{_SPOKEN[clip.dialect]}表达。" if clip.dialect in _SPOKEN else ""
         return super().values(clip, file, speaker) | {"instruct": _INSTRUCTION.format(dialect=named)}
