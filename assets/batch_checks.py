@@ -121,7 +121,7 @@ def yield_by_reason(workspace: Workspace, batch: str) -> dg.AssetCheckResult:
     kept = sum(row["seconds"] for row in rows if row["outcome"] == "passed")
     facts = {
         "hours_in": seconds_in / 3600,
-        "hours_kept": kept / 3600,
+        "hours_passed": kept / 3600,
         "yield": kept / seconds_in if seconds_in else 0.0,
         "by_reason": dg.MetadataValue.md(yield_table(lake, batch)),
     }

@@ -26,6 +26,13 @@ def formats(incomplete: str) -> list[str]:
     return [name for name in FORMATS if name.startswith(incomplete)]
 
 
+def questions(incomplete: str) -> list[str]:
+    """Questions of `fangyan ask` that begin as typed."""
+    from pipeline.lake.asking import QUESTIONS
+
+    return [name for one in QUESTIONS if (name := one.replace("_", "-")).startswith(incomplete)]
+
+
 def export_formats(incomplete: str) -> list[str]:
     """Formats of export that begin as typed."""
     from pipeline.exchange.exports import EXPORTS

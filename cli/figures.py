@@ -10,7 +10,7 @@ from pipeline.settings import Settings
 
 @dataclass(frozen=True)
 class DialectHours:
-    """What landed of a dialect and what the corpus keeps, in hours of the original recordings."""
+    """What landed of a dialect and what the corpus keeps: the length of its segments as they are played."""
 
     dialect: str
     recordings: int
@@ -66,13 +66,13 @@ class Judged:
 
 
 def hours_by_dialect(settings: Settings) -> list[DialectHours]:
-    """One entry a dialect, most hours first. Kept is counted in input time, so that kept and lost add up."""
+    """One entry a dialect, most hours first; hours kept as every view of the catalog counts them."""
     statement = """
         WITH landed AS (
             SELECT dialect, count(*) AS recordings, coalesce(sum(duration), 0) AS seconds FROM recordings GROUP BY ALL
         ), kept AS (
             SELECT dialect, count(*) AS segments, count(DISTINCT speaker_id) AS speakers,
-                sum(covered_seconds) AS seconds
+                sum(duration) AS seconds
             FROM segments WHERE decision = 'keep' GROUP BY ALL
         )
         SELECT dialect, recordings, landed.seconds / 3600, coalesce(kept.seconds, 0) / 3600, coalesce(segments, 0),

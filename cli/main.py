@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import (
+    ask,
     calibrate,
     desk,
     doctor,
@@ -31,7 +32,8 @@ from cli import (
 from cli.terminal import say
 
 _ORDER = (
-    *("init", "doctor", "calibrate", "run", "status", "ui", "desk", "sql", "quality", "export", "import", "release"),
+    *("init", "doctor", "calibrate", "run", "status", "ui", "desk", "ask", "sql"),
+    *("quality", "export", "import", "release"),
     *("voice", "speak", "finetune", "label", "prompts", "systems", "listen"),
     *("consent", "takedown", "audit"),
     *("demo", "studio"),
@@ -59,6 +61,7 @@ app.command("run", rich_help_panel=_CORPUS)(running.run)
 app.command("status", rich_help_panel=_CORPUS)(status.status)
 app.command("ui", rich_help_panel=_CORPUS)(ui.ui)
 app.add_typer(desk.desk_app, name="desk", rich_help_panel=_CORPUS)
+app.command("ask", rich_help_panel=_CORPUS)(ask.ask)
 app.command("sql", rich_help_panel=_CORPUS)(sql.sql)
 app.command("quality", rich_help_panel=_CORPUS)(quality.quality)
 app.command("export", rich_help_panel=_CORPUS)(export.export)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import duckdb
@@ -33,7 +34,7 @@ def query(lake: Lake, sql: str, within_seconds: float | None = None, memory: str
         raise CatalogError(f"{lake.root}: no lake yet; run `fangyan run` first, it makes one")
     _check_kind(sql)
     try:
-        with _confined(lake, memory) as connection, given_up_after(connection, within_seconds):
+        with _confined(lake, memory, _views_of(sql)) as connection, given_up_after(connection, within_seconds):
             cursor = connection.execute(sql)
             described = cursor.description or []
             columns = tuple(str(column[0]) for column in described)
@@ -69,6 +70,14 @@ def _check_kind(sql: str) -> None:
         raise CatalogError(f"only what reads is answered (SELECT, DESCRIBE, SHOW, EXPLAIN ...), not {kind.name}")
 
 
+def _views_of(sql: str) -> Iterable[str]:
+    """The views that a statement may mean; all of them where it may ask for what there is."""
+    words = set(re.findall(r"\w+", sql.lower()))
+    named = words & set(VIEWS)
+    asks = words & {"show", "information_schema"} or any(word.startswith(("duckdb_", "pg_")) for word in words)
+    return VIEWS if asks or not named else named
+
+
 @contextmanager
 def given_up_after(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
     """What the connection is asked inside is interrupted after `seconds` (None: never)."""
@@ -85,13 +94,13 @@ def given_up_after(connection: duckdb.DuckDBPyConnection, seconds: float | None)
 
 
 @contextmanager
-def _confined(lake: Lake, memory: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+def _confined(lake: Lake, memory: str | None, names: Iterable[str]) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory with the views of `lake`, which opens no file but the lake's, and those for reading."""
     files = ReadOnlyLake(lake)
     with tempfile.TemporaryDirectory(prefix="fangyan-sql-") as spill, duckdb.connect(":memory:") as connection:
         connection.register_filesystem(files)
         connection.begin()
-        create_views(connection, lake, lambda table: f"{SCHEME}://{table}/*.parquet")
+        create_views(connection, lake, lambda table: f"{SCHEME}://{table}/*.parquet", names=names)
         connection.commit()
         for setting in (
             f"temp_directory = {literal(spill)}",
