@@ -50,7 +50,7 @@ def each_row(lake: Lake, sql: str) -> Iterator[Row]:
     if not lake.root.is_dir():
         raise CatalogError(f"{lake.root}: no lake yet; run `fangyan run` first, it makes one")
     try:
-        with _confined(lake) as connection:
+        with _confined(lake, None, _views_of(sql)) as connection:
             cursor = connection.execute(sql)
             columns = [str(column[0]) for column in cursor.description or []]
             while rows := cursor.fetchmany(_FETCHED):
