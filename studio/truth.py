@@ -125,6 +125,23 @@ def measure(lake: Lake, truths: dict[str, Truth]) -> dict[str, Any]:
     }
 
 
+def said_in_segments(lake: Lake, truths: dict[str, Truth]) -> dict[str, str]:
+    """What was really said in each kept segment of `lake` whose source has a truth, by segment_id; no punctuation."""
+    recordings = {row["recording_id"]: row["source"] for row in lake.rows("recordings") if row["status"] == "ok"}
+    known = {identity: truths[source] for identity, source in recordings.items() if source in truths}
+    turns = _by_recording(lake.rows("turns"))
+    columns = ["segment_id", "recording_id", "start", "end", "local_speaker", "decision"]
+    found = {}
+    for identity, rows in _by_recording(lake.rows("segments", None, columns)).items():
+        if identity in known:
+            names = _names(turns[identity], known[identity].turns)
+            for row in rows:
+                if row["decision"] == "keep":
+                    said = _said(row, known[identity], names.get(row["local_speaker"]))
+                    found[row["segment_id"]] = "".join(item.char for item in said)
+    return found
+
+
 def _dialect_accuracy(rows: Iterable[Row], spoken: Mapping[str, str], known: Collection[str]) -> float:
     """Share of judged segments heard as spoken, which in the studio is the folder's name; NaN if none was judged."""
     right = [
@@ -185,8 +202,12 @@ def _names(rows: Sequence[Row], turns: Sequence[Turn]) -> dict[str, str]:
     return {local: max(seconds, key=lambda name: seconds[name]) for local, seconds in shared.items()}
 
 
+def _said(row: Row, truth: Truth, speaker: str | None) -> list[Character]:
+    return [item for item in truth.characters if item.speaker == speaker and row["start"] <= item.middle <= row["end"]]
+
+
 def _count_segment(row: Row, truth: Truth, speaker: str | None, dialect: str, errors: Errors) -> None:
-    said = [item for item in truth.characters if item.speaker == speaker and row["start"] <= item.middle <= row["end"]]
+    said = _said(row, truth, speaker)
     reference = "".join(item.char for item in said)
     errors.count(reference, row["text_normalized"], dialect)
     aligned = row["characters"]

@@ -14,6 +14,7 @@ and bootstrap intervals cover too seldom where few errors were found; docs/revie
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -61,6 +62,7 @@ class _Moments:
     rate: float
     variance: float
     step: float
+    lump: float
     least: float
     degrees: float
     heard: float
@@ -120,7 +122,8 @@ def _moments(strata: Sequence[Stratum]) -> _Moments | None:
     for stratum, factor in zip(there, factors, strict=True):
         unheard = 1 - 1 / factor
         variance += unheard * factor**2 * _squares(stratum.judged, rate)
-        weight += unheard * factor * len(stratum.judged)
+        # Of faults that nobody heard there may be as many as escape with this probability: ln(tail) / ln(unheard).
+        weight += len(stratum.judged) / -math.log(unheard) if 0 < unheard < 1 else 0.0
         degrees += len(stratum.judged) - 1
     judged = [one for stratum in there for one in stratum.judged]
     step = _lump(judged) * weight / len(judged) / said
@@ -129,7 +132,8 @@ def _moments(strata: Sequence[Stratum]) -> _Moments | None:
     least = sum(one.errors for one in judged) / said
     # Segments that happen to be alike are no proof that all are.
     variance = variance / said**2 or rate * step
-    return _Moments(rate, variance, step, least, degrees, min(max(heard, 1e-9), 1.0))
+    lump = _mean_lump(judged) / said
+    return _Moments(rate, variance, step, lump, least, degrees, min(max(heard, 1e-9), 1.0))
 
 
 def _factor(stratum: Stratum) -> float:
@@ -153,6 +157,12 @@ def _lump(judged: Sequence[Judged]) -> float:
     return (sum(one.errors**2 for one in judged) + added**2) / (sum(one.errors for one in judged) + added)
 
 
+def _mean_lump(judged: Sequence[Judged]) -> float:
+    """Mean errors of the segments that have any; 0 if none has."""
+    wrong = [one.errors for one in judged if one.errors]
+    return sum(wrong) / len(wrong) if wrong else 0.0
+
+
 def _bounds(moments: _Moments, times: float) -> tuple[float, float]:
     """The interval if `times` as many segments had been reviewed with the same result."""
     from scipy.special import gammainccinv, gammaincinv, ndtri, stdtrit
@@ -160,16 +170,25 @@ def _bounds(moments: _Moments, times: float) -> tuple[float, float]:
     if moments.degrees < 1 and moments.heard < 1:
         return min(moments.least, moments.rate), max(1.0, moments.rate)
     tail = (1 - CONFIDENCE) / 2
-    left = max(0.0, (1 - times * moments.heard) / (1 - moments.heard)) if moments.heard < 1 else 0.0
+    heard = times * moments.heard
+    if heard >= 1:
+        return moments.rate, moments.rate
+    left = (1 - heard) / (1 - moments.heard)
     wider = float(stdtrit(max(1.0, times * moments.degrees), tail) / ndtri(tail)) ** 2
-    variance, step = moments.variance * left / times * wider, moments.step * left / times
-    low = high = moments.rate
-    if moments.rate > 0 and variance > 0:
-        low = float(gammaincinv(moments.rate**2 / variance, tail)) * variance / moments.rate
+    variance = moments.variance * left / times * wider
+    step = moments.step * math.log1p(-moments.heard) / math.log1p(-heard)
+    # What was heard is known; the interval is of what was not.
+    found = min(moments.least * times, moments.rate)
+    open_rate = moments.rate - found
+    low = high = open_rate
+    if open_rate > 0 and variance > 0:
+        low = float(gammaincinv(open_rate**2 / variance, tail)) * variance / open_rate
     if step > 0:
-        mean, spread = moments.rate + step, variance + wider * step**2
+        mean, spread = open_rate + step, variance + wider * step**2
         high = float(gammainccinv(mean**2 / spread, tail)) * spread / mean
-    return max(low, min(float(moments.least * times), moments.rate)), max(high, moments.rate)
+    # What was not heard has whole lumps, so that it may well have none.
+    low = max(0.0, min(low, open_rate) - moments.lump)
+    return float(found + low), float(max(min(found + high, 1.0), moments.rate))
 
 
 def domains(
