@@ -60,7 +60,8 @@ def test_the_second_judge_compares_with_the_truth_and_both_voices_with_one_anoth
     ]
     truths = {SOURCE: Truth(SOURCE, tuple(characters), ())}
     judge = second_opinion(Settings(workspace=workspace), truths, EMBEDDED)["judge"]
-    assert judge["segments"]["cmn"]["n"] == 1
+    assert judge["segments"]["cmn"] == judge["segments"]["all"]
+    assert judge["segments"]["all"]["n"] == 1
     assert judge["segments"]["cmn"]["value"] <= 0.2
     assert judge[BASE] == judge[FINE_TUNED]
     assert judge["difference"]["value"] == 0.0
