@@ -118,10 +118,11 @@ def _text(document: Mapping[str, Any]) -> Iterable[str]:
     if error is None:
         yield from ["Estimated error of the text: not measured.", ""]
         return
-    yield from ["| of | character error | 95 % interval | segments heard |", "|---|---:|---:|---:|"]
+    yield from ["| of | character error | 95 % interval | heard | stands for |", "|---|---:|---:|---:|---:|"]
     for one in error["estimates"]:
-        interval = f"{one['low'] * 100:.2f} to {one['high'] * 100:.2f} %"
-        yield f"| {cell(one['of'])} | {one['value'] * 100:.2f} % | {interval} | {one['heard']} |"
+        rate, bounds = f"{one['value']:.2%}", f"{one['low']:.2%} to {one['high']:.2%}"
+        heard = f"{one['heard']} of {one['segments']}"
+        yield f"| {cell(one['of'])} | {rate} | {bounds} | {heard} | {one['covered']:.0%} of its text |"
     yield from ["", cell(error["how"]), ""]
 
 

@@ -90,7 +90,7 @@ def quality(lake: Lake, corrections: Sequence[Correction], sample: str) -> Quali
     ranks: defaultdict[tuple[str, str, str], int] = defaultdict(int)
     for of_unit in by_unit.values():
         unit = of_unit[0].unit
-        judged[unit.stratum].append(_judged(of_unit))
+        judged[unit.stratum].append(judged_unit(of_unit))
         minutes[unit.stratum] += unit.seconds / 60
         ranks[unit.stratum] = max(ranks[unit.stratum], unit.rank)
     strata = {key: Stratum(number, written, judged[key]) for key, (number, written, _) in sizes.items()}
@@ -117,7 +117,8 @@ def quality(lake: Lake, corrections: Sequence[Correction], sample: str) -> Quali
     )
 
 
-def _judged(of_unit: Sequence[Verdict]) -> Judged:
+def judged_unit(of_unit: Sequence[Verdict]) -> Judged:
+    """What one unit's reviewers say of it: the mean of their errors, of those who wrote a text."""
     written = of_unit[0].unit.characters
     texts = [one for one in of_unit if one.text is not None]
     if not texts:

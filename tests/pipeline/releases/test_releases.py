@@ -13,11 +13,14 @@ import pytest
 import small_workspace as small
 import yaml
 
+from pipeline.corrections.correction import correction
+from pipeline.corrections.store import Corrections
 from pipeline.lake.lake import Lake
 from pipeline.releases.create import Wish, create
 from pipeline.releases.names import ReleaseError, existing
 from pipeline.releases.release import Release, open_release
 from pipeline.releases.verify import verify
+from pipeline.review import samples
 from pipeline.rights import audit
 from pipeline.settings import Settings
 
@@ -223,3 +226,28 @@ def test_the_card_has_metadata_for_the_hub_and_the_datasheet_escapes_what_people
     assert "Estimated error of the text: not measured." in sheet
     assert "learned from synthesized speech" in sheet
     assert (release.folder / "DATASHEET.md").read_text() == sheet.lstrip("\n")
+
+
+def test_the_datasheet_has_the_error_that_people_found_in_the_random_sample(settings: Settings) -> None:
+    lake = Lake(settings.lake)
+    samples.draw(lake, "random-1")
+    units = list(samples.units(lake, "random-1"))
+    solo = small.recording_id(settings, "solo")
+    rows = []
+    for unit in units[:5]:
+        wrong = unit.text + "呀呀" if unit.recording_id == solo else unit.text
+        field = "text" if wrong != unit.text else "accepted"
+        span = (unit.recording_id, unit.start, unit.end)
+        rows.append(correction("Mei", *span, field, unit.text, wrong, sample="random-1"))
+    store = Corrections.of(settings)
+    store.add(rows, seen=[one.correction_id for one in store.rows()])
+    error = made(settings).document["text_error"]
+    (whole,) = [one for one in error["estimates"] if one["of"] == "all"]
+    assert (whole["heard"], whole["segments"]) == (5, len(units))
+    assert whole["low"] <= whole["value"] <= whole["high"]
+    sheet = (open_release(settings, "first").folder / "DATASHEET.md").read_text()
+    assert f"| all | {whole['value']:.2%} |" in sheet
+    assert "heard in a random order by 1 person" in sheet
+    # Of a part in which nobody found an error, the estimate is 0 and its interval more than a point.
+    part = made(settings, "part", where=f"recording_id <> '{solo}'").document["text_error"]["estimates"][0]
+    assert part["value"] == 0.0 < part["high"]
