@@ -35,6 +35,9 @@ def export(
     encoding: Annotated[
         Literal["flac", "wav"] | None, typer.Option(help="of the sound; without it what the format's readers like")
     ] = None,
+    commercial: Annotated[
+        bool, typer.Option("--commercial", help="the consents must allow commercial use too")
+    ] = False,
     list_formats: Annotated[bool, typer.Option("--list", help="print the formats and end")] = False,
     config: Config = None,
     workspace: WorkspaceFolder = None,
@@ -67,6 +70,7 @@ def export(
                 encoding=encoding,
                 sample_rate=sample_rate,
                 script=script,
+                commercial=commercial,
                 progress=progress,
                 waiting=lambda whom: warn(f"waiting for the takedown of {whom}"),
             )

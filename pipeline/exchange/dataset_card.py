@@ -103,5 +103,6 @@ def _terms(facts: Any, licences: Any) -> str:
     named = ", ".join(f"{name} ({count} recordings)" for name, count in licences.items())
     words = f"Licences by the recordings' metadata: {named or 'none is named'}. "
     words += f"Handed out for: {facts.get('purpose', 'not said')}"
+    words += " and commercial use" if facts.get("commercial") else ""
     words += f", to: {facts['to']}" if facts.get("to") else ""
     return f"{words}. `manifest.json` has the consents, and a hash of every file.\n"

@@ -68,18 +68,19 @@ def choose(
     columns: Sequence[str] = (),
     on: date | None = None,
     frozen: Mapping[str, Row] | None = None,
+    commercial: bool = False,
 ) -> Choice:
     """Segments for which `where` (SQL over the view segments) holds, or those named, less what may not be handed out.
 
-    Consents are asked for `purpose` as they stand on a day (today). `frozen` are rows of a release by segment_id: those
-    are chosen, with text, split and whatever else the release says, as far as their sound is still the same. Raises
-    ExportError for a condition that cannot be answered.
+    Consents are asked for `purpose`, and for commercial use if it is, as they stand on a day (today). `frozen` are rows
+    of a release by segment_id: those are chosen, with text, split and whatever else the release says, as far as their
+    sound is still the same. Raises ExportError for a condition that cannot be answered.
     """
     lake = Lake(settings.lake)
     segment_ids = segment_ids if frozen is None else frozen.keys()
     wanted = set(segment_ids) if segment_ids is not None else _ids(lake, where) if where.strip() else None
     choice = Choice()
-    allowed, refusals = _permissions(settings, lake, purpose, on)
+    allowed, refusals = _permissions(settings, lake, [purpose, *(["commercial"] if commercial else [])], on)
     refused: dict[str, Refused] = {}
     places = _places(lake)
     for row in _rows(lake, tuple(dict.fromkeys((*COLUMNS, *columns)))):
@@ -148,9 +149,12 @@ def _frozen(row: Row, before: Row) -> str | None:
 
 
 def _permissions(
-    settings: Settings, lake: Lake, purpose: str, on: date | None
+    settings: Settings, lake: Lake, scopes: Sequence[str], on: date | None
 ) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
-    """{recording_id: consent_id} of what a consent covers, {recording_id: (source, why not)} of the others."""
+    """{recording_id: consent_id} of what consents cover for all scopes, {recording_id: (source, why not)} of the rest.
+
+    The consent is that for the first scope.
+    """
     rights = CurrentRights.read(settings)
     allowed: dict[str, str] = {}
     refused: dict[str, tuple[str, str]] = {}
@@ -158,13 +162,28 @@ def _permissions(
     for row in lake.rows("recordings", None, columns):
         if row["status"] != "ok":
             continue
-        gone = rights.refusal(row)
-        consent_id, why = resolve(rights.consents, row["source"], row["metadata"], purpose, on)
-        if consent_id is None or gone == "withdrawn":
-            refused[row["recording_id"]] = row["source"], "it was withdrawn" if gone == "withdrawn" else why
+        answers = [_asked(rights, row, scope, on) for scope in scopes]
+        why = next((why for consent_id, why in answers if consent_id is None), None)
+        if why is not None:
+            refused[row["recording_id"]] = row["source"], why
         else:
-            allowed[row["recording_id"]] = consent_id
+            allowed[row["recording_id"]] = answers[0][0] or ""
     return allowed, refused
+
+
+def _asked(rights: CurrentRights, row: Row, scope: str, on: date | None) -> tuple[str | None, str]:
+    """The consent that covers a recording for a scope, or None, and why."""
+    hashes = {row["file_sha256"], row["audio_sha256"]}
+    if hashes & rights.whole:
+        return None, "it was withdrawn"
+    if not hashes & rights.in_part:
+        return resolve(rights.consents, row["source"], row["metadata"], scope, on)
+    # The takedown took the names out of its metadata: what is left is covered by the consent that it came under.
+    consent = next((one for one in rights.consents if one.consent_id == row["consent_id"]), None)
+    if consent is None:
+        return None, "the consent that it came under is gone"
+    refusal = consent.refusal(scope, on or rights.today)
+    return (None, refusal) if refusal else (consent.consent_id, "it came under it")
 
 
 def _places(lake: Lake) -> dict[str, tuple[str, int]]:

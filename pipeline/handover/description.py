@@ -11,12 +11,20 @@ from pipeline.handover.choice import Choice
 from pipeline.lake.lake import Lake
 from pipeline.project import PROJECT
 from pipeline.settings import Settings, checkpoint_path
+from pipeline.text import dialects
 from pipeline.text.printable import in_a_line
 
 _SYNTHESIZED = (
     "The recognisers {names} are embedded checkpoints, which learned from synthesized speech alone (espeak-ng): their "
     "texts are no good on real voices."
 )
+
+
+def title_of(choice: Choice) -> str:
+    """What a dataset of these segments is called: its dialects."""
+    codes = sorted({row["dialect"] for row in choice.rows if row["dialect"]})
+    names = [dialects.REGISTRY[code].name if code in dialects.REGISTRY else code for code in codes]
+    return f"Speech in {', '.join(names)}" if names else "Speech"
 
 
 def facts_of(settings: Settings, choice: Choice, wish: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +49,7 @@ def facts_of(settings: Settings, choice: Choice, wish: dict[str, Any]) -> dict[s
         "licences": dict(_licences(lake, recordings)),
         "warnings": warnings,
         "tool": f"fangyan {wish['version']}",
-        **{key: wish[key] for key in ("purpose", "to", "script")},
+        **{key: wish[key] for key in ("purpose", "to", "script", "commercial") if key in wish},
     }
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from pipeline.exchange.exports import EXPORTS, Clip, Encoding, ExportFormat, Options
 from pipeline.handover.choice import Choice, ExportError, choose
 from pipeline.handover.clips import Form, Script, clips_of
-from pipeline.handover.description import facts_of
+from pipeline.handover.description import facts_of, title_of
 from pipeline.handover.manifest import begin, write_manifest
 from pipeline.lake.lake import Lake
 from pipeline.lake.lock import writing
@@ -64,25 +64,26 @@ def export(
     encoding: Encoding | None = None,
     sample_rate: int | None = None,
     script: Script = "as-written",
+    commercial: bool = False,
     progress: Progress = lambda done, total: None,
     waiting: Callable[[str], None] = lambda whom: None,
 ) -> Handover:
     """Write the segments for which `where` holds (or those named) below `out` as `format` has it.
 
-    Consents are asked for `purpose`; `to` says who gets it. `frozen` are rows of the release `release` by segment_id,
-    which are written as they were (see `choice.choose`). The same call after an interruption goes on. Raises
-    ExportError, and audit.AuditBroken before anything is written.
+    Consents are asked for `purpose`, and for `commercial` use if it is; `to` says who gets it. `frozen` are rows of the
+    release `release` by segment_id, which are written as they were (see `choice.choose`). The same call after an
+    interruption goes on. Raises ExportError, and audit.AuditBroken before anything is written.
     """
     entry = _entry(format, purpose, sample_rate)
     out = _folder(settings, out)
     form = Form(encoding or entry.encoding or "flac", sample_rate, script)
     with writing(settings.root, waiting), _alone(out):
-        choice = choose(settings, purpose, where, segment_ids, entry.columns, frozen=frozen)
+        choice = choose(settings, purpose, where, segment_ids, entry.columns, frozen=frozen, commercial=commercial)
         if not choice.rows:
             raise ExportError(_nothing(choice, purpose))
         wish = {"format": format, "purpose": purpose, "to": to, "script": script, "sample_rate": sample_rate}
         wish |= {"encoding": form.encoding if entry.encoding else None, "version": _version()}
-        wish |= {"release": release} if release else {}
+        wish |= ({"release": release} if release else {}) | ({"commercial": True} if commercial else {})
         begun = begin(out, wish, choice.rows)
         if entry.encoding:
             _check_space(out, choice, form)
@@ -92,7 +93,7 @@ def export(
         if begun.fresh:
             # Logged before anything is there that may be handed on.
             audit.append(settings.root, "export.begin", begun.handover_id, wish | {"where": where} | known)
-        options = Options(form.encoding, begun.handover_id, facts_of(settings, choice, wish))
+        options = Options(form.encoding, release or title_of(choice), facts_of(settings, choice, wish))
         files = _write(settings, entry, out, options, choice, form, progress)
         manifest = write_manifest(settings, out, begun, wish | {"where": where}, choice, options.facts, files)
         if begun.fresh or not begun.finished:

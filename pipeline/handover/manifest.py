@@ -90,7 +90,7 @@ def write_manifest(
         "begun": begun.begun,
         "by": audit.actor(),
         **{key: wish[key] for key in ("format", "purpose", "to", "where", "script", "sample_rate", "encoding")},
-        **({"release": wish["release"]} if "release" in wish else {}),
+        **{key: wish[key] for key in ("release", "commercial") if key in wish},
         "clips": len(choice.rows),
         "hours": _hours(choice.rows),
         **facts,

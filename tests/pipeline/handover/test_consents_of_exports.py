@@ -49,3 +49,11 @@ def test_a_new_consent_for_the_purpose_lets_them_out(own: Settings, out: Path) -
     path = own.landing / "consents.jsonl"
     path.write_text(path.read_text().replace('"voice_cloning"', '"publication"'))
     assert export(own, "rttm", out, "publication").clips == 7
+
+
+def test_commercial_use_is_asked_for_beside_the_purpose(own: Settings, out: Path) -> None:
+    with pytest.raises(ExportError, match="not for commercial"):
+        export(own, "rttm", out, "asr", commercial=True)
+    path = own.landing / "consents.jsonl"
+    path.write_text(path.read_text().replace('"voice_cloning"', '"commercial"'))
+    assert json.loads(export(own, "rttm", out, "asr", commercial=True).manifest.read_bytes())["commercial"]
