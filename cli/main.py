@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from cli import (
     ask,
     calibrate,
+    corrections,
     desk,
     doctor,
     evaluation,
@@ -33,7 +34,7 @@ from cli.terminal import say
 
 _ORDER = (
     *("init", "doctor", "calibrate", "run", "status", "ui", "desk", "ask", "sql"),
-    *("quality", "export", "import", "release"),
+    *("corrections", "quality", "export", "import", "release"),
     *("voice", "speak", "finetune", "label", "prompts", "systems", "listen"),
     *("consent", "takedown", "audit"),
     *("demo", "studio"),
@@ -62,6 +63,7 @@ app.command("status", rich_help_panel=_CORPUS)(status.status)
 app.command("ui", rich_help_panel=_CORPUS)(ui.ui)
 app.add_typer(desk.desk_app, name="desk", rich_help_panel=_CORPUS)
 app.command("ask", rich_help_panel=_CORPUS)(ask.ask)
+app.add_typer(corrections.corrections_app, name="corrections", rich_help_panel=_CORPUS)
 app.command("sql", rich_help_panel=_CORPUS)(sql.sql)
 app.command("quality", rich_help_panel=_CORPUS)(quality.quality)
 app.command("export", rich_help_panel=_CORPUS)(export.export)

@@ -1,4 +1,4 @@
-"""What the standing corrections of a recording come to: stretches that do not overlap, with what is right of each.
+"""What the standing corrections of a recording come to: stretches side by side, with what is right of each.
 
 A stretch is cut as the reviewer heard it, so it is found again whatever models cut the recording anew.
 """
@@ -17,7 +17,7 @@ DROPPED = "dropped_by_reviewer"
 _SAME = 0.6
 """Of each of two spans must lie in the other for them to be one stretch: a half of one is a stretch of its own."""
 _TRIMMED = 0.1
-"""Of a stretch may be cut off by a later one beside it before its text is no longer what is said in the rest."""
+"""Of a stretch may lie in another one beside it before the later one takes that part and the earlier loses its text."""
 _LEAST_SECONDS = 0.05
 _LEAST_REST_SECONDS = 0.5
 """What a later correction leaves of an earlier stretch is a stretch if it is not shorter."""
@@ -127,12 +127,12 @@ def _inherited(spans: Sequence[CorrectedSpan], one: Correction) -> CorrectedSpan
 def _beside(span: CorrectedSpan, later: CorrectedSpan) -> list[CorrectedSpan]:
     """What is left of a stretch outside of a later one."""
     common = span.shared(later.start, later.end)
-    if common <= 0:
+    # Neighbours of two speakers may overlap a little, as their segments do.
+    if common <= _TRIMMED * min(span.end - span.start, later.end - later.start):
         return [span]
     parts = [replace(span, end=later.start), replace(span, start=later.end)]
     left = [part for part in parts if part.end - part.start >= _LEAST_REST_SECONDS]
-    if common > _TRIMMED * (span.end - span.start):
-        left = [replace(part, text=None, source=None) for part in left]
+    left = [replace(part, text=None, source=None) for part in left]
     return [part for part in left if _says_something(part)]
 
 

@@ -16,7 +16,7 @@ TEXT, LABEL = "text", "segment"
 NOTES = ("romanization", "gloss", "ipa", "place")
 """Further tiers, where anything is known; `ipa` and the others are read back as they are named here."""
 _MOMENT = "%Y%m%dT%H%M%S.%fZ"
-_LABEL = re.compile(r"(.+)-(\d{9,})-(\d{9,}) (\S+) ([0-9a-f]{8}) ([0-9a-f]{8})")
+_LABEL = re.compile(r"(\S+)-(\d{9,})-(\d{9,}) (\S+) ([0-9a-f]{8}) ([0-9a-f]{8})")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -56,11 +56,13 @@ def label_of(segment_id: str, text: str, speaker: str, at: datetime | None = Non
     return f"{segment_id} {moment} {_hash(text)} {_hash(speaker)}"
 
 
-def read_label(label: str) -> Label | None:
-    """What a label says, None if it is none of ours."""
-    match = _LABEL.fullmatch(label.strip())
-    if match is None:
-        return None
+def read_label(text: str | None, start: float, end: float) -> Label | None:
+    """The label in a text; of several, as where annotations were joined, the one nearest to a span. None: none."""
+    found = [label for match in _LABEL.finditer(text or "") if (label := _label(match)) is not None]
+    return max(found, key=lambda one: min(end, one.end) - max(start, one.start), default=None)
+
+
+def _label(match: re.Match[str]) -> Label | None:
     try:
         at = None if match[4] == "-" else datetime.strptime(match[4], _MOMENT).replace(tzinfo=UTC)
     except ValueError:

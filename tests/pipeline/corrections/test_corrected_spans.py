@@ -46,10 +46,15 @@ def test_stretches_that_are_joined_give_way_to_the_whole() -> None:
     assert spans == (CorrectedSpan(0, 10, text="鱼肉", source="corrected"),)
 
 
-def test_neighbours_do_not_overlap() -> None:
+def test_neighbours_that_overlap_a_little_stay_as_they_were_heard() -> None:
     first, second = corrected_spans(said((0, 5, "text", "鱼"), (4.8, 10, "text", "肉")))
-    assert (first.end, first.text) == (4.8, "鱼")
-    assert (second.start, second.text) == (4.8, "肉")
+    assert (first.end, first.text, second.start, second.text) == (5, "鱼", 4.8, "肉")
+
+
+def test_a_later_stretch_takes_what_it_reaches_over() -> None:
+    first, second = corrected_spans(said((0, 5, "text", "鱼"), (0, 5, "keep", "keep"), (3.5, 10, "text", "肉")))
+    assert (first.end, first.text, first.keep) == (3.5, None, True)
+    assert (second.start, second.text) == (3.5, "肉")
 
 
 def test_text_makes_an_unintelligible_stretch_intelligible_and_the_other_way_round() -> None:
