@@ -197,11 +197,8 @@ def of_demo(workspace: Path, reviews: int, orders: int) -> dict[str, Any]:
         for one in found["exact"].figures
         if one.error is not None and (one.by, one.which) in truth
     ]
-    agreement = {"units": found["slipping"].agreement.units, "slips": _SLIPS}
-    agreement |= {
-        "error_between": found["slipping"].agreement.error,
-        "characters": found["slipping"].agreement.characters,
-    }
+    both = found["slipping"].agreement
+    agreement = {"slips": _SLIPS, "units": both.units, "error_between": both.error, "characters": both.characters}
     return {"demo": figures, "agreement": [agreement], "orders": coverage(units, judged, orders)}
 
 

@@ -129,7 +129,9 @@ def _moments(strata: Sequence[Stratum]) -> _Moments | None:
     step = _lump(judged) * weight / len(judged) / said
     whole = sum(stratum.written for stratum in there)
     heard = sum(one.written for one in judged) / whole if whole else 1.0
-    least = sum(one.errors for one in judged) / said
+    # If the rest has no error, it was said as it is written.
+    unheard = max(0.0, whole - sum(one.written for one in judged))
+    least = sum(one.errors for one in judged) / max(said, sum(one.said for one in judged) + unheard)
     # Segments that happen to be alike are no proof that all are.
     variance = variance / said**2 or rate * step
     lump = _mean_lump(judged) / said
