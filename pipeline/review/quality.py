@@ -117,6 +117,13 @@ def quality(lake: Lake, corrections: Sequence[Correction], sample: str) -> Quali
     )
 
 
+def newest(lake: Lake, corrections: Sequence[Correction]) -> Quality | None:
+    """The estimate from the newest sample; None where none was drawn or nothing of it was reviewed. Draws nothing."""
+    drawn = samples.names(lake)
+    found = quality(lake, corrections, drawn[0]) if drawn else None
+    return found if found is not None and found.reviewed else None
+
+
 def judged_unit(of_unit: Sequence[Verdict]) -> Judged:
     """What one unit's reviewers say of it: the mean of their errors, of those who wrote a text."""
     written = of_unit[0].unit.characters
