@@ -61,7 +61,7 @@ def land(settings: Settings, format: str, path: Path, dialect: str, collection: 
     by_sound: dict[Path, list[Spoken]] = {}
     for one in spoken:
         by_sound.setdefault(one.sound, []).append(one)
-    there = {sound: own for sound, own in by_sound.items() if sound.is_file()}
+    there = {sound: own for sound, own in by_sound.items() if own[0].content or sound.is_file()}
     if not there:
         first = next(iter(by_sound), None)
         words = f"none of its {len(by_sound)} sound files is there, such as {first}" if first else "it names no sound"
@@ -100,7 +100,10 @@ def _land_one(folder: Path, sound: Path, spoken: list[Spoken]) -> dict[str, str]
     """Its row of metadata; sound and subtitles are put beside it."""
     name = _name(sound)
     file = folder / name
-    if not file.exists():
+    inside = spoken[0].content
+    if not file.exists() and inside is not None:
+        replace_bytes(file, inside())
+    elif not file.exists():
         replace_file(file, lambda temporary: shutil.copyfile(sound, temporary))
     speakers = ";".join(dict.fromkeys(one.speaker for one in spoken if one.speaker))
     timed = [one for one in spoken if one.start is not None]

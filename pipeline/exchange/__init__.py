@@ -1,1 +1,1 @@
-"""Transcripts that come with recordings: one file a format, all giving the same lines."""
+"""Formats of others, in and out: transcripts beside recordings, lists and datasets; one file a format."""

@@ -7,7 +7,7 @@ import importlib
 import io
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.exchange.encoding import decode
@@ -17,13 +17,17 @@ from pipeline.text.printable import formula_defused
 
 @dataclass(frozen=True)
 class Spoken:
-    """What a list says of one stretch of sound; without times it is the whole file."""
+    """What a list says of one stretch of sound; without times it is the whole file.
+
+    `content` gives the sound's bytes where it lies inside another file; `sound` is then its name below that file.
+    """
 
     sound: Path
     text: str
     speaker: str = ""
     start: float | None = None
     end: float | None = None
+    content: Callable[[], bytes] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Import:
         return reader(path, self)
 
 
+_DATASETS = "pipeline.exchange.dataset_reading"
 _KALDI = "pipeline.exchange.kaldi_reading:folder"
 IMPORTS: dict[str, Import] = {
     "voxcpm": Import("audio", "text"),
@@ -58,6 +63,9 @@ IMPORTS: dict[str, Import] = {
     "f5-tts": Import("audio_file", "text", style="csv"),
     "kaldi": Import("wav.scp", "text", code=_KALDI),
     "cosyvoice": Import("wav.scp", "text", code=_KALDI),
+    "lhotse": Import("recording", "text", code=f"{_DATASETS}:lhotse"),
+    "huggingface": Import("audio", "text", code=f"{_DATASETS}:huggingface"),
+    "webdataset": Import("audio", "text", code=f"{_DATASETS}:webdataset"),
 }
 """By name, as `fangyan import` takes it; what `fangyan export` writes under the same name is read."""
 

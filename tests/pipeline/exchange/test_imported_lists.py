@@ -21,7 +21,11 @@ _LISTS = {
     "f5-tts": "train/metadata.csv",
     "kaldi": "train",
     "cosyvoice": "train",
+    "lhotse": "cuts_train.jsonl.gz",
+    "huggingface": "data/train-00000.parquet",
+    "webdataset": "train-000000.tar",
 }
+_WITH_SPEAKERS = {"nemo", "gpt-sovits", "kaldi", "cosyvoice", "lhotse", "huggingface", "webdataset"}
 
 
 @pytest.mark.parametrize("name", IMPORTS)
@@ -43,7 +47,7 @@ def test_what_was_exported_is_landed_with_its_texts(tmp_path: Path, name: str) -
         ]
         found[Path(file.source).name[:4]] = facts.get("transcript") or lines[0].lines[0].text
         assert soundfile.info(settings.landing / file.source).frames == 4800
-        if IMPORTS[name].speaker or name in ("kaldi", "cosyvoice"):
+        if name in _WITH_SPEAKERS:
             assert facts["speaker"] == "spk-1"
     wanted = {key: " ".join(text.split()) for key, text in export_clips.TEXTS.items() if key[:2] == "r1"}
     if name == "gpt-sovits":
@@ -139,3 +143,49 @@ def test_stm_gives_lines_with_speakers() -> None:
 def test_a_ctm_or_stm_that_is_not_of_this_recording_is_refused(name: str, content: str, words: str) -> None:
     with pytest.raises(TranscriptError, match=words):
         read_transcript(content.encode(), name, GivenText())
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "content", "words"),
+    [
+        ("huggingface", "x.parquet", b"PAR1 no", "x.parquet cannot be read"),
+        ("webdataset", "x.tar", b"no tar at all", "x.tar cannot be read"),
+        ("lhotse", "x.jsonl.gz", b"no gzip", "cannot be read"),
+        ("lhotse", "x.jsonl", b'{"recording": {"sources": []}}', "line 1 is no cut with a sound file"),
+        ("huggingface", "", b"", "has no .parquet file"),
+    ],
+)
+def test_a_dataset_that_cannot_be_landed_says_which_file(
+    tmp_path: Path, name: str, file: str, content: bytes, words: str
+) -> None:
+    path = tmp_path / "theirs" / file
+    path.parent.mkdir(exist_ok=True)
+    if file:
+        path.write_bytes(content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with pytest.raises(CannotLand, match=words):
+        land(Settings(workspace=tmp_path / "work"), name, path, "yue", "theirs")
+
+
+def test_cuts_of_one_recording_become_timed_lines(tmp_path: Path) -> None:
+    from lhotse import CutSet, MonoCut, Recording, SupervisionSegment
+
+    sound = tmp_path / "long.wav"
+    sound.write_bytes(export_clips.sound("r1-1", "wav"))
+    recording = Recording.from_file(sound)
+    cuts = [
+        MonoCut(f"c{place}", start, 0.1, 0, [SupervisionSegment(f"s{place}", "long", 0, 0.1, text=text, speaker="Ann")])
+        for place, (start, text) in enumerate(((0.0, "買"), (0.2, "菜")))
+    ]
+    for cut in cuts:
+        cut.recording = recording
+    CutSet.from_cuts(cuts).to_file(tmp_path / "cuts.jsonl")
+    settings = Settings(workspace=tmp_path / "work")
+    assert land(settings, "lhotse", tmp_path / "cuts.jsonl", "yue", "theirs").recordings == 1
+    (file,) = scan(settings.landing).files
+    (beside,) = sidecars(settings.landing).of(file.source)
+    lines = read_transcript((settings.landing / beside.source).read_bytes(), beside.source, GivenText()).lines
+    assert [(round(line.start or 0, 3), round(line.end or 0, 3), line.speaker, line.text) for line in lines] == [
+        (0.0, 0.1, "Ann", "買"),
+        (0.2, 0.3, "Ann", "菜"),
+    ]
