@@ -16,7 +16,7 @@ from desk.pages import problem
 from desk.state import Desk
 from pipeline.settings import Settings
 
-SUBJECTS = ("sign_in", "overview", "browse", "audio", "segment", "correct", "recording", "queue")
+SUBJECTS = ("sign_in", "overview", "browse", "audio", "segment", "correct", "recording", "queue", "releases")
 """Modules of this room with a list ROUTES, in the order in which a path is looked for."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-NAVIGATION = [("/", "Overview"), ("/browse", "Browse"), ("/queue", "Queue")]
+NAVIGATION = [("/", "Overview"), ("/browse", "Browse"), ("/queue", "Queue"), ("/releases", "Releases")]
 """Path and name of what the top of every page leads to."""
 
 _templates = Environment(

@@ -39,13 +39,15 @@ USES = ("asr", "tts_training", "voice_cloning", "commercial")
 
 @dataclass(frozen=True)
 class Wish:
-    """What somebody asks for: the condition, the uses, the release's own licence, and a word about it."""
+    """What somebody asks for: the condition, the uses, the release's own licence, a word about it; `by` is who asks,
+    without it whoever runs this process."""
 
     name: str
     where: str | None = None
     uses: tuple[str, ...] = ()
     licence: str | None = None
     note: str | None = None
+    by: str | None = None
 
 
 def create(settings: Settings, wish: Wish, waiting: Callable[[str], None] = lambda whom: None) -> Release:
@@ -55,7 +57,7 @@ def create(settings: Settings, wish: Wish, waiting: Callable[[str], None] = lamb
     """
     folder = folder_of(settings, wish.name)
     where, licence, note = (_text(one) for one in (wish.where, wish.licence, wish.note))
-    wish = Wish(folder.name, where, tuple(sorted(set(wish.uses))), licence, note)
+    wish = Wish(folder.name, where, tuple(sorted(set(wish.uses))), licence, note, wish.by)
     with writing(settings.root, waiting), changing(settings):
         _refuse_taken(settings, folder.name)
         chosen = choose(settings, wish.where, wish.uses)
@@ -64,7 +66,7 @@ def create(settings: Settings, wish: Wish, waiting: Callable[[str], None] = lamb
         facts = facts_of(settings, wish, chosen)
         with unfinished(folder) as made:
             release = write_release(made, facts, chosen, _corrections(settings, chosen))
-            audit.append(settings.root, "release.create", folder.name, _logged(release))
+            audit.append(settings.root, "release.create", folder.name, _logged(release), by=wish.by)
     return Release(folder, release.document)
 
 
@@ -75,7 +77,7 @@ def facts_of(settings: Settings, wish: Wish, chosen: Chosen) -> Document:
         "format": FORMAT,
         "name": wish.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "created_by": audit.actor(),
+        "created_by": wish.by or audit.actor(),
         "scopes": [SCOPE, *wish.uses],
         "where": wish.where,
         "licence": wish.licence,

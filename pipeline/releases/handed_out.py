@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,18 +32,23 @@ class HandedOut:
         return f"{self.handover_id}{release}, {self.when[:10]}, {count}, in {self.out}, by {self.by}: {whom}"
 
 
+def of_release(workspace: Path, name: str) -> list[HandedOut]:
+    """The exports of a release, oldest first."""
+    return [one for one in _exports(workspace, None) if one.release == name]
+
+
 def handed_out(workspace: Path, recording_ids: Collection[str]) -> list[HandedOut]:
     """The exports that held something of these recordings, oldest first."""
-    wanted = set(recording_ids)
-    found = []
+    return list(_exports(workspace, set(recording_ids)))
+
+
+def _exports(workspace: Path, wanted: set[str] | None) -> Iterator[HandedOut]:
     for entry in audit.read(workspace):
         details = entry.get("details")
         if entry.get("action") != _ACTION or not isinstance(details, dict):
             continue
-        held = wanted.intersection(details.get("recordings") or ())
+        held = set(details.get("recordings") or ())
+        held = held if wanted is None else held & wanted
         if held:
             told = (str(details.get(key) or "") for key in ("format", "out", "release", "to"))
-            found.append(
-                HandedOut(str(entry["subject"]), str(entry["time"]), str(entry["actor"]), *told, recordings=len(held))
-            )
-    return found
+            yield HandedOut(str(entry["subject"]), str(entry["time"]), str(entry["actor"]), *told, recordings=len(held))
