@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from assets.corrected_batches import corrected_batches
 from assets.jobs import AUTOMATIC, IN_THE_BACKGROUND, stages_job
 from assets.partitions import batch_partitions, dialect_partitions
 from assets.resources import Workspace
@@ -131,6 +132,7 @@ def _follow(name: str, groups: list[str], tags: dict[str, str]) -> dg.Automation
 
 sensors = [
     landed_files,
+    corrected_batches,
     new_training_sets,
     _follow("follow_stages", [GROUP], AUTOMATIC),
     _follow("follow_corpus", ["corpus"], AUTOMATIC),

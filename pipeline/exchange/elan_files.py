@@ -44,6 +44,7 @@ def eaf(lines: Sequence[Written], media: str) -> str:
     last = SubElement(header, "PROPERTY", {"NAME": "lastUsedAnnotationId"})
     order = SubElement(root, "TIME_ORDER")
     slots, names = count(1), count(1)
+    times: list[tuple[int, str]] = []
     for speaker, number, own in tiers_of(lines):
         suffix = f"@{speaker}" + (f" {number}" if number > 1 else "")
         tier = _tier(root, f"{TEXT}{suffix}", speaker, "text")
@@ -51,8 +52,7 @@ def eaf(lines: Sequence[Written], media: str) -> str:
         for line in own:
             name = f"a{next(names)}"
             ends = [f"ts{next(slots)}", f"ts{next(slots)}"]
-            for slot, seconds in zip(ends, (line.start, line.end), strict=True):
-                SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": slot, "TIME_VALUE": str(round(seconds * 1000))})
+            times += [(round(seconds * 1000), slot) for seconds, slot in zip((line.start, line.end), ends, strict=True)]
             about = {"ANNOTATION_ID": name, "TIME_SLOT_REF1": ends[0], "TIME_SLOT_REF2": ends[1]}
             _annotation(tier, "ALIGNABLE_ANNOTATION", about, line.text)
             for kind, value in (*line.notes, (LABEL, line.label)):
@@ -62,6 +62,8 @@ def eaf(lines: Sequence[Written], media: str) -> str:
             for parent, value in values:
                 about = {"ANNOTATION_ID": f"a{next(names)}", "ANNOTATION_REF": parent}
                 _annotation(below, "REF_ANNOTATION", about, value)
+    for milliseconds, slot in sorted(times):
+        SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": slot, "TIME_VALUE": str(milliseconds)})
     last.text = str(next(names) - 1)
     plain = {"GRAPHIC_REFERENCES": "false"}
     SubElement(root, "LINGUISTIC_TYPE", plain | {"LINGUISTIC_TYPE_ID": "text", "TIME_ALIGNABLE": "true"})
