@@ -60,14 +60,14 @@ def true_rates(units: Sequence[Unit], judged: Mapping[str, Judged]) -> dict[tupl
 def coverage(units: Sequence[Unit], judged: Mapping[str, Judged], orders: int) -> list[dict[str, Any]]:
     """By share of the segments heard: how often the interval of all and of the parts held the truth; half width."""
     truth = true_rates(units, judged)
-    rows = [{name: getattr(unit, name) for name in Unit.__dataclass_fields__} for unit in units]
+    ids, strata_of = [unit.segment_id for unit in units], [unit.stratum for unit in units]
     held: defaultdict[tuple[float, str], list[bool]] = defaultdict(list)
     widths: defaultdict[float, list[float]] = defaultdict(list)
     sizes = {key: len(of) for key, of in _by_stratum(units).items()}
     for number in range(orders):
-        order = [Unit(**row) for row in map(_bare, samples.in_order(rows, f"random-{number}", 0.0))]
+        order = samples.in_order(ids, strata_of, f"random-{number}", 0.0)
         for share in _SHARES:
-            heard = _by_stratum(order[: math.ceil(share * len(order))])
+            heard = _by_stratum([units[one.number] for one in order[: math.ceil(share * len(order))]])
             strata = {key: _of_size(heard.get(key, []), judged, size, units, key) for key, size in sizes.items()}
             for by, which, parts in domains(strata):
                 error = interval(parts)
@@ -165,10 +165,6 @@ def _of_size(
 ) -> Stratum:
     written = sum(unit.characters for unit in units if unit.stratum == key)
     return Stratum(size, written, [judged[unit.segment_id] for unit in heard])
-
-
-def _bare(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in Unit.__dataclass_fields__}
 
 
 def _mean(values: Sequence[float]) -> float | None:

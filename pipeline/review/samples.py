@@ -8,23 +8,26 @@ small dialect is not lost beside a large one (power allocation, Bankier 1988).
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.lake.lake import Lake
 from pipeline.lake.lock import writing
-from pipeline.lake.query import query
-from pipeline.lake.rows import Row
+from pipeline.lake.query import each_row
+from pipeline.lake.tables import TABLES
 
 TABLE = "review_samples"
 FIRST = "random-1"
+_CHUNK = 20_000
 _NAME = re.compile(r"random-[a-z0-9-]{1,40}")
 _STRATUM = ("dialect", "tier", "split")
 _COLUMNS = (
@@ -32,7 +35,7 @@ _COLUMNS = (
     *("characters", "seconds"),
 )
 _KEPT = """
-    SELECT segment_id, recording_id, start, "end", dialect, tier, split, speaker_id, text,
+    SELECT segment_id, recording_id, start, "end", dialect, tier, split, speaker_id, coalesce(text, '') AS text,
         length(coalesce(text_normalized, '')) AS characters, duration AS seconds
     FROM segments WHERE decision = 'keep'
 """
@@ -78,31 +81,73 @@ def draw(lake: Lake, name: str, twice_share: float = 0.1) -> int:
     if lake.path(TABLE, name).exists():
         raise SampleError(f"the sample {name} was drawn and stays as it is; draw one of another name")
     with writing(lake.root.parent):
-        found = query(lake, _KEPT)
-        segments = [dict(zip(_COLUMNS, row, strict=True)) for row in found.rows]
-        if not segments:
+        kept = _kept(lake)
+        if not len(kept):
             raise SampleError(f"{lake.root}: no segment is kept yet, so there is nothing to draw from")
-        now = datetime.now(UTC)
-        lake.write(TABLE, name, [row | {"drawn_at": now} for row in in_order(segments, name, twice_share)])
-    return len(segments)
+        strata = list(zip(*(kept[column].to_pylist() for column in _STRATUM), strict=True))
+        order = in_order(kept["segment_id"].to_pylist(), strata, name, twice_share)
+        lake.write(TABLE, name, _in_places(kept, order, name))
+    return len(kept)
 
 
-def in_order(segments: list[Row], name: str, twice_share: float) -> list[Row]:
-    """The segments as rows of a sample, by place. The order follows from `name` and the segments' ids alone."""
-    strata: defaultdict[tuple[str, ...], list[Row]] = defaultdict(list)
-    for row in segments:
-        strata[tuple(row[column] or "" for column in _STRATUM)].append(row)
-    keyed: list[tuple[float, str, Row]] = []
+@dataclass(frozen=True)
+class Ordered:
+    """Where a segment stands in a sample: which it is of those given, its rank and inclusion, whether it is for two."""
+
+    number: int
+    rank: int
+    inclusion: float
+    twice: bool
+
+
+def in_order(
+    segment_ids: Sequence[str], strata: Sequence[tuple[str | None, ...]], name: str, twice_share: float
+) -> list[Ordered]:
+    """The segments by place. The order follows from `name`, the segments' ids and their strata alone."""
+    keys = [_random(name, segment_id) for segment_id in segment_ids]
+    members: defaultdict[tuple[str | None, ...], list[int]] = defaultdict(list)
+    for number, stratum in enumerate(strata):
+        members[stratum].append(number)
     every = round(1 / twice_share) if twice_share else 0
-    for stratum, rows in strata.items():
-        offset = int(_random(name, "twice", *stratum), 16)
-        rows.sort(key=lambda row: _random(name, row["segment_id"]))
-        for rank, row in enumerate(rows, start=1):
+    found: list[tuple[float, bytes, Ordered]] = []
+    for stratum, numbers in members.items():
+        offset = int.from_bytes(_random(name, "twice", *(each or "" for each in stratum)))
+        numbers.sort(key=lambda number: keys[number])
+        size = len(numbers)
+        for rank, number in enumerate(numbers, start=1):
             twice = every > 0 and (rank + offset) % every == 0
-            facts = {"sample": name, "rank": rank, "inclusion": rank / len(rows), "twice": twice}
-            keyed.append(((rank - 0.5) / math.sqrt(len(rows)), _random(name, row["segment_id"]), row | facts))
-    keyed.sort(key=lambda item: item[:2])
-    return [row | {"place": place, "text": row["text"] or ""} for place, (_, _, row) in enumerate(keyed, start=1)]
+            place = (rank - 0.5) / math.sqrt(size)
+            found.append((place, keys[number], Ordered(number, rank, rank / size, twice)))
+    return [one for _, _, one in sorted(found, key=lambda item: item[:2])]
+
+
+def _kept(lake: Lake) -> pa.Table:
+    schema = pa.schema([TABLES[TABLE].field(column) for column in _COLUMNS])
+    chunks = [schema.empty_table()]
+    rows = each_row(lake, _KEPT)
+    while chunk := list(itertools.islice(rows, _CHUNK)):
+        chunks.append(pa.Table.from_pylist(chunk, schema=schema))
+    return pa.concat_tables(chunks).combine_chunks()
+
+
+def _in_places(kept: pa.Table, order: Sequence[Ordered], name: str) -> Iterator[pa.Table]:
+    now = datetime.now(UTC)
+    for first in range(0, len(order), _CHUNK):
+        part = order[first : first + _CHUNK]
+        rows = kept.take(pa.array([one.number for one in part]))
+        facts = {
+            "sample": [name] * len(part),
+            "place": range(first + 1, first + 1 + len(part)),
+            "rank": [one.rank for one in part],
+            "inclusion": [one.inclusion for one in part],
+            "twice": [one.twice for one in part],
+            "drawn_at": [now] * len(part),
+        }
+        schema = TABLES[TABLE]
+        columns = [
+            rows[field.name] if field.name in _COLUMNS else pa.array(facts[field.name], field.type) for field in schema
+        ]
+        yield pa.Table.from_arrays(columns, schema=schema)
 
 
 def names(lake: Lake) -> list[str]:
@@ -150,8 +195,8 @@ def _file(lake: Lake, name: str) -> Path:
     return file
 
 
-def _random(*of: str) -> str:
-    return hashlib.sha256("\n".join(of).encode()).hexdigest()
+def _random(*of: str) -> bytes:
+    return hashlib.sha256("\n".join(of).encode()).digest()
 
 
 def _drawn_at(file: Path) -> datetime:
