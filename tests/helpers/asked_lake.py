@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from full_lake import RATE, tone
 
+from pipeline.lake.catalog import build_catalog
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 CODES = {"r1": "yue", "r2": "yue", "r3": "cmn-tianjin"}
 _SPEAKERS = {"r1": "spk-a", "r2": "spk-b", "r3": "spk-c"}
+_SCOPES = ["asr", "tts_training", "publication"]
 _TEXTS = {"r1": "佢唔知。", "r2": "我哋去飲茶。", "r3": "今天天气好。"}
 
 
@@ -110,7 +113,7 @@ def _heard(name: str, batch: str) -> Row:
 
 
 def _consent(name: str, until: date) -> Row:
-    row: Row = {"consent_id": name, "subject": name, "recordings": [], "scopes": ["asr", "tts_training"]}
+    row: Row = {"consent_id": name, "subject": name, "recordings": [], "scopes": _SCOPES}
     return row | {"valid_from": date(2020, 1, 1), "valid_until": until}
 
 
@@ -128,3 +131,18 @@ def _corrections() -> list[Row]:
         common | fact | {"correction_id": f"k{number}", "at": at}
         for number, (fact, at) in enumerate(zip(facts, moments, strict=True))
     ]
+
+
+def asked_workspace(root: Path) -> Lake:
+    """The lake in a workspace of its own, with its configuration, its catalog and the consents that the lake names."""
+    lake = asked_lake(root / "lake")
+    (root / "fangyan.toml").write_text('workspace = "."\n', encoding="utf-8")
+    (root / "landing").mkdir()
+    covered = {"c-1": [f"{CODES[name]}/radio/{name}.wav" for name in ("r1", "r3")], "c-2": ["yue/radio/r2.wav"]}
+    lines = [
+        json.dumps({"consent_id": name, "subject": name, "recordings": recordings, "scopes": _SCOPES})
+        for name, recordings in covered.items()
+    ]
+    (root / "landing" / "consents.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    build_catalog(lake, root / "catalog.duckdb")
+    return lake
