@@ -32,6 +32,7 @@ def export(
     script: Annotated[
         Literal["as-written", "simplified", "traditional"], typer.Option(help="characters of the texts")
     ] = "as-written",
+    punctuation: Annotated[bool, typer.Option(help="of the texts; without it as recognisers are trained")] = True,
     encoding: Annotated[
         Literal["flac", "wav"] | None, typer.Option(help="of the sound; without it what the format's readers like")
     ] = None,
@@ -70,6 +71,7 @@ def export(
                 encoding=encoding,
                 sample_rate=sample_rate,
                 script=script,
+                punctuation=punctuation,
                 commercial=commercial,
                 progress=progress,
                 waiting=lambda whom: warn(f"waiting for the takedown of {whom}"),

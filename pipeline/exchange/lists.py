@@ -16,6 +16,9 @@ from pipeline.exchange.list_files import LineFiles
 from pipeline.exchange.sound_files import Sounds, safe_name
 from pipeline.text.printable import formula_defused
 
+# JSON lets these stand, and some readers end a line at them.
+_LINE_ENDS = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
+
 
 @dataclass(frozen=True)
 class Line:
@@ -63,7 +66,8 @@ class ListFormat:
             return _table_line(list(values.values()))
         if self.style == "bars":
             return "|".join(one_line(str(value)).replace("|", "｜") for value in values.values()) + "\n"
-        return json.dumps({key: value for key, value in values.items() if value is not None}, ensure_ascii=False) + "\n"
+        told = json.dumps({key: value for key, value in values.items() if value is not None}, ensure_ascii=False)
+        return told.translate(_LINE_ENDS) + "\n"
 
 
 def one_line(text: str) -> str:

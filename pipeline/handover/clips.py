@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
+import unicodedata
 import wave
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -28,6 +30,9 @@ _NOT_FACTS = {
     *("partition", "row_group", "decision", "drop_reason"),
 }
 _REFERENCES_AMONG = 64
+_IN_WORDS = "'-’"
+# A blank that follows or comes before what is no ASCII letter or digit divides nothing.
+_BESIDE_CHARACTERS = re.compile(r"(?<=[^\x00-\x7f]) | (?=[^\x00-\x7f])")
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,12 @@ class Form:
     encoding: Encoding = "flac"
     sample_rate: int | None = None
     script: Script = "as-written"
+    punctuation: bool = True
+
+    def text(self, text: str, dialect: str | None) -> str:
+        """A text of the corpus as it is handed out."""
+        shown = written(text, dialect, self.script)
+        return shown if self.punctuation else without_punctuation(shown)
 
 
 def clips_of(lake: Lake, rows: Sequence[Row], form: Form, reference_seconds: tuple[float, float]) -> Iterator[Clip]:
@@ -55,7 +66,7 @@ def clips_of(lake: Lake, rows: Sequence[Row], form: Form, reference_seconds: tup
             recording_id=row["recording_id"],
             start=row["start"],
             end=row["end"],
-            text=written(row["text"], row["dialect"], form.script),
+            text=form.text(row["text"], row["dialect"]),
             dialect=row["dialect"] or "",
             speaker=row["speaker_id"] or f"{row['recording_id']}-{row['local_speaker'] or 'unknown'}",
             split=row["split"] or "unsplit",
@@ -75,6 +86,12 @@ def written(text: str, dialect: str | None, script: Script) -> str:
         return in_script(text, "zh-Hans")
     found = dialects.REGISTRY.get(dialect or "")
     return in_script(text, found.characters if found is not None and found.traditional else "zh-Hant")
+
+
+def without_punctuation(text: str) -> str:
+    """A text as recognisers are trained on it: words and characters alone, a blank where letters would touch."""
+    words = "".join(" " if unicodedata.category(one)[0] in "PS" and one not in _IN_WORDS else one for one in text)
+    return _BESIDE_CHARACTERS.sub("", " ".join(word for word in words.split() if word.strip(_IN_WORDS)))
 
 
 class _StoredSounds:

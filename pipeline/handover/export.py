@@ -8,7 +8,7 @@ import importlib.metadata
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pipeline.exchange.exports import EXPORTS, Clip, Encoding, ExportFormat, Opt
 from pipeline.handover.choice import Choice, ExportError, choose
 from pipeline.handover.clips import Form, Script, clips_of
 from pipeline.handover.description import facts_of, title_of
-from pipeline.handover.manifest import begin, write_manifest
+from pipeline.handover.manifest import BEGUN, begin, write_manifest
 from pipeline.lake.lake import Lake
 from pipeline.lake.lock import writing
 from pipeline.lake.rows import Row
@@ -64,6 +64,7 @@ def export(
     encoding: Encoding | None = None,
     sample_rate: int | None = None,
     script: Script = "as-written",
+    punctuation: bool = True,
     commercial: bool = False,
     progress: Progress = lambda done, total: None,
     waiting: Callable[[str], None] = lambda whom: None,
@@ -76,7 +77,7 @@ def export(
     """
     entry = _entry(format, purpose, sample_rate)
     out = _folder(settings, out)
-    form = Form(encoding or entry.encoding or "flac", sample_rate, script)
+    form = Form(encoding or entry.encoding or "flac", sample_rate, script, punctuation)
     with writing(settings.root, waiting), _alone(out):
         choice = choose(settings, purpose, where, segment_ids, entry.columns, frozen=frozen, commercial=commercial)
         if not choice.rows:
@@ -84,6 +85,7 @@ def export(
         wish = {"format": format, "purpose": purpose, "to": to, "script": script, "sample_rate": sample_rate}
         wish |= {"encoding": form.encoding if entry.encoding else None, "version": _version()}
         wish |= ({"release": release} if release else {}) | ({"commercial": True} if commercial else {})
+        wish |= {} if punctuation else {"punctuation": False}
         begun = begin(out, wish, choice.rows)
         if entry.encoding:
             _check_space(out, choice, form)
@@ -114,6 +116,8 @@ def _entry(format: str, purpose: str, sample_rate: int | None) -> ExportFormat:
 
 def _folder(settings: Settings, out: Path) -> Path:
     """`out` as an absolute path that lists can hold, outside of what the pipeline reads."""
+    if not settings.lake.is_dir():
+        raise ExportError(f"{settings.lake}: no lake yet; run `fangyan run` first, it makes one")
     out = out.absolute()
     try:
         str(out).encode("utf-8")
@@ -141,6 +145,11 @@ def _alone(out: Path) -> Iterator[None]:
             raise ExportError(f"another export is writing to {out}; wait for it, or choose another folder") from None
         yield
     finally:
+        if not (out / BEGUN).exists():
+            # Nothing was begun: no trace is left.
+            (out / _LOCK).unlink(missing_ok=True)
+            with suppress(OSError):
+                out.rmdir()
         os.close(handle)
 
 

@@ -21,7 +21,7 @@ from pipeline.settings import Settings
 
 MANIFEST = "manifest.json"
 CLIPS = "manifest.clips.jsonl"
-_BEGUN = ".export.json"
+BEGUN = ".export.json"
 _LOCK = ".export.lock"
 _DECIDES = ("segment_id", "text", "split", "speaker_id", "dialect", "audio_sha256", "provenance")
 
@@ -52,7 +52,7 @@ def begin(out: Path, wish: Mapping[str, Any], rows: Sequence[Row]) -> Begun:
     """
     facts = [wish, [[row[name] for name in _DECIDES] for row in rows]]
     plan = hashlib.sha256(json.dumps(facts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
-    file = out / _BEGUN
+    file = out / BEGUN
     try:
         known = json.loads(file.read_bytes())
     except FileNotFoundError:
@@ -90,7 +90,7 @@ def write_manifest(
         "begun": begun.begun,
         "by": audit.actor(),
         **{key: wish[key] for key in ("format", "purpose", "to", "where", "script", "sample_rate", "encoding")},
-        **{key: wish[key] for key in ("release", "commercial") if key in wish},
+        **{key: wish[key] for key in ("release", "commercial", "punctuation") if key in wish},
         "clips": len(choice.rows),
         "hours": _hours(choice.rows),
         **facts,

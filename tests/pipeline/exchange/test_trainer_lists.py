@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from pipeline.exchange.exports import EXPORTS, Options
+from pipeline.exchange.lists import LISTS, Line
 from pipeline.exchange.sound_files import length_of, safe_name
 
 
@@ -45,6 +46,12 @@ def test_voxcpm_and_qwen3_tts_name_reference_clips(tmp_path: Path) -> None:
     assert Path(voxcpm["ref_audio"]).stem == "r1-2"
     assert voxcpm["ref_duration"] == 0.3
     assert Path(qwen["ref_audio"]).stem == "r1-1"
+
+
+def test_no_character_of_a_text_ends_a_line_of_json() -> None:
+    line = LISTS["voxcpm"].line(Line("a.wav", "一\u2028二\u0085三\n四", 1.0, "yue"))
+    assert len(line.splitlines()) == 1
+    assert json.loads(line)["text"] == "一\u2028二\u0085三\n四"
 
 
 def test_qwen3_asr_is_told_the_language(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from pipeline.handover.choice import ExportError
-from pipeline.handover.clips import written
+from pipeline.handover.clips import without_punctuation, written
 from pipeline.handover.export import export
 from pipeline.settings import Settings
 
@@ -60,3 +60,28 @@ def test_a_folder_with_blanks_and_brackets_is_written_to(stocked: Settings, tmp_
 def test_a_rate_that_is_none_is_refused(stocked: Settings, out: Path) -> None:
     with pytest.raises(ExportError, match="8000 to 192000"):
         export(stocked, "voxcpm", out, "asr", sample_rate=16)
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("今天的鱼，真新鲜。", "今天的鱼真新鲜"),
+        ("我哋去 shopping mall，OK？", "我哋去shopping mall OK"),
+        ("「don't - stop」……", "don't stop"),
+        ("……", ""),
+    ],
+)
+def test_punctuation_is_left_out_where_it_is_not_wanted(text: str, made: str) -> None:
+    assert without_punctuation(text) == made
+
+
+def test_a_workspace_without_a_lake_is_said_and_nothing_is_made(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="no lake yet"):
+        export(Settings(workspace=tmp_path / "typo"), "rttm", tmp_path / "out", "asr")
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_nothing_goes_out_no_folder_is_left(stocked: Settings, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="nothing may be handed out"):
+        export(stocked, "rttm", tmp_path / "out", "publication")
+    assert not list(tmp_path.iterdir())
