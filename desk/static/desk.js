@@ -24,3 +24,7 @@
     sound.play().catch(() => {});
   });
 })();
+// On a narrow page what was found comes first: the facets open when they are asked for.
+for (const facets of document.querySelectorAll("details.facets")) {
+  if (matchMedia("(max-width: 40rem)").matches) facets.open = false;
+}

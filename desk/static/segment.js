@@ -104,13 +104,17 @@ async function send(path, body) {
 async function save(accept) {
   if (busy || !facts.may_correct) return;
   const names = changed();
-  const rejected = value("keep") === "drop" || value("unintelligible") === "true";
+  const rejected = (names.includes("keep") && value("keep") === "drop") || value("unintelligible") === "true";
   if (accept && !player.broken && player.listened < Math.min(0.5, (facts.end - facts.start) / 2)) {
     say("Listen first: Space plays.", "bad");
     return;
   }
   if (accept && player.broken) accept = false;
-  if (!accept && !names.length) { say("Nothing was changed."); return; }
+  if (!names.length && !(accept && !rejected)) {
+    if (accept) skip();
+    else say("Nothing was changed.");
+    return;
+  }
   busy = true;
   say("Saving …");
   const values = Object.fromEntries(names.map(name => [name, value(name)]));

@@ -33,3 +33,7 @@ def served(settings: Settings) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join(60)
+            # A thread that is still in DuckDB when Python ends aborts the process.
+            for other in threading.enumerate():
+                if other.name == "desk index":
+                    other.join(120)
