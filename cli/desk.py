@@ -52,6 +52,7 @@ def desk(
         )
     app = create_app(settings.root, settings, sorted(hosts))
     app.state.desk.index.ready(say)
+    app.state.desk.refused()
     with _listening(host, port) as listener:
         where = listener.getsockname()
         scheme = "http" if certificate is None else "https"

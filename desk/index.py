@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from desk import index_build
+from desk.allowed import Stamp
 from pipeline.lake.lake import Lake
 from pipeline.lake.query import given_up_after
 from pipeline.lake.rows import Row
@@ -42,6 +43,7 @@ class Index:
         self._building = threading.Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._file: Path | None = None
+        self._files: dict[str, Stamp] = {}
         self._looked = 0.0
         self.version = 0
         """Grows with each index that is taken up."""
@@ -77,8 +79,11 @@ class Index:
         return frozenset(row["column_name"] for row in self.rows("DESCRIBE segments"))
 
     def segment(self, segment_id: str) -> Row | None:
+        """Its row, with `stamp` of the file of its partition when the index was made."""
         found = self.rows("SELECT * FROM segments WHERE segment_id = ?", [segment_id])
-        return found[0] if found else None
+        if not found:
+            return None
+        return found[0] | {"stamp": self._files.get(found[0]["partition"])}
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         now = time.monotonic()
@@ -122,9 +127,12 @@ class Index:
 
     def _take(self, file: Path) -> None:
         connection = _open(file)
+        files = connection.execute("SELECT * FROM files").fetchall()
+        folder = str(self._lake.root / "segments")
+        of_segments = {Path(row[0]).stem: row for row in files if str(Path(row[0]).parent) == folder}
         with self._lock:
             # Whoever reads from the one before holds a cursor of it, which keeps it open.
-            self._connection, self._file = connection, file
+            self._connection, self._file, self._files = connection, file, of_segments
             self.version += 1
 
     def _stamps(self, connection: duckdb.DuckDBPyConnection) -> set[tuple[Any, ...]]:

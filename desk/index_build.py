@@ -10,10 +10,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from desk import stored_sound
 from desk.allowed import Stamp, stamp_of
 from pipeline.lake.lake import Lake
 from pipeline.lake.views import create_views, literal
@@ -21,7 +25,7 @@ from pipeline.project import PACKAGES
 
 TABLES = ("segments", "corpus", "segment_dialects", "recordings", "ledger", "speakers", "tombstones")
 """Of the lake, what the index is made of: when one of their files changes it is made anew."""
-VERSION = "2"
+VERSION = "3"
 _MEMORY = "1GB"
 LEFT_OUT = (
     *("turn_id", "covered_seconds", "romanization", "characters", "metadata", "audio", "audio_sha256", "provenance"),
@@ -30,8 +34,10 @@ LEFT_OUT = (
 """Columns of the view segments that are long and asked for one segment at a time."""
 _SEGMENTS = f"""
     SELECT row_number() OVER () - 1 AS ordinal, * FROM (
-        SELECT s.* EXCLUDE ({", ".join(LEFT_OUT)}), places.partition, places.file_row
+        SELECT s.* EXCLUDE ({", ".join(LEFT_OUT)}), places.partition, places.file_row,
+            chunks.begin AS sound_begin, chunks."end" AS sound_end, places.file_row - chunks.first_row AS sound_row
         FROM segments AS s JOIN places USING (segment_id)
+        ASOF JOIN chunks ON places.partition = chunks.partition AND places.file_row >= chunks.first_row
         ORDER BY s.segment_id
     )
 """
@@ -39,6 +45,9 @@ _PLACES = """
     SELECT segment_id, parse_filename(filename, true) AS partition, file_row_number::INTEGER AS file_row
     FROM read_parquet({files}, filename = true, file_row_number = true, hive_partitioning = false)
 """
+_CHUNKS = pa.schema(
+    [("partition", pa.string()), *((name, pa.int64()) for name in ("first_row", "rows", "begin", "end"))]
+)
 _NO_PLACES = "SELECT NULL::VARCHAR AS segment_id, NULL::VARCHAR AS partition, NULL::INTEGER AS file_row WHERE false"
 
 
@@ -87,7 +96,9 @@ def _fill(connection: duckdb.DuckDBPyConnection, lake: Lake, before: tuple[Stamp
     files = "[" + ", ".join(literal(str(lake.path("segments", name))) for name in partitions) + "]"
     places = _PLACES.replace("{files}", files) if partitions else _NO_PLACES
     connection.execute(f"CREATE TEMP VIEW places AS {places}")
+    connection.register("chunks", _chunks(lake, partitions))
     connection.execute(f"CREATE TABLE made.segments AS {_SEGMENTS}")
+    connection.execute("CREATE UNIQUE INDEX by_id ON made.segments (segment_id)")
     connection.execute("CREATE TABLE made.losses AS SELECT * FROM yield_by_reason")
     connection.execute(
         "CREATE TABLE made.recordings AS SELECT recording_id, source, batch, dialect, collection, status, duration, "
@@ -98,6 +109,16 @@ def _fill(connection: duckdb.DuckDBPyConnection, lake: Lake, before: tuple[Stamp
     if before:
         connection.executemany("INSERT INTO made.files VALUES (?, ?, ?, ?)", before)
     connection.execute(f"CREATE TABLE made.about AS SELECT {literal(VERSION)} AS version")
+
+
+def _chunks(lake: Lake, partitions: list[str]) -> pa.Table:
+    """Where the sound of each row group lies."""
+    columns: dict[str, list[Any]] = {name: [] for name in _CHUNKS.names}
+    for name in partitions:
+        for chunk in stored_sound.chunks(pq.read_metadata(lake.path("segments", name))):
+            for column, value in (("partition", name), *vars(chunk).items()):
+                columns[column].append(value)
+    return pa.table(columns, schema=_CHUNKS)
 
 
 def _escaped(path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class Desk:
         self.originals = Originals(settings)
         self.counts: Latest[tuple[Any, ...], dict[str, Any]] = Latest(64)
         """Numbers of segments beside a list, by what it was narrowed to."""
+        self._refusing = threading.Lock()
         self._refused: tuple[tuple[int, int], list[str]] = ((-1, -1), [])
 
     def segment(self, segment_id: str) -> Row | None:
@@ -60,17 +62,18 @@ class Desk:
 
     def refused(self) -> list[str]:
         """Ids of recordings of the index that may not be shown."""
-        key = self.index.version, self.allowed.version
-        if key != self._refused[0]:
-            found = self.index.rows(
-                "SELECT DISTINCT recording_id FROM segments UNION SELECT recording_id FROM recordings"
-            )
-            allowed = self.allowed.ids()
-            # Of what was withdrawn in part since, the index may still hold rows.
-            known = {row["recording_id"] for row in self.index.rows("SELECT recording_id FROM withdrawn")}
-            allowed -= {one for one in allowed if one not in known and self.allowed.in_part(one)}
-            self._refused = key, [row["recording_id"] for row in found if row["recording_id"] not in allowed]
-        return self._refused[1]
+        with self._refusing:
+            allowed, in_part = self.allowed.ids(), self.allowed.ids_in_part()
+            key = self.index.version, self.allowed.version
+            if key != self._refused[0]:
+                found = self.index.rows(
+                    "SELECT DISTINCT recording_id FROM segments UNION SELECT recording_id FROM recordings"
+                )
+                # Of what was withdrawn in part since, the index may still hold rows.
+                known = {row["recording_id"] for row in self.index.rows("SELECT recording_id FROM withdrawn")}
+                shown = allowed - (in_part - known)
+                self._refused = key, [row["recording_id"] for row in found if row["recording_id"] not in shown]
+            return self._refused[1]
 
     def log(self, who: str, action: str, subject: str, details: dict[str, Any] | None = None) -> None:
         """Write down in the audit log what a user of the desk did."""
