@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import small_workspace as small
 
 from pipeline.handover.choice import ExportError
 from pipeline.lake.lake import Lake
@@ -17,20 +17,16 @@ from pipeline.releases.release import Release, open_release
 from pipeline.rights import audit
 from pipeline.settings import Settings
 
-
-def agree(settings: Settings, *names: str) -> None:
-    lines = [
-        {"consent_id": f"c-{name}", "recordings": [f"{small.FOLDER}/{name}.*"], "scopes": ["asr", "publication"]}
-        for name in names
-    ]
-    (settings.landing / "consents.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+Copy = Callable[[Settings, Path], Settings]
+PUBLIC = ["asr", "publication"]
 
 
 @pytest.fixture(scope="module")
-def moved_on(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Release]:
+def moved_on(
+    published: Settings, copied: Copy, agree: Callable[..., None], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Settings, Release]:
     """A release; since then every text was changed, one sound is another, and `other` may no longer be published."""
-    settings = small.build(tmp_path_factory.mktemp("built") / "workspace")
-    agree(settings, "duo", "solo", "other")
+    settings = copied(published, tmp_path_factory.mktemp("built"))
     create(settings, Wish("first"))
     lake = Lake(settings.lake)
     (batch,) = lake.partitions("segments")
@@ -39,7 +35,7 @@ def moved_on(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Releas
         row["text"] = "后来改过的话"
     rows[0]["audio_sha256"] = "0" * 64
     lake.write("segments", batch, rows)
-    agree(settings, "duo", "solo")
+    agree(settings, duo=PUBLIC, solo=PUBLIC)
     return settings, open_release(settings, "first")
 
 
@@ -61,7 +57,7 @@ def test_texts_are_those_of_the_release_and_what_may_not_or_cannot_be_the_same_i
 
 
 def test_a_release_that_somebody_changed_or_whose_consents_are_gone_is_not_handed_out(
-    moved_on: tuple[Settings, Release], tmp_path: Path
+    moved_on: tuple[Settings, Release], agree: Callable[..., None], tmp_path: Path
 ) -> None:
     settings, release = moved_on
     changed = Release(release.folder, release.document | {"licence": "CC0-1.0"})

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -27,28 +27,9 @@ from pipeline.settings import Settings
 PUBLIC = ["asr", "tts_training", "publication"]
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Three recordings of two speakers; nobody but `other` may be published by the consents as they land."""
-    settings = small.build(tmp_path_factory.mktemp("built") / "workspace")
-    agree(settings, duo=PUBLIC, solo=PUBLIC, other=PUBLIC)
-    return settings
-
-
 @pytest.fixture
-def settings(built: Settings, tmp_path: Path) -> Settings:
-    shutil.copytree(built.root, tmp_path / "workspace", copy_function=shutil.copy2)
-    return Settings(workspace=tmp_path / "workspace")
-
-
-def agree(settings: Settings, **scopes: list[str]) -> None:
-    """The consents that hold from now on, by recording."""
-    lines = [
-        {"consent_id": f"c-{name}", "recordings": [f"{small.FOLDER}/{name}.*"], "scopes": allowed}
-        for name, allowed in scopes.items()
-    ]
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    (settings.landing / "consents.jsonl").write_text(text, encoding="utf-8")
+def settings(published: Settings, copied: Callable[..., Settings], tmp_path: Path) -> Settings:
+    return copied(published, tmp_path)
 
 
 def made(settings: Settings, name: str = "first", **wish: object) -> Release:
@@ -85,7 +66,9 @@ def test_two_releases_of_one_corpus_are_the_same_bytes(settings: Settings) -> No
     assert one.document["content_sha256"] == two.document["content_sha256"]
 
 
-def test_what_may_not_be_published_is_left_out_and_listed_with_the_reason(settings: Settings) -> None:
+def test_what_may_not_be_published_is_left_out_and_listed_with_the_reason(
+    settings: Settings, agree: Callable[..., None]
+) -> None:
     agree(settings, duo=PUBLIC, solo=["asr"], other=PUBLIC)
     release = made(settings)
     solo = small.recording_id(settings, "solo")
@@ -96,14 +79,14 @@ def test_what_may_not_be_published_is_left_out_and_listed_with_the_reason(settin
     assert release.document["left_out"]["no_consent"]["segments"] == 1
 
 
-def test_each_use_beside_publication_needs_a_consent_too(settings: Settings) -> None:
+def test_each_use_beside_publication_needs_a_consent_too(settings: Settings, agree: Callable[..., None]) -> None:
     agree(settings, duo=PUBLIC, solo=[*PUBLIC, "commercial"], other=PUBLIC)
     release = made(settings, uses=("commercial",))
     assert recordings(release) == {small.recording_id(settings, "solo")}
     assert release.document["scopes"] == ["publication", "commercial"]
 
 
-def test_nothing_to_publish_makes_no_release_and_says_why(settings: Settings) -> None:
+def test_nothing_to_publish_makes_no_release_and_says_why(settings: Settings, agree: Callable[..., None]) -> None:
     agree(settings, duo=["asr"], solo=["asr"], other=["asr"])
     with pytest.raises(ReleaseError, match="nothing would be in release first: no_consent: 7 segments; for example"):
         made(settings)
@@ -141,15 +124,15 @@ def test_a_name_may_be_chinese_and_is_taken_once(settings: Settings) -> None:
         open_release(settings, "Tianjn")
 
 
-def test_a_release_that_is_killed_half_way_is_not_there(built: Settings, tmp_path: Path) -> None:
-    shutil.copytree(built.root, tmp_path / "workspace", copy_function=shutil.copy2)
+def test_a_release_that_is_killed_half_way_is_not_there(settings: Settings) -> None:
     helper = Path(small.__file__).with_name("killed_release.py")
-    done = subprocess.run([sys.executable, str(helper), str(tmp_path / "workspace")], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(helper), str(settings.root)], capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert told["killed_at"] == [1, 6, 7]
+    assert told["killed_at"] == [2, 8]
     assert told["visible_after_a_kill"] == []
-    settings = Settings(workspace=tmp_path / "workspace")
     assert existing(settings) == ["first"]
     assert verify(settings, open_release(settings, "first")).sound
     assert [file.name for file in (settings.root / "releases").iterdir() if "unfinished" in file.name] == []
@@ -170,7 +153,9 @@ def test_a_release_that_somebody_changed_is_found_out(settings: Settings) -> Non
     assert "release.json was changed" in verify(settings, open_release(settings, "first")).broken[0]
 
 
-def test_verify_says_what_the_lake_and_the_consents_hold_otherwise(settings: Settings) -> None:
+def test_verify_says_what_the_lake_and_the_consents_hold_otherwise(
+    settings: Settings, agree: Callable[..., None]
+) -> None:
     release = made(settings)
     lake = Lake(settings.lake)
     (batch,) = lake.partitions("segments")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -20,16 +20,13 @@ from pipeline.settings import Settings
 from pipeline.takedown import takedown
 from pipeline.takedown.report import Report, make_report
 
+Copy = Callable[[Settings, Path], Settings]
+
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def built(published: Settings, copied: Copy, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Two releases of three recordings of two speakers: `all`, and `words`, chosen by what Ann says."""
-    settings = small.build(tmp_path_factory.mktemp("built") / "workspace")
-    lines = [
-        {"consent_id": f"c-{name}", "recordings": [f"{small.FOLDER}/{name}.*"], "scopes": ["asr", "publication"]}
-        for name in small.TURNS
-    ]
-    (settings.landing / "consents.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    settings = copied(published, tmp_path_factory.mktemp("built"))
     create(settings, Wish("all"))
     create(settings, Wish("words", where=f"text = '{small.TEXTS[small.ANN]}' OR text = '{small.TEXTS[small.BEN]}'"))
     out = settings.root.parent / "handed out"
@@ -38,11 +35,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def taken(built: Settings, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Report]:
+def taken(built: Settings, copied: Copy, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Report]:
     """The same after Ann was taken down."""
-    root = tmp_path_factory.mktemp("taken") / "workspace"
-    shutil.copytree(built.root, root, copy_function=shutil.copy2)
-    settings = Settings(workspace=root)
+    settings = copied(built, tmp_path_factory.mktemp("taken"))
     plan, inventory = takedown.take_down(settings, "speaker", small.speaker_id(built, small.ANN))
     return settings, make_report(settings, plan, inventory)
 
@@ -109,9 +104,10 @@ def test_whoever_was_handed_the_release_is_listed(taken: tuple[Settings, Report]
     assert line.endswith(": to the university")
 
 
-def test_a_takedown_that_was_killed_between_rows_and_document_is_finished(built: Settings, tmp_path: Path) -> None:
-    shutil.copytree(built.root, tmp_path / "workspace", copy_function=shutil.copy2)
-    settings = Settings(workspace=tmp_path / "workspace")
+def test_a_takedown_that_was_killed_between_rows_and_document_is_finished(
+    built: Settings, copied: Copy, tmp_path: Path
+) -> None:
+    settings = copied(built, tmp_path)
     before = open_release(settings, "all")
     old = (before.folder / "release.json").read_bytes()
 
@@ -128,9 +124,8 @@ def test_a_takedown_that_was_killed_between_rows_and_document_is_finished(built:
     assert take_out(settings, "t-1", goes, lambda text: False) == []
 
 
-def test_an_edit_before_the_takedown_is_not_made_good_by_it(built: Settings, tmp_path: Path) -> None:
-    shutil.copytree(built.root, tmp_path / "workspace", copy_function=shutil.copy2)
-    settings = Settings(workspace=tmp_path / "workspace")
+def test_an_edit_before_the_takedown_is_not_made_good_by_it(built: Settings, copied: Copy, tmp_path: Path) -> None:
+    settings = copied(built, tmp_path)
     file = settings.root / "releases" / "all" / "segments.parquet"
     table = pq.read_table(file)
     pq.write_table(table.slice(1), file)
