@@ -113,6 +113,15 @@ class Diarize(_Section):
     chapter_join_similarity: float | None = Field(
         default=None, ge=-1, le=1, description="of one speaker in two chapters; none: the checkpoint's own"
     )
+    turn_separation: float | None = Field(
+        default=None,
+        ge=-1,
+        le=1,
+        description="silhouette from which turns' own sound tells several speakers apart; none: the checkpoint's own, "
+        "or its clustering",
+    )
+    min_speaker_seconds: float = Field(default=2.0, ge=0, description="who says less is taken for the nearest other")
+    min_speaker_share: float = Field(default=0.03, ge=0, lt=1, description="or less than this share of the speech")
     min_turn_seconds: float = Field(default=0.2, ge=0)
     min_speech_share: float = Field(
         default=0.3, ge=0, le=1, description="turns in which voice activity detection finds less speech are noise"

@@ -91,8 +91,9 @@ def measure(lake: Lake, truths: dict[str, Truth]) -> dict[str, Any]:
 
     `cer` counts the corpus segments against what was said inside them; `cer_all` counts all kept transcripts against
     all that was said, so what was missed or dropped counts as deleted; both leave out recordings that came with their
-    transcript, whose text nobody recognised. `der` is without a collar, overlap scored, on
-    turns that do not overlap. `speaker_f1` is pairwise over local speakers. `dialect_accuracy` is the share of
+    transcript, whose text nobody recognised. `der` is without a collar, overlap scored, of all that is found to speak;
+    `der_exclusive` of turns that do not overlap, which cannot get below the share of overlap. `speaker_f1` is pairwise
+    over local speakers. `dialect_accuracy` is the share of
     the judged corpus segments whose dialect is heard as the one that was spoken.
     """
     recordings = {row["recording_id"]: row["source"] for row in lake.rows("recordings") if row["status"] == "ok"}
@@ -117,7 +118,8 @@ def measure(lake: Lake, truths: dict[str, Truth]) -> dict[str, Any]:
     return {
         "cer": inside.rate,
         "cer_all": everything.rate,
-        "der": diarization_error_rate([(turns[identity], truth) for identity, truth in known.items()]),
+        "der": diarization_error_rate([(with_others(turns[identity]), truth) for identity, truth in known.items()]),
+        "der_exclusive": diarization_error_rate([(turns[identity], truth) for identity, truth in known.items()]),
         "align_median_ms": statistics.median(boundaries) if boundaries else math.nan,
         "align_p95_ms": boundaries[int(0.95 * (len(boundaries) - 1))] if boundaries else math.nan,
         "speaker_f1": pairwise_f1(everything.speakers),
@@ -150,6 +152,11 @@ def _dialect_accuracy(rows: Iterable[Row], spoken: Mapping[str, str], known: Col
         if row["recording_id"] in known and row["dialect_heard"]
     ]
     return sum(right) / len(right) if right else math.nan
+
+
+def with_others(rows: Sequence[Row]) -> list[Row]:
+    """Turn rows, and a row for each time that somebody else speaks inside one."""
+    return [*rows, *(other for row in rows for other in row.get("others") or ())]
 
 
 def diarization_error_rate(pairs: Iterable[tuple[Sequence[Row], Truth]]) -> float:

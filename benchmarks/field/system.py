@@ -165,7 +165,11 @@ def _outcome(recording: Row, rows: Mapping[str, Sequence[Row]], quarantined: str
         aligned=sum(row["decision"] == "keep" for row in rows["alignments"]),
         refused=sum(row["decision"] != "keep" for row in rows["alignments"]),
         scores=tuple(row["align_score"] for row in rows["alignments"] if row["align_score"] is not None),
-        turns=tuple((row["start"], row["end"], row["local_speaker"]) for row in rows["turns"]),
+        turns=tuple(
+            (one["start"], one["end"], one["local_speaker"])
+            for row in rows["turns"]
+            for one in (row, *(row.get("others") or ()))
+        ),
         dnsmos=tuple(row["dnsmos_ovrl"] for row in segments),
         tiers=tuple(row["tier"] for row in segments),
     )

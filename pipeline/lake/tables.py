@@ -96,6 +96,9 @@ RECORDINGS = _schema(
     _PROVENANCE,
 )
 
+_OTHERS = pa.list_(
+    pa.struct([("start", pa.float64()), ("end", pa.float64()), ("local_speaker", pa.string())]),
+)
 TURNS = _schema(
     "Speaker turns that do not overlap: who speaks when",
     _TURN_ID,
@@ -105,6 +108,7 @@ TURNS = _schema(
     _END,
     _field("local_speaker", pa.string(), "Speaker label, valid inside this recording only", nullable=False),
     _field("overlap_share", pa.float32(), "Share of the turn in which somebody else speaks too"),
+    _field("others", _OTHERS, "Who else speaks inside the turn, and when; times in s of the recording"),
     _field("embedding", pa.list_(pa.float32()), "Speaker embedding of the local speaker"),
     _PROVENANCE,
 )

@@ -48,6 +48,13 @@ def of_embedding(settings: Settings, stage: str, name: str) -> float:
     return stored(settings.diarize.checkpoint, stage).get(name, DEFAULTS[stage, name])
 
 
+def turn_separation(settings: Settings) -> float | None:
+    """Silhouette from which a recording has several speakers; None where the checkpoint's own clustering decides."""
+    if settings.diarize.turn_separation is not None:
+        return settings.diarize.turn_separation
+    return stored(settings.diarize.checkpoint, "diarize").get("turn_separation")
+
+
 def without_own(settings: Settings) -> list[str]:
     """Keys of similarities that neither the configuration nor the diarization checkpoint says."""
     return [

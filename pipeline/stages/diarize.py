@@ -1,9 +1,12 @@
-"""Who speaks when: the pyannote pipeline on 16 kHz mono in memory, chapter by chapter, to turns that do not overlap."""
+"""Who speaks when, chapter by chapter, to turns that do not overlap: by pyannote's pipeline, or its networks and turns.
+
+A checkpoint whose thresholds have `turn_separation` has its speakers told by the sound of their turns
+(recognition/turn_clustering.py); any other by the clustering that it names.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,39 +16,29 @@ from pipeline import chapters, original_audio
 from pipeline.audio import vad
 from pipeline.lake.rows import Row
 from pipeline.lake.tables import span_id
-from pipeline.recognition import checkpoints, thresholds
+from pipeline.recognition import checkpoints, thresholds, turn_windows
 from pipeline.recognition.pyannote import SAMPLE_RATE, load_pipeline, quiet
 from pipeline.recognition.resources import resources
+from pipeline.recognition.turn_clustering import cluster
 from pipeline.settings import Settings
+from pipeline.speaker_turns import Turn, also_speaking, bounded, merged, overlap_shares, without_snippets
 from pipeline.stage import LedgerEntry, Recording, Stage, StageResult
 
-MERGE_GAP_SECONDS = 0.3
-"""A speaker who goes on after a shorter gap, with nobody between, is still in the same turn."""
-
-
 _LONGEST_SPAN_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Turn:
-    """Someone speaks from `start` to `end`, in seconds of the recording."""
-
-    start: float
-    end: float
-    speaker: str
 
 
 class Diarize(Stage):
     """Speaker turns of a recording, their overlap, and one embedding per local speaker."""
 
     name = "diarize"
-    version = "2"
+    version = "3"
     writes = "turns"
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.diarize
         self._all_settings = settings
         self._pipeline: Any = None
+        self._separation = thresholds.turn_separation(settings)
         self.resources = resources(self._settings.checkpoint, self._settings.device, memory_gb=3.0)
 
     def parameters(self) -> dict[str, Any]:
@@ -76,7 +69,7 @@ class Diarize(Stage):
         kept = without_snippets(turns, self._settings.min_turn_seconds)
         embeddings = join.embeddings()
         result = StageResult(ledger=ledger(recording.duration, turns, kept))
-        shares = overlap_shares(kept, said)
+        shares, others = overlap_shares(kept, said), also_speaking(kept, said)
         result.rows = [
             {
                 "turn_id": span_id(recording.recording_id, turn.start, turn.end),
@@ -85,9 +78,12 @@ class Diarize(Stage):
                 "end": turn.end,
                 "local_speaker": turn.speaker,
                 "overlap_share": share,
+                "others": [
+                    {"start": other.start, "end": other.end, "local_speaker": other.speaker} for other in speaking
+                ],
                 "embedding": None if (found := embeddings[turn.speaker]) is None else found.tolist(),
             }
-            for turn, share in zip(kept, shares, strict=True)
+            for turn, share, speaking in zip(kept, shares, others, strict=True)
         ]
         return result
 
@@ -100,35 +96,27 @@ class Diarize(Stage):
         if not np.any(samples):
             return [], [], {}
         with quiet(), torch.inference_mode():
+            if self._separation is not None and turn_windows.takes_turns(self._pipeline):
+                return self._by_turns(samples, self._separation)
             output = self._pipeline({"waveform": torch.from_numpy(samples)[None], "sample_rate": SAMPLE_RATE})
         everyone, one_at_a_time = _turns(output.speaker_diarization), _turns(output.exclusive_speaker_diarization)
         labels = list(output.speaker_diarization.labels())
         labels += [label for label in output.exclusive_speaker_diarization.labels() if label not in labels]
         return everyone, one_at_a_time, _embeddings(labels, output.speaker_embeddings)
 
-
-def bounded(turns: Sequence[Turn], duration: float) -> list[Turn]:
-    """Turns in order, in whole milliseconds, inside the recording and never on top of each other."""
-    inside: list[Turn] = []
-    reached = 0.0
-    for turn in sorted(turns, key=lambda turn: (turn.start, turn.end)):
-        start, end = max(round(turn.start, 3), reached), min(round(turn.end, 3), _floor_ms(duration))
-        if end > start:
-            inside.append(Turn(start, end, turn.speaker))
-            reached = end
-    return inside
-
-
-def merged(turns: Sequence[Turn]) -> list[Turn]:
-    """Turns in order, with those of one speaker made one where nobody else speaks in a gap under 0.3 s."""
-    joined: list[Turn] = []
-    for turn in turns:
-        last = joined[-1] if joined else None
-        if last is not None and last.speaker == turn.speaker and turn.start - last.end < MERGE_GAP_SECONDS:
-            joined[-1] = Turn(last.start, turn.end, turn.speaker)
-        else:
-            joined.append(turn)
-    return joined
+    def _by_turns(
+        self, samples: NDArray[np.float32], separation: float
+    ) -> tuple[list[Turn], list[Turn], dict[str, NDArray[np.float32] | None]]:
+        heard = turn_windows.windows(self._pipeline, samples)
+        embed = turn_windows.embedder(self._pipeline, samples)
+        found = cluster(heard, embed, separation, self._settings.min_speaker_share, self._settings.min_speaker_seconds)
+        exclusive, second = (
+            [Turn(heard.time(start), heard.time(end), _label(speaker)) for start, end, speaker in spans]
+            for spans in (found.exclusive, found.second)
+        )
+        embeddings: dict[str, NDArray[np.float32] | None] = {turn.speaker: None for turn in exclusive}
+        embeddings |= {_label(speaker): vector for speaker, vector in enumerate(found.embeddings)}
+        return sorted(exclusive + second, key=lambda turn: turn.start), exclusive, embeddings
 
 
 def spoken(turns: Sequence[Turn], samples: NDArray[np.float32], least: float) -> list[Turn]:
@@ -146,28 +134,6 @@ def spoken(turns: Sequence[Turn], samples: NDArray[np.float32], least: float) ->
         if np.maximum(common, 0.0).sum() >= least * (turn.end - turn.start):
             kept.append(turn)
     return kept
-
-
-def without_snippets(turns: Sequence[Turn], shortest: float) -> list[Turn]:
-    """Turns of `shortest` seconds or more; a speaker interrupted by nothing but a snippet keeps the turn."""
-    return merged([turn for turn in turns if turn.end - turn.start >= shortest])
-
-
-def overlap_shares(turns: Sequence[Turn], said: Sequence[Turn]) -> list[float]:
-    """For each turn, the share of it in which somebody else of `said` speaks too. Both in order of start."""
-    shares: list[float] = []
-    ordered = sorted(said, key=lambda other: other.start)
-    longest = max((other.end - other.start for other in ordered), default=0.0)
-    starts = np.array([other.start for other in ordered])
-    for turn in turns:
-        first, last = np.searchsorted(starts, [turn.start - longest, turn.end])
-        covered, reached = 0.0, turn.start
-        for other in ordered[first:last]:
-            if other.speaker != turn.speaker and other.end > reached:
-                covered += max(0.0, min(other.end, turn.end) - max(other.start, reached))
-                reached = max(reached, min(other.end, turn.end))
-        shares.append(covered / (turn.end - turn.start))
-    return shares
 
 
 def ledger(duration: float, turns: Sequence[Turn], kept: Sequence[Turn]) -> list[LedgerEntry]:
@@ -193,6 +159,10 @@ def _turns(annotation: Any) -> list[Turn]:
     ]
 
 
+def _label(speaker: int) -> str:
+    return f"SPEAKER_{speaker:02d}"
+
+
 def _seconds(turns: Sequence[Turn], speaker: str) -> float:
     return sum(turn.end - turn.start for turn in turns if turn.speaker == speaker)
 
@@ -205,7 +175,3 @@ def _embeddings(labels: Sequence[Any], rows: Any) -> dict[str, NDArray[np.float3
         usable = row is not None and bool(np.isfinite(row).all()) and bool(np.any(row))
         found[str(label)] = row if usable else None
     return found
-
-
-def _floor_ms(seconds: float) -> float:
-    return int(seconds * 1000) / 1000

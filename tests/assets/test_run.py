@@ -124,6 +124,7 @@ def test_the_demo_sums_up_what_became_of_the_recordings(finished: Settings) -> N
         "cer",
         "cer_all",
         "der",
+        "der_exclusive",
         "align_median_ms",
         "align_p95_ms",
         "speaker_f1",
