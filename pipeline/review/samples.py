@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -178,7 +179,13 @@ def units(lake: Lake, name: str) -> Iterator[Unit]:
 
 def strata(lake: Lake, name: str) -> dict[tuple[str, str, str], tuple[int, int, float]]:
     """Segments, characters and seconds of each stratum of a sample, those withdrawn since left out."""
-    table = pq.read_table(_file(lake, name), columns=[*_STRATUM, "characters", "seconds"])
+    file = _file(lake, name)
+    return dict(_sums(file, file.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=4)
+def _sums(file: Path, _stamp: int) -> dict[tuple[str, str, str], tuple[int, int, float]]:
+    table = pq.read_table(file, columns=[*_STRATUM, "characters", "seconds"])
     sums = table.group_by(list(_STRATUM)).aggregate([("seconds", "count"), ("characters", "sum"), ("seconds", "sum")])
     found = {}
     for row in sums.to_pylist():

@@ -23,40 +23,39 @@ WITH kept AS (
         agreement, asr_avg_logprob, align_score, text_disagreement, coalesce(text_doubt, false) AS text_doubt,
         dialect_heard, dialect_probability, review_reason, coalesce(text_normalized, '') AS spoken
     FROM segments WHERE decision = 'keep' AND duration > 0
-), letters AS (
-    SELECT dialect, letter, count(DISTINCT segment_id) AS segments
-    FROM (SELECT dialect, segment_id, unnest(string_split(spoken, '')) AS letter FROM kept) GROUP BY ALL
-), sizes AS (
-    SELECT dialect, count(*) AS segments FROM kept GROUP BY dialect
-), rare AS (
-    SELECT k.segment_id, string_agg(DISTINCT l.letter, ' ' ORDER BY l.letter) AS letters
-    FROM (SELECT dialect, segment_id, unnest(string_split(spoken, '')) AS letter FROM kept) AS k
-    JOIN letters AS l USING (dialect, letter) JOIN sizes AS z USING (dialect)
-    WHERE l.segments <= {rare} AND z.segments >= {among} AND l.letter <> '' GROUP BY k.segment_id
 ), links AS (
     SELECT recording_id, local_speaker, similarity, percent_rank() OVER (ORDER BY similarity) AS place
     FROM speakers WHERE similarity IS NOT NULL AND speaker_id IN (
         SELECT speaker_id FROM speakers GROUP BY speaker_id HAVING count(DISTINCT recording_id) > 1)
 ), judged AS (
-    SELECT k.*, r.letters AS rare_letters, l.similarity, coalesce(l.place < {lowest}, false) AS doubtful_link,
-        align_score IS NOT NULL
-            AND percent_rank() OVER (PARTITION BY k.dialect ORDER BY align_score) < {lowest} AS low_alignment,
+    SELECT k.*, l.similarity, coalesce(l.place < {lowest}, false) AS doubtful_link,
+        coalesce(percent_rank() OVER (PARTITION BY k.dialect ORDER BY align_score) < {lowest}, false) AS low_alignment,
         CASE WHEN text_source = 'given' THEN CASE WHEN text_doubt THEN coalesce(text_disagreement, 1) ELSE 0 END
             ELSE greatest(0, 1 - coalesce(confidence, agreement, exp(asr_avg_logprob), 1)) END AS wrong_share
-    FROM kept AS k LEFT JOIN rare AS r USING (segment_id) LEFT JOIN links AS l USING (recording_id, local_speaker)
+    FROM kept AS k LEFT JOIN links AS l USING (recording_id, local_speaker)
 ), found AS (
     SELECT *, least(wrong_share, 1) * length(spoken)
         + CASE WHEN review_reason IS NULL THEN 0 ELSE coalesce(dialect_probability, 0) END
         + CASE WHEN doubtful_link THEN 1 - greatest(similarity, 0) ELSE 0 END AS expected
-    FROM judged
+    FROM judged WHERE {only}
+), first AS (
+    SELECT * FROM found ORDER BY expected / duration DESC, low_alignment DESC, segment_id LIMIT {limit}
+), letters AS (
+    SELECT dialect, letter, count(*) AS segments
+    FROM (SELECT dialect, unnest(list_distinct(string_split(spoken, ''))) AS letter FROM kept WHERE {only}) GROUP BY ALL
+), sizes AS (
+    SELECT dialect, count(*) AS segments FROM kept GROUP BY dialect
+), rare AS (
+    SELECT f.segment_id, string_agg(l.letter, ' ' ORDER BY l.letter) AS letters
+    FROM (SELECT dialect, segment_id, unnest(list_distinct(string_split(spoken, ''))) AS letter FROM first) AS f
+    JOIN letters AS l USING (dialect, letter) JOIN sizes AS z USING (dialect)
+    WHERE l.segments <= {rare} AND z.segments >= {among} AND l.letter <> '' GROUP BY f.segment_id
 )
 SELECT segment_id, recording_id, start, "end", dialect, duration, text, text_source, confidence, agreement, align_score,
-    text_disagreement, text_doubt, dialect_heard, dialect_probability, review_reason, length(spoken), rare_letters,
+    text_disagreement, text_doubt, dialect_heard, dialect_probability, review_reason, length(spoken), r.letters,
     similarity, doubtful_link, low_alignment, wrong_share, expected
-FROM found WHERE {only}
-ORDER BY expected / duration DESC, (CASE WHEN low_alignment THEN 1 ELSE 0 END
-    + CASE WHEN rare_letters IS NULL THEN 0 ELSE 1 END) DESC, segment_id
-LIMIT {limit}
+FROM first LEFT JOIN rare AS r USING (segment_id)
+ORDER BY expected / duration DESC, low_alignment DESC, segment_id
 """
 
 
