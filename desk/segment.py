@@ -78,19 +78,36 @@ def segment(request: Request) -> Response:
     return render(
         request,
         "segment.html",
-        shown=shown,
-        row=row,
         now=now,
         facts=facts,
         sample=sample,
         blind=offered.blind_text is not None,
-        consent=_consent(desk.settings, row["consent_id"]),
         dialects=[(each.code, each.name) for each in dialects.REGISTRY.values()],
-        language=_language(row["dialect"]),
         speakers=sorted({*_speakers(desk, shown.row)}),
-        scores=[(name, row[name]) for name in SCORES if row.get(name) is not None],
         given=[(name, row[name]) for name in GIVEN if row.get(name)],
+        **_parts(request, shown),
     )
+
+
+def glance(request: Request) -> Response:
+    """`/segment/{segment_id}/glance`: a piece of a page, which the list of found segments opens in its place."""
+    shown = found(request)
+    row = shown.row
+    facts = {"audio": f"/audio{address(row['segment_id'])}", "start": row["start"], "may_correct": False}
+    names = [said.recognizer for said in shown.hypotheses]
+    return render(request, "glance.html", facts=facts, recognisers=names, **_parts(request, shown))
+
+
+def _parts(request: Request, shown: segment_rows.Segment) -> dict[str, Any]:
+    """What the pieces that both pages have in common are filled with."""
+    row = shown.row
+    return {
+        "shown": shown,
+        "row": row,
+        "consent": _consent(request.app.state.desk.settings, row["consent_id"]),
+        "language": _language(row["dialect"]),
+        "scores": [(name, row[name]) for name in SCORES if row.get(name) is not None],
+    }
 
 
 def _consent(settings: Any, consent_id: str | None) -> Any:
@@ -111,4 +128,4 @@ def _language(dialect: str | None) -> str:
         return "und"
 
 
-ROUTES = [page("/segment/{segment_id}", segment)]
+ROUTES = [page("/segment/{segment_id}", segment), page("/segment/{segment_id}/glance", glance)]

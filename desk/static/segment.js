@@ -15,7 +15,7 @@ const SKIPPED = "fangyan-skipped";
 const MOST_SKIPPED = 50;
 
 const known = name => document.querySelector(`meta[name=${name}]`).content;
-const spoken = [...document.querySelectorAll("#spoken .ch")];
+const spoken = [...document.querySelectorAll(".spoken .ch")];
 const player = new Player(document.getElementById("wave"), spoken, known("style-nonce"));
 let boundaries = false;
 let busy = false;

@@ -242,6 +242,26 @@ def test_a_recordings_turns_segments_and_dropped_stretches_are_all_played(desk: 
     assert browser.complaints() == []
 
 
+def test_a_found_segment_is_heard_and_read_in_its_place(desk: Desk, browser: Chromium) -> None:
+    browser.visit(f"{desk.address}/browse", *DESK)
+    browser.value("document.querySelectorAll('[data-look]').forEach(each => each.click())")
+    browser.wait(f"document.querySelectorAll('.glance.ready').length === {COUNT}")
+    for number in (0, COUNT - 1):
+        heard = f"document.querySelectorAll('.glance')[{number}]"
+        press = f"{heard}.querySelector('[data-do=toggle]').click()"
+        browser.call("Runtime.evaluate", expression=press, userGesture=True)
+        lit = " && document.querySelector('.glance .ch.now') !== null" if number == 0 else ""
+        browser.wait(f"{heard}.player.wave.getCurrentTime() > 0.3{lit}")
+    assert browser.value("[...document.querySelectorAll('.glance')].filter(each => each.player.playing).length") <= 1
+    said = browser.value("document.querySelectorAll('.glance')[0].textContent")
+    for words in ("one", spoken_lake.HOSTILE, "confidence", "c-1", spoken_lake.SOURCE):
+        assert words in said
+    assert browser.value("document.querySelectorAll('main img').length") == 0
+    assert browser.complaints() == []
+    browser.value("document.querySelector('[data-look]').click()")
+    assert browser.value("document.querySelectorAll('.glance').length") == COUNT - 1
+
+
 def test_the_queue_leads_from_task_to_task(desk: Desk, browser: Chromium) -> None:
     browser.visit(f"{desk.address}/queue", *DESK)
     assert browser.value("document.querySelectorAll('.tasks li').length") == COUNT - 1
