@@ -189,12 +189,16 @@ def audit_show(
 
     from pipeline.lake.query_result import render
     from pipeline.rights.audit import read
+    from pipeline.text.printable import in_a_line
 
     keys = ("index", "time", "actor", "action", "subject", "details")
     entries = deque(read(read_settings(config, workspace).root), maxlen=last)
     rows = [{key: entry.get(key) for key in keys} for entry in entries]
     if format != "json":
         rows = [row | {"details": json.dumps(row["details"], ensure_ascii=False)} for row in rows]
+    if format == "table":
+        # An export names every recording that it holds.
+        rows = [row | {"details": in_a_line(row["details"])} for row in rows]
     render(_result(rows, keys), format)
 
 

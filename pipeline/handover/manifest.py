@@ -50,8 +50,10 @@ def begin(out: Path, wish: Mapping[str, Any], rows: Sequence[Row]) -> Begun:
 
     It is the same if format, purpose, receiver, form and version are, and the rows and their texts and sounds.
     """
-    facts = [wish, [[row[name] for name in _DECIDES] for row in rows]]
-    plan = hashlib.sha256(json.dumps(facts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(wish, ensure_ascii=False, sort_keys=True).encode())
+    for row in rows:
+        digest.update(json.dumps([row[name] for name in _DECIDES], ensure_ascii=False).encode())
+    plan = digest.hexdigest()
     file = out / BEGUN
     try:
         known = json.loads(file.read_bytes())
