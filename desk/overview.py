@@ -8,15 +8,22 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from desk.allowed import stamp_of
 from desk.pages import render
 from desk.routes import page
 from desk.state import Desk
 from pipeline import stage_list
+from pipeline.corrections.store import Corrections
+from pipeline.lake.query_result import CatalogError
 from pipeline.lake.rows import Row
+from pipeline.review.quality import Quality, newest
+from pipeline.review.samples import SampleError
 from pipeline.text import dialects
+from pipeline.text.dialects import UnknownDialectError
 
 _WEEK = timedelta(days=7)
 _SPEAKERS = 20
+_REVIEWED = ("corrections", "review_samples")
 _BY_DIALECT = """
     SELECT dialect, count(*) FILTER (decision = 'keep') AS segments, count(DISTINCT speaker_id) FILTER
         (decision = 'keep') AS speakers, sum(duration) FILTER (decision = 'keep') AS kept,
@@ -34,6 +41,11 @@ _BY_SPEAKER = """
     FROM segments WHERE decision = 'keep' AND recording_id NOT IN (SELECT unnest($refused))
     GROUP BY speaker_id ORDER BY kept DESC, speaker_id LIMIT $most
 """
+_WAITING = """
+    SELECT review_reason, count(*) AS segments, sum(duration) AS seconds FROM segments
+    WHERE decision = 'keep' AND review_reason IS NOT NULL AND recording_id NOT IN (SELECT unnest($refused))
+    GROUP BY 1 ORDER BY segments DESC
+"""
 _LANDED = """
     SELECT dialect, collection, count(*) AS recordings, sum(duration) AS seconds, max(landed_at) AS last
     FROM recordings WHERE status = 'ok' AND landed_at >= $since AND recording_id NOT IN (SELECT unnest($refused))
@@ -44,21 +56,45 @@ _LANDED = """
 def overview(request: Request) -> Response:
     """Figures of what may be shown; losses are of everything that landed."""
     desk: Desk = request.app.state.desk
-    refused = {"refused": desk.refused()}
-    by_dialect = desk.index.rows(_BY_DIALECT, refused)
+    refused = desk.refused()
+    key = "overview", desk.index.version, desk.allowed.version, datetime.now(UTC).date()
+    figures = desk.counts.get(key)
+    if figures is None:
+        figures = _figures(desk, refused)
+        desk.counts.put(key, figures)
+    quality, problem = _quality(desk)
+    return render(request, "overview.html", **figures, quality=quality, problem=problem)
+
+
+def _figures(desk: Desk, refused: list[str]) -> dict[str, Any]:
+    chosen = {"refused": refused}
+    by_dialect = desk.index.rows(_BY_DIALECT, chosen)
     since = datetime.now(UTC) - _WEEK
-    return render(
-        request,
-        "overview.html",
-        by_dialect=by_dialect,
-        total=sum(row["kept"] or 0.0 for row in by_dialect),
-        names=names_of([row["dialect"] for row in by_dialect]),
-        by_tier=desk.index.rows(_BY_TIER, refused),
-        by_speaker=desk.index.rows(_BY_SPEAKER, refused | {"most": _SPEAKERS}),
-        landed=desk.index.rows(_LANDED, refused | {"since": since}),
-        stages=_losses(desk),
-        withheld=len(refused["refused"]),
-    )
+    return {
+        "by_dialect": by_dialect,
+        "total": sum(row["kept"] or 0.0 for row in by_dialect),
+        "names": names_of([row["dialect"] for row in by_dialect]),
+        "by_tier": desk.index.rows(_BY_TIER, chosen),
+        "by_speaker": desk.index.rows(_BY_SPEAKER, chosen | {"most": _SPEAKERS}),
+        "landed": desk.index.rows(_LANDED, chosen | {"since": since}),
+        "waiting": desk.index.rows(_WAITING, chosen),
+        "stages": _losses(desk),
+        "withheld": len(refused),
+    }
+
+
+def _quality(desk: Desk) -> tuple[Quality | None, str]:
+    """What the reviewed random sample says of the text, and why nothing can be said; kept until somebody corrects."""
+    files = tuple(stamp_of(desk.lake.path(table, one)) for table in _REVIEWED for one in desk.lake.partitions(table))
+    key = "quality", desk.index.version, files
+    known = desk.counts.get(key)
+    if known is None:
+        try:
+            known = {"quality": newest(desk.lake, Corrections.of(desk.settings).rows()), "problem": ""}
+        except (SampleError, CatalogError, UnknownDialectError) as error:
+            known = {"quality": None, "problem": str(error)}
+        desk.counts.put(key, known)
+    return known["quality"], known["problem"]
 
 
 def names_of(codes: list[str | None]) -> dict[str | None, str]:
