@@ -78,7 +78,8 @@ def catalog(workspace: Workspace) -> dg.MaterializeResult:
     """DuckDB views over the lake, swapped in whole; readers are never locked out."""
     settings = workspace.settings()
     build_catalog(workspace.lake(), settings.catalog)
-    return dg.MaterializeResult(metadata={"dagster/uri": str(settings.catalog)})
+    desk = dg.MetadataValue.url(f"{settings.desk.address}/")
+    return dg.MaterializeResult(metadata={"dagster/uri": str(settings.catalog), "desk": desk})
 
 
 corpus_assets = [speakers, corpus, consents, catalog]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import dagster as dg
 from rich.console import Console
@@ -30,6 +31,7 @@ def stage_metadata(report: Report, settings: Settings) -> dict[str, Any]:
     """Metadata of one stage's materialization of one batch."""
     table = stage_list.entry_of(report.stage).table
     file = Lake(settings.lake).path(table, report.batch)
+    batch = urlencode({"where": f"batch = '{report.batch}'"})
     lost = {reason: round(seconds / 3600, 6) for reason, seconds in report.lost.items()}
     facts: dict[str, Any] = {
         "dagster/row_count": report.rows,
@@ -38,6 +40,7 @@ def stage_metadata(report: Report, settings: Settings) -> dict[str, Any]:
         "recomputed": report.recomputed,
         "reused": report.reused,
         "quarantined": report.quarantined,
+        "desk": dg.MetadataValue.url(f"{settings.desk.address}/browse?{batch}"),
         "hours_in": report.seconds_in / 3600,
         "hours_out": report.seconds_passed / 3600,
         "hours_lost_by_reason": dg.MetadataValue.json(lost),

@@ -28,7 +28,7 @@ def report(workspace: Workspace) -> dg.MaterializeResult:
 
     settings, lake = workspace.settings(), workspace.lake()
     with workspace.writing():
-        made = build(lake, settings.root / REPORT, published=published_rows())
+        made = build(lake, settings.root / REPORT, published=published_rows(), desk=settings.desk.address)
     build_catalog(lake, settings.catalog)
     found = lake.rows("evaluation_summary", None, ("dialect", "system", "metric", "condition", "value"))
     rates = {

@@ -51,6 +51,7 @@ def training_set(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.
         metadata=facts(made)
         | {
             "dagster/uri": str(workspace.lake().path("training_set", dialect)),
+            "desk": dg.MetadataValue.url(f"{settings.desk.address}/browse?dialect={dialect}&decision=keep"),
             "dagster/row_count": sum(made.clips.values()),
             "dagster/column_schema": table_schema("training_set"),
             "jsonl": dg.MetadataValue.path(made.folder),

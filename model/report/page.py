@@ -77,11 +77,13 @@ def build(
     published: Sequence[Mapping[str, Any]] = (),
     audio_budget_mb: float = 24.0,
     on: date | None = None,
+    desk: str = "",
 ) -> ReportInfo:
     """Write the page to `out` from whatever the lake holds; the same tables give the same page but for its day `on`.
 
     `tones` is the folder with `<dialect>/tones.json`, by default the one of `out`. `published` are rows of published
     figures. `audio_budget_mb` bounds the audio inside the page, shared by the dialects; what is left out is counted.
+    `desk` is the address of the desk, for links into it; empty: none.
     """
     on = on or datetime.now(UTC).date()
     codes = sorted({name for table in _TABLES for name in lake.partitions(table)})
@@ -97,6 +99,7 @@ def build(
     )
     html = environment.get_template("page.html").render(
         pages=pages,
+        desk=desk,
         on=on.isoformat(),
         embedded=_embedded(lake),
         published=boards(published),
