@@ -29,7 +29,8 @@ WITH kept AS (
         SELECT speaker_id FROM speakers GROUP BY speaker_id HAVING count(DISTINCT recording_id) > 1)
 ), judged AS (
     SELECT k.*, l.similarity, coalesce(l.place < {lowest}, false) AS doubtful_link,
-        coalesce(percent_rank() OVER (PARTITION BY k.dialect ORDER BY align_score) < {lowest}, false) AS low_alignment,
+        align_score IS NOT NULL
+            AND percent_rank() OVER (PARTITION BY k.dialect ORDER BY align_score) < {lowest} AS low_alignment,
         CASE WHEN text_source = 'given' THEN CASE WHEN text_doubt THEN coalesce(text_disagreement, 1) ELSE 0 END
             ELSE greatest(0, 1 - coalesce(confidence, agreement, exp(asr_avg_logprob), 1)) END AS wrong_share
     FROM kept AS k LEFT JOIN links AS l USING (recording_id, local_speaker)

@@ -46,6 +46,12 @@ def test_a_queue_is_of_the_dialect_that_was_asked_for(tmp_path: Path) -> None:
     assert {task.recording_id for task in next_tasks(tmp_path, "anna", 8, dialect="wuu")} == {"r1"}
 
 
+def test_a_segment_without_an_alignment_score_is_offered_without_that_reason(tmp_path: Path) -> None:
+    review_lake(tmp_path, [segment(number, "r1", "yue", align_score=None) for number in range(3)])
+    reasons = [reason for task in next_tasks(tmp_path, "Li") for reason in task.reasons]
+    assert not any("alignment" in reason for reason in reasons)
+
+
 def test_without_a_segment_there_is_nothing_to_draw_from(tmp_path: Path) -> None:
     review_lake(tmp_path, [segment(0, "r1", "yue", decision="drop")])
     with pytest.raises(SampleError, match="no segment is kept yet"):
