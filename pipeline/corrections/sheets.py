@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -60,7 +60,8 @@ def read(file: Path, who: str = "") -> list[Correction]:
     rows, now = [], datetime.now(UTC)
     for number, values in found:
         try:
-            rows.append(_correction(values, who, now))
+            # A later line is a later word.
+            rows.append(_correction(values, who, now + timedelta(microseconds=len(rows))))
         except (CorrectionFlawed, ValueError, TypeError) as error:
             raise SheetError(f"{file}, line {number}: {error}; nothing of the file was added") from None
     return rows

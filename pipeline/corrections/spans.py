@@ -22,6 +22,7 @@ _LEAST_SECONDS = 0.05
 _LEAST_REST_SECONDS = 0.5
 """What a later correction leaves of an earlier stretch is a stretch if it is not shorter."""
 _FREE = ("note",)
+_EDGES = ("start", "end")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,34 @@ class CorrectedSpan:
         return span_id(recording_id, self.start, self.end)
 
 
+@dataclass(frozen=True)
+class _Heard:
+    """A stretch, and the span that it was heard in last, which is what a reviewer sees of it until the next run."""
+
+    span: CorrectedSpan
+    start: float
+    end: float
+
+    def likeness(self, one: Correction) -> float:
+        """Which share of the longer of the two is common to them."""
+        return max(
+            max(0.0, min(end, one.end) - max(start, one.start)) / max(end - start, one.end - one.start)
+            for start, end in ((self.span.start, self.span.end), (self.start, self.end))
+        )
+
+    def beside(self, later: CorrectedSpan) -> list[_Heard]:
+        """What is left of it outside of a later stretch."""
+        span = self.span
+        common = span.shared(later.start, later.end)
+        # Neighbours of two speakers may overlap a little, as their segments do.
+        if common <= _TRIMMED * min(span.end - span.start, later.end - later.start):
+            return [self]
+        parts = [replace(span, end=later.start), replace(span, start=later.end)]
+        left = [part for part in parts if part.end - part.start >= _LEAST_REST_SECONDS]
+        left = [replace(part, text=None, source=None) for part in left]
+        return [_Heard(part, part.start, part.end) for part in left if _says_something(part)]
+
+
 def corrected_spans(standing: Sequence[Correction]) -> tuple[CorrectedSpan, ...]:
     """Of one recording's standing corrections in order of time, in order of start.
 
@@ -68,21 +97,22 @@ def corrected_spans(standing: Sequence[Correction]) -> tuple[CorrectedSpan, ...]
     boundary that a person set stays. A later correction of a part of a stretch, or of more than it, is a new one, and
     the text of the earlier, which is no longer that of one stretch, is given up for what recognisers hear in the rest.
     """
-    spans: list[CorrectedSpan] = []
-    for one in standing:
+    # Boundaries last of what was said at one moment: they move what the others are about.
+    ordered = sorted(standing, key=lambda one: (one.at, one.field in _EDGES))
+    found: list[_Heard] = []
+    for one in ordered:
         if one.field in _FREE:
             continue
-        same = max(spans, key=lambda span: _likeness(span, one), default=None)
-        if same is not None and _likeness(same, one) >= _SAME:
-            spans.remove(same)
-            if not same.cut_by_hand:
-                same = replace(same, start=one.start, end=one.end)
-            made = _said(same, one)
+        same = max(found, key=lambda each: each.likeness(one), default=None)
+        if same is not None and same.likeness(one) >= _SAME:
+            found.remove(same)
+            span = same.span if same.span.cut_by_hand else replace(same.span, start=one.start, end=one.end)
         else:
-            made = _said(_inherited(spans, one), one)
-        spans = [part for span in spans for part in _beside(span, made)]
-        spans.append(made)
-    return tuple(sorted(spans, key=lambda span: span.start))
+            span = _inherited([each.span for each in found], one)
+        made = _Heard(_said(span, one), one.start, one.end)
+        found = [part for each in found for part in each.beside(made.span)]
+        found.append(made)
+    return tuple(sorted((each.span for each in found), key=lambda span: span.start))
 
 
 def facts(spans: Sequence[CorrectedSpan], names: Sequence[str]) -> list[dict[str, Any]]:
@@ -124,21 +154,5 @@ def _inherited(spans: Sequence[CorrectedSpan], one: Correction) -> CorrectedSpan
     return CorrectedSpan(one.start, one.end, speaker=around.speaker, dialect=around.dialect, keep=around.keep)
 
 
-def _beside(span: CorrectedSpan, later: CorrectedSpan) -> list[CorrectedSpan]:
-    """What is left of a stretch outside of a later one."""
-    common = span.shared(later.start, later.end)
-    # Neighbours of two speakers may overlap a little, as their segments do.
-    if common <= _TRIMMED * min(span.end - span.start, later.end - later.start):
-        return [span]
-    parts = [replace(span, end=later.start), replace(span, start=later.end)]
-    left = [part for part in parts if part.end - part.start >= _LEAST_REST_SECONDS]
-    left = [replace(part, text=None, source=None) for part in left]
-    return [part for part in left if _says_something(part)]
-
-
 def _says_something(span: CorrectedSpan) -> bool:
     return span != CorrectedSpan(span.start, span.end)
-
-
-def _likeness(span: CorrectedSpan, one: Correction) -> float:
-    return span.shared(one.start, one.end) / max(span.end - span.start, one.end - one.start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from pipeline.corrections.correction import Correction, correction
@@ -33,6 +34,18 @@ def test_a_stretch_that_was_cut_a_little_otherwise_is_the_same_one() -> None:
 def test_boundaries_that_a_person_set_stay_whatever_is_heard_later() -> None:
     (span,) = corrected_spans(said((1, 5, "start", "1.5"), (1, 5, "end", "5.25"), (1, 5, "text", "鱼")))
     assert (span.start, span.end, span.text, span.cut_by_hand) == (1.5, 5.25, "鱼", True)
+
+
+def test_what_is_said_before_the_next_run_finds_a_stretch_whose_boundary_was_moved_far() -> None:
+    (span,) = corrected_spans(said((0, 10, "start", "7"), (0, 10, "text", "鱼"), (7, 10, "speaker", "Ann")))
+    assert (span.start, span.end, span.text, span.speaker) == (7, 10, "鱼", "Ann")
+
+
+def test_what_is_said_in_one_moment_is_about_the_stretch_before_its_boundaries_are_moved() -> None:
+    start, text = said((0, 10, "start", "7"), (0, 10, "text", "鱼"))
+    together = [replace(start, correction_id="a"), replace(text, at=start.at, correction_id="b")]
+    assert corrected_spans(together) == corrected_spans(together[::-1])
+    assert corrected_spans(together)[0].start == 7
 
 
 def test_a_stretch_that_is_split_gives_up_its_text_and_keeps_its_speaker() -> None:
