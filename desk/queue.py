@@ -44,7 +44,9 @@ def _tasks(request: Request, count: int, dialect: str | None) -> list[Task]:
     """Of those that may be shown; a consent may have ended since the queue was made."""
     desk = request.app.state.desk
     try:
-        tasks = next_tasks(desk.workspace, request.state.user.name, count, dialect, desk.settings.review)
+        tasks = next_tasks(
+            desk.workspace, request.state.user.name, count, dialect, desk.settings.review, desk.settings.lake
+        )
     except (SampleError, CatalogError):
         # No segment was kept yet.
         return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -106,7 +106,7 @@ def quality(lake: Lake, corrections: Sequence[Correction], sample: str) -> Quali
         kept_now=kept_now,
         reviewed=len(by_unit),
         reviewers={who: sum(one.who == who for one in found) for who in sorted({one.who for one in found})},
-        passed_over=sum(ranks.values()) - len(by_unit),
+        passed_over=_passed_over(lake, sample, by_unit, ranks),
         unintelligible=sum(any(one.unintelligible == "true" for one in of_unit) for of_unit in by_unit.values()),
         to_drop=sum(any(one.keep == "drop" for one in of_unit) for of_unit in by_unit.values()),
         recut=sum(any(one.recut for one in of_unit) for of_unit in by_unit.values()),
@@ -115,6 +115,13 @@ def quality(lake: Lake, corrections: Sequence[Correction], sample: str) -> Quali
         figures=tuple(figures),
         agreement=_agreement([of_unit for of_unit in by_unit.values() if len(of_unit) > 1]),
     )
+
+
+def _passed_over(lake: Lake, sample: str, reviewed: Collection[int], ranks: Mapping[tuple[str, str, str], int]) -> int:
+    """Units that were not reviewed though a later one of their stratum was; those withdrawn since are gone."""
+    last = max(reviewed, default=0)
+    until = itertools.takewhile(lambda unit: unit.place <= last, samples.units(lake, sample))
+    return sum(unit.place not in reviewed and unit.rank < ranks.get(unit.stratum, 0) for unit in until)
 
 
 def newest(lake: Lake, corrections: Sequence[Correction]) -> Quality | None:

@@ -15,6 +15,8 @@ from pipeline.review import samples
 from pipeline.review.quality import Quality, quality
 from pipeline.review.queue import CHOSEN, Task, next_tasks
 from pipeline.settings import Review
+from pipeline.takedown.extents import Withdrawal, WithdrawalExtent
+from pipeline.takedown.rows import clean
 from tests.helpers.review_lake import SECONDS, review_lake, segment
 
 _HALF = Review(random_share=0.5, twice_share=0.25)
@@ -204,3 +206,20 @@ def test_a_sample_stays_as_it_was_drawn(tmp_path: Path) -> None:
         quality(lake, [], "random-9")
     samples.draw(lake, "random-2")
     assert samples.current(lake) == "random-2"
+
+
+def test_what_is_withdrawn_leaves_the_sample_and_is_not_passed_over(tmp_path: Path) -> None:
+    rows, said = _segments()
+    lake = review_lake(tmp_path, rows)
+    only_random = Review(random_share=1)
+    _review(tmp_path, "anna", next_tasks(tmp_path, "anna", 30, review=only_random), said)
+    withdrawal = Withdrawal({"r3": WithdrawalExtent("r3")})
+    assert clean(lake.path(samples.TABLE, samples.FIRST), samples.TABLE, withdrawal, apply=True).rows == 10
+    left = [one for one in Corrections(tmp_path).rows() if one.recording_id != "r3"]
+    found = quality(lake, left, samples.FIRST)
+    assert (found.drawn, found.passed_over) == (70, 0)
+    assert found.reviewed == len(left)
+    first = next(unit for unit in samples.units(lake, samples.FIRST) if unit.rank == 1 and unit.stratum[0] == "yue")
+    without = [one for one in left if (one.recording_id, one.start) != (first.recording_id, first.start)]
+    assert len(without) == len(left) - 1
+    assert quality(lake, without, samples.FIRST).passed_over == 1
