@@ -26,6 +26,7 @@ from pipeline.lake.lock import writing
 from pipeline.lake.query import query
 from pipeline.lake.rows import Row
 from pipeline.lake.tables import TABLES
+from pipeline.review import samples
 from pipeline.rights import audit
 from pipeline.rights.consents import read_consents, resolve
 from pipeline.run import run_stage
@@ -114,6 +115,7 @@ def test_a_dry_run_shows_every_place_and_touches_none(settings: Settings) -> Non
 
 def test_takedown_removes_every_row_of_a_recording_and_no_other(settings: Settings) -> None:
     gone = small.recording_id(settings, "solo")
+    samples.draw(Lake(settings.lake), "random-1")
     before = {table: rows(settings, table) for table in TABLES}
     takedown.take_down(settings, "recording", gone)
     for table, content in before.items():
