@@ -4,9 +4,9 @@ to write them."""
 from __future__ import annotations
 
 import gzip
-import io
+import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from pipeline.exchange.clip_facts import facts_of
 from pipeline.exchange.exports import Clip, Options
 from pipeline.exchange.shards import Tar, shards
 from pipeline.exchange.sound_files import Sounds, length_in, length_of, safe_name
-from pipeline.lake.files import replace_bytes, replace_file
+from pipeline.lake.files import replace_file
 
 
 class LhotseCuts:
@@ -25,18 +25,23 @@ class LhotseCuts:
         self._sounds = Sounds(out, options.encoding)
 
     def write(self, clips: Iterable[Clip]) -> list[Path]:
-        """The manifests, then the sounds."""
-        lines: dict[Path, list[dict[str, Any]]] = {}
-        sounds = []
+        """The manifests, then the sounds; clips come in order of split."""
+        sounds: list[Path] = []
+        by_split = itertools.groupby(clips, key=lambda clip: clip.split)
+        manifests = [self._manifest(split, own, sounds) for split, own in by_split]
+        return [*manifests, *sounds]
+
+    def _manifest(self, split: str, clips: Iterable[Clip], sounds: list[Path]) -> Path:
+        file = self._out / f"cuts_{safe_name(split)}.jsonl.gz"
+        replace_file(file, lambda temporary: _zip(temporary, self._cuts(clips, sounds)))
+        return file
+
+    def _cuts(self, clips: Iterable[Clip], sounds: list[Path]) -> Iterator[dict[str, Any]]:
+        """A cut for each clip, whose sound file is written and added to `sounds`."""
         for clip in clips:
             file = self._sounds.put(clip)
             sounds.append(file)
-            source = {"type": "file", "channels": [0], "source": str(file)}
-            cuts = lines.setdefault(self._out / f"cuts_{safe_name(clip.split)}.jsonl.gz", [])
-            cuts.append(_cut(clip, source, *length_of(file)))
-        for manifest, cuts in lines.items():
-            replace_bytes(manifest, _zipped(cuts))
-        return [*lines, *sounds]
+            yield _cut(clip, {"type": "file", "channels": [0], "source": str(file)}, *length_of(file))
 
 
 class LhotseShar:
@@ -57,7 +62,7 @@ class LhotseShar:
             if not cuts.exists():
                 made: list[dict[str, Any]] = []
                 replace_file(sounds, lambda temporary, part=part, made=made: self._fill(temporary, part, made))
-                replace_bytes(cuts, _zipped(made))
+                replace_file(cuts, lambda temporary, made=made: _zip(temporary, made))
         return files
 
     def _fill(self, file: Path, clips: list[Clip], cuts: list[dict[str, Any]]) -> None:
@@ -83,9 +88,8 @@ def _cut(clip: Clip, source: dict[str, Any], samples: int, rate: int) -> dict[st
     return cut | {"type": "MonoCut"}
 
 
-def _zipped(rows: list[dict[str, Any]]) -> bytes:
+def _zip(file: Path, rows: Iterable[dict[str, Any]]) -> None:
     """JSON Lines, compressed to the same bytes each time."""
-    held = io.BytesIO()
-    with gzip.GzipFile(filename="", fileobj=held, mode="wb", mtime=0) as content:
-        content.writelines(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
-    return held.getvalue()
+    with file.open("wb") as held, gzip.GzipFile(filename="", fileobj=held, mode="wb", mtime=0) as content:
+        for row in rows:
+            content.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
