@@ -151,7 +151,7 @@ def cer_against_given(workspace: Workspace, batch: str) -> dg.AssetCheckResult:
     """
     lake = workspace.lake()
     recordings = {row["recording_id"]: row for row in lake.rows("recordings", batch) if row["status"] == "ok"}
-    pairs = _recognised_and_given(recordings, lake.rows("transcripts", batch))
+    pairs = recognised_and_given(recordings, lake.rows("transcripts", batch))
     counts: dict[str, list[int]] = {}
     for dialect, *pair in pairs:
         found = (*normalizer(dialect).character_errors(*pair), *raw_errors(*pair))
@@ -184,7 +184,7 @@ def cer_against_given(workspace: Workspace, batch: str) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=worst <= 0.2, severity=dg.AssetCheckSeverity.WARN, metadata=facts)
 
 
-def _recognised_and_given(recordings: dict[str, Row], transcripts: list[Row]) -> list[tuple[str, str, str]]:
+def recognised_and_given(recordings: dict[str, Row], transcripts: list[Row]) -> list[tuple[str, str, str]]:
     """(dialect, given text, recognised text), of stretches or of whole recordings."""
     pairs: list[tuple[str, str, str]] = []
     texts: dict[str, str] = {}

@@ -30,7 +30,8 @@ def _lake(folder: Path, confidence: list[float] | None) -> Lake:
     lake.write("hypotheses", "b00001", heard)
     voted = {"text": "今天天气号。", "text_source": "recognised", "character_confidence": confidence}
     dropped = {"text": "谢谢", "text_source": "recognised", "decision": "drop"}
-    lake.write("transcripts", "b00001", [spans["kept"] | voted, spans["lost"] | dropped])
+    corrected = {"transcript_id": span_id("r", 20.0, 25.0), "text": "别的", "text_source": "corrected"}
+    lake.write("transcripts", "b00001", [spans["kept"] | voted, spans["lost"] | dropped, spans["kept"] | corrected])
     return lake
 
 
