@@ -38,10 +38,10 @@ def quality(
     lake = Lake(settings.lake)
     try:
         if draw:
-            drawn = samples.draw(lake, draw, settings.review.twice_share)
+            drawn = samples.draw(lake, draw, settings.review.twice_share, settings.root)
             say(f"{draw}: the order of {count(drawn, 'segment')} is frozen")
             return
-        name = sample or samples.current(lake, settings.review.twice_share)
+        name = sample or samples.current(lake, settings.review.twice_share, settings.root)
         found = estimate(lake, Corrections.of(settings).rows(), name)
         if plot is not None:
             save_plot(found, plot)

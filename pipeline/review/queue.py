@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline.corrections.correction import Correction
@@ -24,6 +25,7 @@ RANDOM_REASON = "random sample: nobody chose it, and from it the corpus's error 
 SECOND_REASON = "second review: another person has heard it; what they wrote is not shown"
 _SPARE = 500
 _AHEAD = 4
+_AT_WORK = timedelta(hours=4)
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,11 @@ def next_tasks(
 
     Of every four one is of the random sample (`random_share` of [review]). The first random sample is drawn here if
     there is none. `lake_folder` is the lake where that is not the workspace's folder `lake`.
-    Raises SampleError where no segment is kept yet, CatalogError where there is no lake.
+    Raises SampleError where no segment is kept yet or there is no lake, CatalogError.
     """
     review = review or Review()
     lake = Lake(lake_folder or workspace / "lake")
-    sample = samples.current(lake, review.twice_share)
+    sample = samples.current(lake, review.twice_share, workspace)
     corrections = Corrections(workspace, lake.root).rows()
     reviewers = _reviewers(corrections, reviewer)
     random = _random_tasks(lake, sample, reviewer, reviewers, verdicts(lake, sample, corrections), count, dialect)
@@ -73,7 +75,9 @@ def next_tasks(
 
 
 def _reviewers(corrections: Collection[Correction], reviewer: str) -> list[str]:
-    return sorted({one.who for one in corrections} | {reviewer})
+    """Who has answered what the queue offered in the last hours, `reviewer` among them: they share what is next."""
+    since = datetime.now(UTC) - _AT_WORK
+    return sorted({one.who for one in corrections if one.sample and one.at > since} | {reviewer})
 
 
 def _random_tasks(

@@ -72,8 +72,10 @@ class Unit:
         return (self.dialect or "", self.tier or "", self.split or "")
 
 
-def draw(lake: Lake, name: str, twice_share: float = 0.1) -> int:
+def draw(lake: Lake, name: str, twice_share: float = 0.1, workspace: Path | None = None) -> int:
     """Freeze the order of all kept segments under `name`; returns how many there are.
+
+    `workspace` is the lake's where it does not lie in it; a takedown there is waited for.
 
     Raises SampleError if the name is taken or no name of a sample, or if no segment is kept.
     """
@@ -81,7 +83,9 @@ def draw(lake: Lake, name: str, twice_share: float = 0.1) -> int:
         raise SampleError(f"{name}: a sample is called random- and small letters, digits or hyphens, such as {FIRST}")
     if lake.path(TABLE, name).exists():
         raise SampleError(f"the sample {name} was drawn and stays as it is; draw one of another name")
-    with writing(lake.root.parent):
+    if not lake.root.is_dir():
+        raise SampleError(f"{lake.root}: no lake yet; run `fangyan run` first, it makes one")
+    with writing(workspace or lake.root.parent):
         kept = _kept(lake)
         if not len(kept):
             raise SampleError(f"{lake.root}: no segment is kept yet, so there is nothing to draw from")
@@ -157,11 +161,11 @@ def names(lake: Lake) -> list[str]:
     return [name for _, name in sorted(drawn, reverse=True)]
 
 
-def current(lake: Lake, twice_share: float = 0.1) -> str:
+def current(lake: Lake, twice_share: float = 0.1, workspace: Path | None = None) -> str:
     """Name of the newest sample; the first one is drawn here if there is none. Raises SampleError."""
     if not lake.partitions(TABLE):
         try:
-            draw(lake, FIRST, twice_share)
+            draw(lake, FIRST, twice_share, workspace)
         except SampleError:
             # Another process may have drawn it at the same moment.
             if not lake.partitions(TABLE):

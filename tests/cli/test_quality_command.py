@@ -50,6 +50,13 @@ def test_quality_gives_error_interval_and_minutes_as_words_json_and_plot(workspa
     assert first["error"]["low"] < first["error"]["value"] < first["error"]["high"]
 
 
+def test_quality_makes_nothing_where_there_is_no_lake(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    code, output = fangyan("quality", "--workspace", str(nowhere))
+    assert (code, "no lake yet" in output) == (1, True)
+    assert not nowhere.exists()
+
+
 def test_quality_says_what_is_wrong(workspace: Path) -> None:
     where = ("--workspace", str(workspace))
     assert fangyan("quality", *where, "--draw", "random-2")[0] == 0

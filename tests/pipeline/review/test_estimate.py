@@ -2,36 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
+from benchmarks.quality import made_up
 from pipeline.review.estimate import Judged, Stratum, interval, times_as_many
-
-
-def _wrong(generator: np.random.Generator, kind: str, rate: float, said: np.ndarray) -> np.ndarray:
-    """Errors of each segment. Recordings: each has its own rate; failures: what is wrong is wrong as a whole."""
-    share = np.full(len(said), rate)
-    if kind == "recordings":
-        recording = np.arange(len(said)) // 12
-        share = generator.beta(0.5, 0.5 * (1 / rate - 1), recording.max() + 1)[recording]
-    elif kind == "failures":
-        share = np.where(generator.random(len(said)) < rate / 0.9, 0.9, 0.0)
-    return generator.binomial(said, share)
-
-
-def _sampled(generator: np.random.Generator, kind: str, rate: float, share: float) -> tuple[list[Stratum], float]:
-    """Five strata of unequal sizes of which `share` was reviewed, and the true rate of the whole."""
-    strata, errors, characters = [], 0, 0
-    for size in (160, 80, 40, 20, 8):
-        said = generator.integers(8, 30, size)
-        wrong = _wrong(generator, kind, rate * generator.uniform(0.5, 1.5), said)
-        chosen = generator.permutation(size)[: math.ceil(share * size)]
-        judged = [Judged(float(wrong[place]), float(said[place]), float(said[place])) for place in chosen]
-        strata.append(Stratum(size, float(said.sum()), judged))
-        errors, characters = errors + wrong.sum(), characters + said.sum()
-    return strata, errors / characters
 
 
 @pytest.mark.parametrize("rate", [0.002, 0.01, 0.05, 0.2])
@@ -39,13 +14,7 @@ def _sampled(generator: np.random.Generator, kind: str, rate: float, share: floa
 def test_the_interval_covers_the_truth_in_93_of_100_corpora(kind: str, rate: float) -> None:
     generator = np.random.default_rng(5)
     for share in (0.1, 0.7):
-        found = 0
-        for _ in range(100):
-            strata, truth = _sampled(generator, kind, rate, share)
-            error = interval(strata)
-            assert error is not None
-            found += error.low <= truth <= error.high
-        assert found >= 93
+        assert sum(made_up(generator, kind, rate, share) for _ in range(100)) >= 93
 
 
 def test_the_rate_of_unequally_sampled_strata_is_weighted_by_their_text() -> None:
