@@ -31,6 +31,7 @@ from benchmarks.desk_lake import make_lake
 from pipeline.lake.lake import Lake
 from pipeline.settings import Settings
 
+_QUARTERS = 4
 _FIRST_BYTES = 16_384
 _SOON_SECONDS = 0.2
 _START_SECONDS = 1800.0
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("--clip-seconds", type=float, default=1.2)
     parser.add_argument("--listeners", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--pages-every", type=int, default=10, help="so many requests of a listener, one is a page")
     parser.add_argument("--pause", type=float, default=1.0, help="mean seconds between two starts of one listener")
     given = parser.parse_args()
     settings = Settings(workspace=given.workspace.absolute())
@@ -62,28 +64,34 @@ def main() -> None:
     ids = _some_ids(lake)
     with _desk(settings.root) as (port, process):
         at_start = _memory(process)
-        _listen(port, ids, Heard(), given.listeners, min(10.0, given.seconds), given.pause)
+        _listen(port, ids, Heard(), given.listeners, min(10.0, given.seconds), given.pause, given.pages_every)
         warm = _memory(process)
-        heard = Heard()
-        _listen(port, ids, heard, given.listeners, given.seconds, given.pause)
-        after = _memory(process)
+        heard, memory = Heard(), []
+        for _ in range(_QUARTERS):
+            _listen(port, ids, heard, given.listeners, given.seconds / _QUARTERS, given.pause, given.pages_every)
+            memory.append(_memory(process))
     starts = np.asarray(heard.starts)
-    pages = np.asarray(heard.pages)
     facts = {
         "segments": given.segments,
         "listeners": given.listeners,
         "seconds": given.seconds,
         "starts": len(starts),
         "failed": heard.failed,
-        "share_under_200_ms": round(float((starts < _SOON_SECONDS).mean()), 4),
-        "start_ms": {name: round(float(np.quantile(starts, q)) * 1e3, 1) for name, q in _QUANTILES.items()},
-        "pages": len(pages),
-        "page_ms": {name: round(float(np.quantile(pages, q)) * 1e3, 1) for name, q in _QUANTILES.items()},
-        "memory_mb": {"before": at_start, "after_warming_up": warm, "after": after},
+        "share_under_200_ms": round(float((starts < _SOON_SECONDS).mean()), 4) if len(starts) else None,
+        "start_ms": _quantiles(heard.starts),
+        "pages": len(heard.pages),
+        "page_ms": _quantiles(heard.pages),
+        "memory_mb": {"before": at_start, "after_warming_up": warm, "after_each_quarter": memory},
         "cores": os.cpu_count(),
         "load_of_the_machine": [round(value, 1) for value in os.getloadavg()],
     }
     print(json.dumps(facts, indent=1))
+
+
+def _quantiles(seconds: list[float]) -> dict[str, float]:
+    """In milliseconds; empty without values."""
+    found = {name: float(np.quantile(seconds, q)) for name, q in _QUANTILES.items()} if seconds else {}
+    return {name: round(value * 1e3, 1) for name, value in found.items()}
 
 
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
@@ -97,11 +105,13 @@ def _some_ids(lake: Lake, count: int = 20_000) -> list[str]:
     return random.Random(1).sample(ids, min(count, len(ids)))
 
 
-def _listen(port: int, ids: list[str], heard: Heard, listeners: int, seconds: float, pause: float) -> None:
+def _listen(
+    port: int, ids: list[str], heard: Heard, listeners: int, seconds: float, pause: float, pages_every: int = 10
+) -> None:
     """Let so many listen for so long; none goes on for a minute after that."""
     until = time.monotonic() + seconds
     threads = [
-        threading.Thread(target=_one, args=(port, ids, heard, until, pause, number), daemon=True)
+        threading.Thread(target=_one, args=(port, ids, heard, until, pause, pages_every, number), daemon=True)
         for number in range(listeners)
     ]
     for thread in threads:
@@ -110,22 +120,21 @@ def _listen(port: int, ids: list[str], heard: Heard, listeners: int, seconds: fl
         thread.join(max(0.0, until + 60 - time.monotonic()))
 
 
-def _one(port: int, ids: list[str], heard: Heard, until: float, pause: float, number: int) -> None:
-    chance = random.Random(number)
+def _one(port: int, ids: list[str], heard: Heard, until: float, pause: float, pages_every: int, number: int) -> None:
+    chance = random.Random(f"{number} {len(heard.starts)}")
     time.sleep(chance.random() * pause)
     turn = 0
     while time.monotonic() < until:
         turn += 1
-        path = (
-            _PAGES[chance.randrange(len(_PAGES))] if turn % 10 == 0 else f"/audio/segment/{quote(chance.choice(ids))}"
-        )
+        is_page = pages_every > 0 and turn % pages_every == 0
+        path = chance.choice(_PAGES) if is_page else f"/audio/segment/{quote(chance.choice(ids))}"
         begun = time.monotonic()
         took, is_right = _ask(port, path)
         with heard.lock:
             if not is_right:
                 heard.failed += 1
             else:
-                (heard.pages if turn % 10 == 0 else heard.starts).append(took)
+                (heard.pages if is_page else heard.starts).append(took)
         time.sleep(max(0.0, chance.uniform(0.5, 1.5) * pause - (time.monotonic() - begun)))
 
 
