@@ -94,8 +94,8 @@ def _hours(totals: Totals) -> str:
 def _texts(facts: Any) -> str:
     texts = ", ".join(f"{count} {name}" for name, count in facts.get("texts", {}).items())
     recognisers = ", ".join(facts.get("recognisers", ())) or "none"
-    words = f"Texts: {texts or 'not known'} (given: it came with the recording; recognised; mixed: in part; corrected: "
-    words += f"by a person). Recognisers: {recognisers}. Script: {facts.get('script', 'as-written')}. "
+    words = f"Texts: {texts or 'not known'} (given: it came with the recording; recognised; mixed: in part; corrected "
+    words += f"or accepted: by a person). Recognisers: {recognisers}. Script: {facts.get('script', 'as-written')}. "
     return words + "The dialect is that of the collection; a segment may hold other speech.\n"
 
 

@@ -15,8 +15,8 @@ from pipeline.text import dialects
 from pipeline.text.printable import in_a_line
 
 _SYNTHESIZED = (
-    "The recognisers {names} are embedded checkpoints, which learned from synthesized speech alone (espeak-ng): their "
-    "texts are no good on real voices."
+    "Texts were recognised by embedded checkpoints, which learned from synthesized speech alone (espeak-ng) and are no "
+    "good on real voices: {names}."
 )
 
 
@@ -40,9 +40,11 @@ def facts_of(settings: Settings, choice: Choice, wish: dict[str, Any]) -> dict[s
     for one in transcripts.group_by(["recording_id", "recognizer"]).aggregate([]).to_pylist():
         if one["recording_id"] in recordings and one["recognizer"]:
             names |= set(one["recognizer"].split("+"))
-    embedded = [one.label for one in settings.transcribe.used if one.label in names and _is_embedded(one.checkpoint)]
-    recognised = set(texts) - {"given", "corrected"}
-    warnings = [_SYNTHESIZED.format(names=" and ".join(embedded))] if embedded and recognised else []
+    # By the configuration of now, and by name: it may have been another when they were asked.
+    embedded = {one.label for one in settings.transcribe.used if _is_embedded(one.checkpoint)}
+    embedded |= {name for name in names if _is_embedded(f"checkpoints/{name}")}
+    asked = " and ".join(sorted(names & embedded))
+    warnings = [_SYNTHESIZED.format(names=asked)] if asked and {"recognised", "mixed"} & set(texts) else []
     return {
         "texts": dict(sorted(texts.items())),
         "recognisers": sorted(names),

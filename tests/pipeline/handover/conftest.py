@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import small_workspace
 
+from pipeline.lake.lake import Lake
 from pipeline.settings import Settings
 
 
@@ -19,8 +20,6 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="session")
 def kept(stocked: Settings) -> int:
     """How many segments the corpus keeps."""
-    from pipeline.lake.lake import Lake
-
     return sum(row["decision"] == "keep" for row in Lake(stocked.lake).rows("corpus"))
 
 

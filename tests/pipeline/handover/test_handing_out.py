@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pipeline.exchange.exports import EXPORTS
 from pipeline.handover.choice import ExportError
 from pipeline.handover.export import export
 from pipeline.lake.files import file_sha256
+from pipeline.lake.lake import Lake
 from pipeline.rights import audit
 from pipeline.settings import Settings
 
@@ -84,3 +86,19 @@ def test_a_folder_of_something_else_is_left_alone(stocked: Settings, out: Path) 
 def test_a_folder_that_the_pipeline_reads_is_refused(stocked: Settings) -> None:
     with pytest.raises(ExportError, match="outside"):
         export(stocked, "voxcpm", stocked.landing / "yue" / "out", "asr")
+
+
+def test_the_card_says_that_texts_are_of_recognisers_that_learned_from_synthesized_speech(
+    stocked: Settings, tmp_path: Path
+) -> None:
+    shutil.copytree(stocked.root, tmp_path / "own")
+    settings = Settings(workspace=tmp_path / "own")
+    lake = Lake(settings.lake)
+    (batch,) = lake.partitions("transcripts")
+    lake.write("transcripts", batch, [row | {"recognizer": "whisper-micro+other"} for row in lake.rows("transcripts")])
+    made = export(settings, "huggingface", tmp_path / "out", "asr")
+    assert json.loads(made.manifest.read_bytes())["recognisers"] == ["other", "whisper-micro"]
+    card = (made.out / "README.md").read_text(encoding="utf-8")
+    assert "embedded checkpoints, which learned from synthesized speech alone" in card
+    assert "real voices: whisper-micro." in card
+    assert "# Speech in Tianjin Mandarin" in card
