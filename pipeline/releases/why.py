@@ -21,6 +21,7 @@ _CORRECTED = {
     "kept": ("keep", "unintelligible"),
 }
 """By what of a segment changed: the fields of corrections that change it."""
+_FOLLOWS_SOURCE = ("text", "boundaries", "tier", "sound")
 _DUPLICATE = "duplicate_segment"
 _ELSE = {
     "split": "it is tied by speaker or recording to what went to another side",
@@ -51,25 +52,28 @@ class Why:
         """Why a segment is in `two` and not in `one`."""
         if row["recording_id"] not in self._recordings[0]:
             return ("its recording landed after the first release",)
-        return self._moved(row, self._left_out[0].of(row), "was left out before")
+        return self._moved(row, self._left_out[0].of(row), "was left out before", ("keep", "false"))
 
     def went(self, row: Row) -> tuple[str, ...]:
         """Why a segment is in `one` and not in `two`."""
         if row["recording_id"] not in self._recordings[1]:
             return ("its recording is no longer in the corpus",)
-        return self._moved(row, self._left_out[1].of(row), "is left out")
+        return self._moved(row, self._left_out[1].of(row), "is left out", ("drop", "true"))
 
     def changed(self, before: Row, after: Row, fields: Mapping[str, tuple[Any, Any]]) -> tuple[str, ...]:
         """Why fields of a segment are others."""
         words = []
-        for name, (_, new) in fields.items():
-            found = list(self._corrected(before, after, name, new)) or list(self._made_otherwise(name))
-            words += [f"{name}: {each}" for each in found or [_ELSE.get(name, UNKNOWN)]]
+        for name in fields:
+            found = list(self._corrected(before, after, name, _values(after, name)))
+            if not found and name in _FOLLOWS_SOURCE and before["text_source"] != after["text_source"]:
+                found = [f"its text was {before['text_source']} and is {after['text_source']} now"]
+            found = found or list(self._made_otherwise(name)) or [_ELSE.get(name, UNKNOWN)]
+            words += [f"{name}: {each}" for each in found]
         return tuple(dict.fromkeys(words))
 
-    def _moved(self, row: Row, listed: Row | None, verb: str) -> tuple[str, ...]:
+    def _moved(self, row: Row, listed: Row | None, verb: str, said: tuple[str, ...]) -> tuple[str, ...]:
         """Of a segment that only one release has; `listed` is it among those that the other left out."""
-        words = list(self._corrected(row, row, "kept", None))
+        words = list(self._corrected(row, row, "kept", said))
         if words or listed is None:
             return tuple(words or self._made_otherwise("boundaries")) or (UNKNOWN,)
         match listed["reason"]:
@@ -85,14 +89,15 @@ class Why:
                 made = self._made_otherwise("boundaries")
                 return tuple(dict.fromkeys([f"{verb}: the corpus dropped it: {listed['detail']}", *made]))
 
-    def _corrected(self, before: Row, after: Row, name: str, new: Any) -> Iterator[str]:
+    def _corrected(self, before: Row, after: Row, name: str, values: tuple[str, ...]) -> Iterator[str]:
+        """Corrections of the time between, and earlier ones that say one of `values`: no run had seen them."""
         for one, holds in self._corrections.get(after["recording_id"], ()):
             if one.field not in _CORRECTED.get(name, ()) or not (_same(one, before) or _same(one, after)):
                 continue
             told = f" ({one.why})" if one.why else ""
             if one.takes_back and one.at > self._since:
                 yield f"{one.who} took a correction back on {one.at:%Y-%m-%d}{told}"
-            elif holds and (one.at > self._since or (name == "text" and one.new == new)):
+            elif holds and not one.takes_back and (one.new in values or (name != "kept" and one.at > self._since)):
                 yield f"{one.who} corrected {one.field} on {one.at:%Y-%m-%d}{told}"
 
     def _made_otherwise(self, name: str) -> Iterator[str]:
@@ -101,6 +106,13 @@ class Why:
 
     def _of(self, of: str) -> Iterator[str]:
         yield from (one.words for one in self._made if one.of == of)
+
+
+def _values(row: Row, name: str) -> tuple[str, ...]:
+    """How corrections may write what a segment has."""
+    if name == "boundaries":
+        return tuple(f"{row[edge]:.{digits}f}" for edge in ("start", "end") for digits in (1, 2, 3))
+    return (str(row[name]),) if name in row else ()
 
 
 class _Places:

@@ -174,6 +174,28 @@ def test_what_a_reviewer_dropped_names_the_reviewer(compare: Compare) -> None:
     assert change.why == ("Mei corrected keep on 2026-02-01",)
 
 
+def test_what_was_corrected_before_the_first_release_but_run_after_it_names_the_reviewer(compare: Compare) -> None:
+    early = datetime(2025, 12, 31, tzinfo=UTC)
+    dropped = correction("Mei", "r1", 0, 4, "keep", "keep", "drop", at=early)
+    other = correction("Lu", "r1", 5, 9, "dialect", "cmn", "yue", at=early)
+    kept = correction("Ann", "r1", 0, 4, "keep", "drop", "keep", at=datetime(2025, 12, 1, tzinfo=UTC))
+    found = compare(
+        [row(), row(start=5, end=9, dialect="cmn")],
+        [row(start=5, end=9)],
+        ([], [without(row(), "not_kept", "dropped_by_reviewer")]),
+        corrections=[dropped, other, kept],
+    )
+    assert [change.why for change in found.changes] == [
+        ("Mei corrected keep on 2025-12-31",),
+        ("dialect: Lu corrected dialect on 2025-12-31",),
+    ]
+
+
+def test_a_text_that_came_with_the_recording_and_no_longer_does_is_its_reason(compare: Compare) -> None:
+    change = only(compare([row(text_source="given")], [row(text="食饭未")]))
+    assert change.why == ("text: its text was given and is recognised now",)
+
+
 def test_what_came_was_left_out_before_or_is_of_a_new_recording(compare: Compare) -> None:
     listed = without(row(), "no_consent", "publication: no consent covers it")
     found = compare([row(start=5, end=9)], [row(), row(start=5, end=9), row("r2")], ([listed], []))
