@@ -18,7 +18,9 @@ import pyarrow.parquet as pq
 
 from pipeline.audio.clips import decode_bytes, encode_flac, to_int16
 from pipeline.corpus.training_set import references
+from pipeline.errors import BadRecording
 from pipeline.exchange.exports import Clip, Encoding
+from pipeline.handover.choice import ExportError
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
 from pipeline.text import dialects
@@ -30,6 +32,7 @@ _NOT_FACTS = {
     *("partition", "row_group", "decision", "drop_reason"),
 }
 _REFERENCES_AMONG = 64
+_NO_SOUND = "its stored sound cannot be read; leave it out with --where, or take the batch's file from a backup"
 _IN_WORDS = "'-’"
 # A blank that follows or comes before what is no ASCII letter or digit divides nothing.
 _BESIDE_CHARACTERS = re.compile(r"(?<=[^\x00-\x7f]) | (?=[^\x00-\x7f])")
@@ -102,7 +105,7 @@ class _StoredSounds:
         self._held: tuple[str, int] | None = None
         self._sounds: dict[str, Any] = {}
 
-    def read(self, row: Row) -> bytes:
+    def read(self, row: Row) -> bytes | None:
         place = row["partition"], row["row_group"]
         if place != self._held:
             self._sounds = {}
@@ -116,9 +119,14 @@ class _StoredSounds:
 
 def _encoded(stored: _StoredSounds, row: Row, form: Form) -> bytes:
     data = stored.read(row)
+    if not data:
+        raise ExportError(f"segment {row['segment_id']}: {_NO_SOUND}: it has none")
     if form.encoding == "flac" and form.sample_rate in (None, row["sample_rate"]):
         return data
-    samples, rate = decode_bytes(data, form.sample_rate)
+    try:
+        samples, rate = decode_bytes(data, form.sample_rate)
+    except BadRecording as error:
+        raise ExportError(f"segment {row['segment_id']}: {_NO_SOUND}: {error}") from None
     if form.encoding == "flac":
         return encode_flac(samples, rate)
     file = io.BytesIO()

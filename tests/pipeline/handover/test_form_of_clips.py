@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import soundfile
 from pipeline.handover.choice import ExportError
 from pipeline.handover.clips import without_punctuation, written
 from pipeline.handover.export import export
+from pipeline.lake.lake import Lake
 from pipeline.settings import Settings
 
 
@@ -85,3 +87,16 @@ def test_where_nothing_goes_out_no_folder_is_left(stocked: Settings, tmp_path: P
     with pytest.raises(ExportError, match="nothing may be handed out"):
         export(stocked, "rttm", tmp_path / "out", "publication")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("broken", [b"no sound", b""])
+def test_a_stored_sound_that_cannot_be_read_is_named(stocked: Settings, tmp_path: Path, broken: bytes) -> None:
+    shutil.copytree(stocked.root, tmp_path / "own")
+    settings = Settings(workspace=tmp_path / "own")
+    lake = Lake(settings.lake)
+    (batch,) = lake.partitions("segments")
+    rows = lake.rows("segments", batch)
+    rows[2]["audio"] = {"bytes": broken, "path": None}
+    lake.write("segments", batch, rows)
+    with pytest.raises(ExportError, match=f"segment {rows[2]['segment_id']}: its stored sound cannot be read"):
+        export(settings, "kaldi", tmp_path / "out", "asr")
