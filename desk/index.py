@@ -17,6 +17,7 @@ import duckdb
 from desk import index_build
 from desk.allowed import Stamp
 from pipeline.lake.lake import Lake
+from pipeline.lake.lock import writing
 from pipeline.lake.query import given_up_after
 from pipeline.lake.rows import Row
 from pipeline.settings import Settings
@@ -38,6 +39,7 @@ class Index:
 
     def __init__(self, settings: Settings) -> None:
         self._lake = Lake(settings.lake)
+        self._root = settings.root
         self._folder = settings.root / "cache" / "desk"
         self._lock = threading.Lock()
         self._building = threading.Lock()
@@ -48,18 +50,23 @@ class Index:
         self.version = 0
         """Grows with each index that is taken up."""
 
-    def ready(self, say: Callable[[str], None] = lambda words: None) -> None:
-        """Have an index of the lake as it is now; returns when there is one. Raises OSError if it cannot be made."""
+    def ready(self, say: Callable[[str], None] = lambda words: None, apart: bool = False) -> None:
+        """Have an index of the lake as it is now; returns when there is one. Raises OSError if it cannot be made.
+
+        One of a large lake is made `apart`, in a process of its own. A takedown removes the index; one that was made
+        while it works would hold what it takes, so this waits for its end.
+        """
         with self._building:
             if self._current():
                 return
             size = sum(self._lake.path("segments", name).stat().st_size for name in self._lake.partitions("segments"))
-            if size < _SMALL_BYTES:
-                self._take(index_build.build(self._lake, self._folder))
+            if apart or size >= _SMALL_BYTES:
+                say("making the desk's index; with a million segments this takes minutes, once")
+                index_build.build_apart(self._root, self._lake, self._folder)
+                self._take_newest()
                 return
-            say("making the desk's index; with a million segments this takes minutes, once")
-            index_build.build_apart(self._lake, self._folder)
-            self._take_newest()
+            with writing(self._root, lambda whom: say(f"a takedown ({whom}) is at work; waiting for it")):
+                self._take(index_build.build(self._lake, self._folder))
 
     def rows(
         self, sql: str, parameters: Sequence[Any] | dict[str, Any] = (), within_seconds: float | None = None
@@ -99,7 +106,8 @@ class Index:
 
     def _renew(self) -> None:
         try:
-            self.ready()
+            # A thread that is inside DuckDB when the process ends would end it with an error.
+            self.ready(apart=True)
         except (duckdb.Error, OSError):
             _log.exception("the desk's index could not be made anew; the old one answers")
 

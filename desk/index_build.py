@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from desk import stored_sound
 from desk.allowed import Stamp, stamp_of
 from pipeline.lake.lake import Lake
+from pipeline.lake.lock import writing
 from pipeline.lake.views import create_views, literal
 from pipeline.project import PACKAGES
 
@@ -79,12 +80,13 @@ def build(lake: Lake, folder: Path) -> Path:
     return made
 
 
-def build_apart(lake: Lake, folder: Path) -> None:
+def build_apart(workspace: Path, lake: Lake, folder: Path) -> None:
     """`build` in a process of its own: reading the heads of many files takes memory that a server would keep.
 
+    It keeps takedowns waiting itself, also when the process that asked for it is gone.
     Raises OSError with what it said if it failed.
     """
-    command = [sys.executable, "-m", __name__, str(lake.root), str(folder)]
+    command = [sys.executable, "-m", __name__, str(workspace), str(lake.root), str(folder)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PACKAGES), os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -127,4 +129,5 @@ def _escaped(path: str) -> str:
 
 
 if __name__ == "__main__":
-    build(Lake(Path(sys.argv[1])), Path(sys.argv[2]))
+    with writing(Path(sys.argv[1])):
+        build(Lake(Path(sys.argv[2])), Path(sys.argv[3]))
