@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from pipeline.lake.lake import Lake
-from pipeline.lake.query import query
+from pipeline.lake.query import each_row
 from pipeline.lake.query_result import Result
 from pipeline.lake.summaries.summary import Summary
 from pipeline.text import dialects
@@ -27,19 +27,19 @@ ERROR_WORDS = Summary(
 )
 _COLUMNS = tuple(ERROR_WORDS.columns)
 _HEARD = """
-    SELECT r.dialect, h.recognizer, coalesce(t.text_source, 'recognised') AS text_source,
-        coalesce(t.recognised_text, t.text) AS now, t.text, h.text AS heard
+    SELECT r.dialect, h.recognizer, coalesce(t.text_source, 'recognised') AS text_source, t.text AS said,
+        h.text AS heard
     FROM hypotheses AS h JOIN transcripts AS t USING (transcript_id, recording_id, batch)
     JOIN (SELECT recording_id, min(dialect) AS dialect FROM recordings WHERE status = 'ok' GROUP BY recording_id) AS r
         USING (recording_id)
     WHERE h.decision = 'keep' AND t.decision = 'keep' AND h.recognizer IS NOT NULL
 """
 _CORRECTED = """
-    SELECT r.dialect, 'before correction', 'corrected', c.new, c.new, c.old
+    SELECT r.dialect, 'before correction', 'corrected', c."new", c."old"
     FROM standing_corrections AS c
     JOIN (SELECT recording_id, min(dialect) AS dialect FROM recordings WHERE status = 'ok' GROUP BY recording_id) AS r
         USING (recording_id)
-    WHERE c.field = 'text' AND c.old IS NOT NULL
+    WHERE c.field = 'text' AND c."old" IS NOT NULL
 """
 
 
@@ -50,14 +50,15 @@ def error_words(lake: Lake, dialect: str | None = None, limit: int | None = None
     """
     errors: dict[tuple[str, str, str], Counter[tuple[str, str]]] = defaultdict(Counter)
     said: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
-    for code, recognizer, source, now, text, heard in query(lake, f"{_HEARD} UNION ALL {_CORRECTED}").rows:
+    for row in each_row(lake, f"{_HEARD} UNION ALL {_CORRECTED}"):
+        code = row["dialect"]
         if code not in dialects.REGISTRY or (dialect is not None and code != dialect):
             continue
         fold = normalizer(code)
-        key = code, recognizer, source
-        tokens = fold.tokens(text if source != "recognised" else now)
+        key = code, row["recognizer"], row["text_source"]
+        tokens = fold.tokens(row["said"])
         said[key].update(tokens)
-        errors[key].update(_pairs(tokens, fold.tokens(heard)))
+        errors[key].update(_pairs(tokens, fold.tokens(row["heard"])))
     rows = [
         (*key, one, other, times, said[key][one] if one else None)
         for key in sorted(errors)
