@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
 
 from cli.summary import count
-from cli.terminal import Config, WorkspaceFolder, read_settings, say, stop, warn
+from cli.terminal import Config, WorkspaceFolder, add_row, read_settings, say, stop, warn
 
 if TYPE_CHECKING:
     from pipeline.review.quality import Figure, Quality
@@ -62,34 +65,34 @@ def _print(found: Quality) -> None:
         say("no figure yet: `fangyan desk` offers the sample's segments among others")
         return
     say(f"character error of the text as it was drawn, 95 % interval; normalised by {', '.join(found.normalisation)}:")
+    work = "more minutes to ±0.5" if found.pace is None else f"more minutes to ±0.5 (of work at {found.pace:.1f} x)"
+    table = Table("text of", "error", "95 % interval", "errors / characters", "segments heard", work, box=SIMPLE)
     for figure in found.figures:
-        say(f"  {_name(figure):<28} {_words(figure, found.pace)}")
+        add_row(
+            table,
+            figure.by if figure.by == "all" else f"{figure.by} {figure.which or '(none)'}",
+            *_cells(figure, found),
+        )
+    Console().print(table)
     _print_agreement(found)
     for words in _notes(found):
         warn(words)
 
 
-def _name(figure: Figure) -> str:
-    return "all" if figure.by == "all" else f"{figure.by} {figure.which or '(none)'}"
-
-
-def _words(figure: Figure, pace: float | None) -> str:
+def _cells(figure: Figure, found: Quality) -> tuple[str, ...]:
     error = figure.error
     if error is None:
-        return "nothing reviewed"
-    value = f"{100 * error.value:5.2f} % ({100 * error.low:.2f} to {100 * error.high:.2f})"
-    basis = f"{error.errors:g} errors in {error.said:g} characters, {error.reviewed} of {error.segments} segments"
-    covered = (
-        "" if error.covered > 0.9995 else f"; stands for {error.covered:.0%} of the text, the rest has none reviewed"
+        return ("nothing heard",)
+    covered = "" if error.covered > 0.9995 else f", of {error.covered:.0%} of the text"
+    more = figure.more_minutes or 0.0
+    work = f" ({more * found.pace:.0f})" if found.pace and more else ""
+    return (
+        f"{100 * error.value:.2f} %{covered}",
+        f"{100 * error.low:.2f} to {100 * error.high:.2f} %",
+        f"{error.errors:g} / {error.said:g}",
+        f"{error.reviewed} of {error.segments}",
+        f"{more:.1f}{work}" if more else "reached",
     )
-    return f"{value}, {basis}{covered}; {_more(figure.more_minutes, pace)}"
-
-
-def _more(minutes: float | None, pace: float | None) -> str:
-    if not minutes:
-        return "within ±0.5 points"
-    work = f" ({minutes * pace:.0f} min of work)" if pace else ""
-    return f"{minutes:.1f} more minutes of sound{work} bring it to ±0.5 points"
 
 
 def _print_agreement(found: Quality) -> None:

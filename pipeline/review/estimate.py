@@ -196,11 +196,13 @@ def _bounds(moments: _Moments, times: float) -> tuple[float, float]:
 def domains(
     strata: Mapping[tuple[str, str, str], Stratum],
 ) -> list[tuple[str, str, list[Stratum]]]:
-    """(by, which, strata) of all, of each dialect, tier and split, and of each dialect's split, in this order."""
+    """(by, which, strata) of all, of each dialect, tier and split, and of each split of a dialect that has several."""
     found: dict[tuple[str, str], list[Stratum]] = {("all", ""): list(strata.values())}
     for place, by in enumerate(("dialect", "tier", "split")):
         for key in sorted(strata):
             found.setdefault((by, key[place]), []).append(strata[key])
-    for key in sorted(strata):
-        found.setdefault(("dialect and split", f"{key[0]} {key[2]}"), []).append(strata[key])
+    for dialect, _, split in sorted(strata):
+        if len({key[2] for key in strata if key[0] == dialect}) > 1:
+            own = [strata[key] for key in sorted(strata) if (key[0], key[2]) == (dialect, split)]
+            found["dialect and split", f"{dialect} {split}"] = own
     return [(by, which, parts) for (by, which), parts in found.items()]

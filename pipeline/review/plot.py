@@ -34,11 +34,10 @@ def save_plot(found: Quality, file: Path) -> None:
         axes.plot([100 * error.low, 100 * error.high], [place, place], color="tab:blue", linewidth=2)
         axes.plot(100 * error.value, place, "o", color="tab:blue")
         words = f" {error.errors:g} / {error.said:g}, {error.reviewed} of {error.segments}"
-        axes.annotate(words, (100 * error.high, place), va="center", fontsize=8)
+        axes.annotate(words, (1.0, place), xycoords=("axes fraction", "data"), va="center", fontsize=8)
     labels = [f"{figure.by} {figure.which}".strip() for figure in reversed(shown)]
     axes.set_yticks(range(len(shown)), labels)
     axes.set_xlim(left=0)
-    axes.margins(x=0.25)
     axes.set_xlabel("character error [%], 95 % interval; errors / characters, reviewed of all segments")
     axes.set_title(f"Text as drawn, sample {found.sample}: {found.reviewed} of {found.drawn} segments reviewed")
     axes.grid(axis="x", alpha=0.3)

@@ -40,13 +40,13 @@ def test_quality_gives_error_interval_and_minutes_as_words_json_and_plot(workspa
     assert code == 0
     assert "20 of 40 segments reviewed (anna 20)" in output
     assert "all" in output
-    assert "4 errors in 240 characters" in output
-    assert "more minutes of sound bring it to ±0.5 points" in output
+    assert "4 / 240" in output
     assert plot.read_text(encoding="utf-8").startswith("<?xml")
     code, output = fangyan("quality", "--workspace", str(workspace), "--json")
     found = json.loads(output)
     first = found["figures"][0]
     assert (first["by"], first["error"]["errors"], first["error"]["segments"]) == ("all", 4, 40)
+    assert first["more_minutes"] > 0
     assert first["error"]["low"] < first["error"]["value"] < first["error"]["high"]
 
 
