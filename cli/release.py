@@ -61,16 +61,21 @@ def release_create(
 def release_list(format: OutputFormat = "table", config: Config = None, workspace: WorkspaceFolder = None) -> None:
     """Every release, oldest first."""
     from pipeline.lake.query_result import Result, render
+    from pipeline.releases.names import existing
     from pipeline.releases.release import every
 
+    settings = read_settings(config, workspace)
     names = ("name", "created", "segments", "hours", "speakers", "taken_out", "release_sha256")
     rows = []
-    for one in every(read_settings(config, workspace)):
+    found = every(settings)
+    for one in found:
         figures = one.document["figures"]
         taken = sum(entry["segments"] for entry in one.document["taken_out"])
         counts = (figures["segments"], round(figures["seconds"] / 3600, 4), figures["speakers"], taken)
         rows.append((one.name, one.document["created"], *counts, one.sha256))
     render(Result(names, ("VARCHAR", "VARCHAR", "BIGINT", "DOUBLE", "BIGINT", "BIGINT", "VARCHAR"), rows), format)
+    for name in sorted(set(existing(settings)) - {one.folder.name for one in found}):
+        warn(f"release {name} cannot be read: restore {settings.root / 'releases' / name / 'release.json'}")
 
 
 @release_app.command("show")
@@ -139,6 +144,7 @@ def release_rebuild(
         stop(str(error))
     if again.same:
         say(f"release {release.name} was made again in {again.release.folder}, the same to the byte: {release.sha256}")
+        say(f"delete {into}: a takedown does not reach copies outside of the workspace")
         return
     for line in as_lines(diff(release, again.release)):
         say(line)

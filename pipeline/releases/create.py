@@ -16,8 +16,8 @@ from pipeline.lake.rows import Row
 from pipeline.releases import made_by
 from pipeline.releases.choose import SCOPE, Chosen, choose, reasons
 from pipeline.releases.figures import consents_of
-from pipeline.releases.names import ReleaseError, changing, existing, folder_of
-from pipeline.releases.release import FORMAT, Document, Release, renewed, write_document
+from pipeline.releases.names import FORMAT, ReleaseError, changing, existing, folder_of
+from pipeline.releases.release import Document, Release, renewed, write_document
 from pipeline.releases.rows import (
     CORRECTIONS,
     CORRECTIONS_SCHEMA,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fcntl
+import json
 import os
 import re
 import unicodedata
@@ -15,6 +16,7 @@ from pipeline.settings import Settings
 
 FOLDER = "releases"
 DOCUMENT = "release.json"
+FORMAT = 1
 FILES = (
     DOCUMENT,
     "segments.parquet",
@@ -69,11 +71,23 @@ def find(settings: Settings, name: str) -> Path:
 
 
 def is_file_of_release(settings: Settings, file: Path) -> bool:
-    """Whether a file (absolute, links resolved) is one that a release is made of, and not something laid beside it."""
+    """Whether a file (absolute, links resolved) is one that a release is made of, and not something laid beside it.
+
+    Not of one whose document cannot be read: nobody could write it anew.
+    """
     root = (settings.root / FOLDER).resolve()
     folder = file.parent
     own = folder.parent == root and not folder.name.startswith(".") and file.name in FILES
-    return own and (folder / DOCUMENT).is_file()
+    return own and is_document(folder / DOCUMENT)
+
+
+def is_document(file: Path) -> bool:
+    """Whether a file is the document of a release in the format of now."""
+    try:
+        document = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and document.get("format") == FORMAT and "release_sha256" in document
 
 
 @contextmanager

@@ -16,11 +16,10 @@ from pipeline.lake.files import file_sha256, replace_bytes
 from pipeline.lake.rows import Row
 from pipeline.releases import cards, croissant, datasheet
 from pipeline.releases.figures import figures_of
-from pipeline.releases.names import DOCUMENT, ReleaseError, existing, find
+from pipeline.releases.names import DOCUMENT, FORMAT, ReleaseError, existing, find, is_document
 from pipeline.releases.rows import BESIDE, CORRECTIONS, LEFT_OUT, SEGMENTS, of_segments, read_rows
 from pipeline.settings import Settings
 
-FORMAT = 1
 _OWN_HASH = "release_sha256"
 _ABOUT = {"DATASHEET.md": datasheet.write, "README.md": cards.write, "croissant.json": croissant.write}
 
@@ -77,7 +76,7 @@ def load(folder: Path) -> Release:
         document = json.loads(file.read_bytes())
     except (OSError, ValueError) as error:
         raise ReleaseError(f"{file}: cannot be read: {error}; restore it from a backup") from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT or _OWN_HASH not in document:
+    if not is_document(file):
         raise ReleaseError(f"{file}: is no release of format {FORMAT}; restore it from a backup")
     return Release(folder, document)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from pipeline.lake.rows import Row
 from pipeline.releases.choose import reasons
 from pipeline.releases.figures import by
-from pipeline.releases.names import FOLDER, changing
+from pipeline.releases.names import FOLDER, ReleaseError, changing
 from pipeline.releases.release import Document, Release, every, renewed, write_document
 from pipeline.releases.rows import (
     BESIDE,
@@ -36,7 +37,8 @@ def take_out(settings: Settings, takedown_id: str, goes: Goes, names_it: Callabl
     """Take rows out of every release; names of the releases that held some.
 
     `goes` judges a row; `names_it` a text that people wrote, such as the condition: it may hold what is withdrawn.
-    Calling it again changes nothing. Raises ReleaseError.
+    Calling it again changes nothing. A release whose tables cannot be read is left as it is: whoever looks for what is
+    still there finds them.
     """
     if not (settings.root / FOLDER).is_dir():
         return []
@@ -45,8 +47,9 @@ def take_out(settings: Settings, takedown_id: str, goes: Goes, names_it: Callabl
         for stale in folder.glob(".*.unfinished"):
             shutil.rmtree(stale)
         for release in every(settings):
-            if _of_release(release, takedown_id, goes, names_it):
-                touched.append(release.name)
+            with suppress(ReleaseError):
+                if _of_release(release, takedown_id, goes, names_it):
+                    touched.append(release.name)
     return touched
 
 

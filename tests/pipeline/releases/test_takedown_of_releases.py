@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pipeline.releases.takedown import take_out
 from pipeline.releases.verify import verify
 from pipeline.settings import Settings
 from pipeline.takedown import takedown
+from pipeline.takedown.journal import TakedownIncomplete
 from pipeline.takedown.report import Report, make_report
 
 Copy = Callable[[Settings, Path], Settings]
@@ -122,6 +124,22 @@ def test_a_takedown_that_was_killed_between_rows_and_document_is_finished(
     assert [(one["takedown_id"], one["segments"]) for one in after.document["taken_out"]] == [("t-1", 1)]
     assert verify(settings, after).sound
     assert take_out(settings, "t-1", goes, lambda text: False) == []
+
+
+def test_a_release_that_cannot_be_read_loses_the_rows_or_stops_the_takedown(
+    built: Settings, copied: Copy, tmp_path: Path
+) -> None:
+    settings = copied(built, tmp_path)
+    without_document, damaged = (settings.root / "releases" / name for name in ("all", "words"))
+    (without_document / "release.json").write_text("{")
+    (damaged / "segments.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(TakedownIncomplete, match="cannot be read as Parquet"):
+        takedown.take_down(settings, "recording", small.recording_id(built, "solo"))
+    left = {row["recording_id"] for row in pq.read_table(without_document / "segments.parquet").to_pylist()}
+    assert small.recording_id(built, "solo") not in left
+    assert len(left) == 2
+    shutil.rmtree(damaged)
+    assert len(takedown.finish_pending(settings)) == 1
 
 
 def test_an_edit_before_the_takedown_is_not_made_good_by_it(built: Settings, copied: Copy, tmp_path: Path) -> None:
