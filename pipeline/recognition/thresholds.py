@@ -36,7 +36,7 @@ def stored(checkpoint: str, stage: str, dialect: str = "") -> dict[str, float]:
         raise ModelUnavailable(f"{file}: no thresholds by stage, such as {{{stage!r}: {{...}}}}: {error}") from error
 
 
-DEFAULTS = {("diarize", "chapter_join_similarity"): 0.6, ("speakers", "threshold"): 0.55}
+DEFAULTS = {("diarize", "chapter_join_similarity"): 0.6, ("speakers", "threshold"): 0.7}
 """Of embeddings, for a checkpoint without its own: those of diarization-micro."""
 
 
