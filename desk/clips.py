@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from desk import stored_sound
 from desk.allowed import Stamp, stamp_of
 from desk.latest import Latest
-from pipeline.lake.lake import Lake
+from pipeline.lake.lake import Lake, rows_with
 from pipeline.lake.rows import Row, to_rows
 from pipeline.lake.stored import stored_names, with_current_names
 from pipeline.lake.tables import TABLES
@@ -94,7 +94,7 @@ class Clips:
         names = [name for name in stored_names(table, TABLES[table].names) if name != "audio"]
         present = set(pq.read_schema(file).names)
         columns = [name for name in names if name in present]
-        read = pq.read_table(file, columns=columns, filters=[("recording_id", "=", recording_id)], use_threads=False)
+        read = rows_with(file, "recording_id", recording_id, columns)
         return to_rows(with_current_names(read, table))
 
     def _read(self, table: str, partition: str, row: int, segment_id: str, names: list[str]) -> Row | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from desk.differences import Piece, differences
-from pipeline.lake.lake import Lake
+from pipeline.lake.lake import Lake, rows_with
 from pipeline.lake.rows import Row, to_rows
 from pipeline.lake.stored import stored_names, with_current_names
 from pipeline.lake.tables import TABLES
@@ -74,8 +75,11 @@ def select(
         return []
     there = set(pq.read_schema(file).names)
     names = [name for name in stored_names(table, wanted) if name in there]
-    content = pq.read_table(file, columns=names, filters=[(name, "=", value) for name, value in equal.items()])
-    return [dict.fromkeys(wanted) | row for row in to_rows(with_current_names(content, table))]
+    (first, value), *others = equal.items()
+    content = rows_with(file, first, value, [*names, *(name for name, _ in others if name not in names)])
+    for name, other in others:
+        content = content.filter(pc.field(name) == other)
+    return [dict.fromkeys(wanted) | row for row in to_rows(with_current_names(content.select(names), table))]
 
 
 def find(lake: Lake, batch: str, segment_id: str) -> Segment | None:

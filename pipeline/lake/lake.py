@@ -6,6 +6,7 @@ that a part is there whole or not at all.
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import itertools
 import json
@@ -82,6 +83,23 @@ def _write_rows(writer: pq.ParquetWriter, held: Sequence[pa.Table], row_group: i
         writer.write_table(pa.concat_tables(held), row_group)
 
 
+def rows_with(file: Path, column: str, value: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Rows of a file whose `column` has this value. Of the other columns only the row groups that hold it are read.
+
+    Ids are hashes, so the least and greatest of a row group, by which Parquet's readers choose, leave few out.
+    """
+    with pq.ParquetFile(file) as content:
+        values = content.read(columns=[column], use_threads=False)[column]
+        rows = pc.indices_nonzero(pc.equal(values, value)).to_pylist()  # type: ignore[attr-defined]
+        sizes = (content.metadata.row_group(group).num_rows for group in range(content.num_row_groups))
+        ends = list(itertools.accumulate(sizes))
+        groups = sorted({bisect.bisect_right(ends, row) for row in rows})
+        wanted = columns if columns is None or column in columns else [*columns, column]
+        found = content.read_row_groups(groups, columns=wanted, use_threads=False)
+    found = found.filter(pc.field(column) == value)
+    return found if columns is None else found.select([name for name in columns if name in found.column_names])
+
+
 def _fitted(content: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
     """What a file of table `name` holds, with the columns of `schema`; those that it lacks for its age are null."""
     table = with_current_names(content, name)
@@ -134,15 +152,7 @@ class Lake:
         file = self.path(table, partition)
         if not file.exists():
             return TABLES[table].empty_table()
-        with pq.ParquetFile(file) as content:
-            ids = content.read(columns=["recording_id"])["recording_id"]
-            groups, first = [], 0
-            for group in range(content.num_row_groups):
-                rows = content.metadata.row_group(group).num_rows
-                if pc.any(pc.equal(ids.slice(first, rows), recording_id)).as_py():  # type: ignore[attr-defined]
-                    groups.append(group)
-                first += rows
-            found = content.read_row_groups(groups).filter(pc.field("recording_id") == recording_id)
+        found = rows_with(file, "recording_id", recording_id)
         return _fitted(found, table, TABLES[table])
 
     def write(self, table: str, partition: str, content: Iterable[pa.Table] | Sequence[Row]) -> None:
