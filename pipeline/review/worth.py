@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from pipeline.corrections.text_rows import BY_PEOPLE
 from pipeline.lake.lake import Lake
 from pipeline.lake.query import query
 from pipeline.lake.views import literal
@@ -22,7 +23,7 @@ WITH kept AS (
     SELECT segment_id, recording_id, start, "end", dialect, local_speaker, duration, text, text_source, confidence,
         agreement, asr_avg_logprob, align_score, text_disagreement, coalesce(text_doubt, false) AS text_doubt,
         dialect_heard, dialect_probability, review_reason, coalesce(text_normalized, '') AS spoken
-    FROM segments WHERE decision = 'keep' AND duration > 0
+    FROM segments WHERE decision = 'keep' AND duration > 0 AND coalesce(text_source, '') NOT IN ({people})
 ), links AS (
     SELECT recording_id, local_speaker, similarity, percent_rank() OVER (ORDER BY similarity) AS place
     FROM speakers WHERE similarity IS NOT NULL AND speaker_id IN (
@@ -93,7 +94,10 @@ def most_worth(lake: Lake, limit: int, dialect: str | None = None) -> tuple[Wort
 @lru_cache(maxsize=8)
 def _ranked(root: Path, stamps: tuple, limit: int, dialect: str | None) -> tuple[Worth, ...]:
     only = "true" if dialect is None else f"dialect = {literal(dialect)}"
-    statement = _SQL.format(rare=RARE_SEGMENTS, among=_RARE_AMONG, lowest=_LOWEST, limit=limit, only=only)
+    people = ", ".join(map(literal, BY_PEOPLE))
+    statement = _SQL.format(
+        rare=RARE_SEGMENTS, among=_RARE_AMONG, lowest=_LOWEST, limit=limit, only=only, people=people
+    )
     found = query(Lake(root), statement)
     return tuple(_worth(*row) for row in found.rows)
 

@@ -52,6 +52,14 @@ def test_a_segment_without_an_alignment_score_is_offered_without_that_reason(tmp
     assert not any("alignment" in reason for reason in reasons)
 
 
+def test_what_a_person_wrote_or_accepted_is_not_chosen_again(tmp_path: Path) -> None:
+    sources = ("recognised", "corrected", "given", "accepted", "mixed")
+    review_lake(tmp_path, [segment(n, "r1", "yue", text_source=sources[n % 5], confidence=0.5) for n in range(40)])
+    offered = next_tasks(tmp_path, "anna", 40, review=Review(random_share=0))
+    numbers = {round(task.start / 5) % 5 for task in offered if task.sample == CHOSEN}
+    assert numbers == {0, 2, 4}
+
+
 def test_without_a_segment_there_is_nothing_to_draw_from(tmp_path: Path) -> None:
     review_lake(tmp_path, [segment(0, "r1", "yue", decision="drop")])
     with pytest.raises(SampleError, match="no segment is kept yet"):
