@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from pipeline.handover.choice import Choice, ExportError
@@ -61,7 +62,7 @@ def begin(out: Path, wish: Mapping[str, Any], rows: Sequence[Row]) -> Begun:
         if any(one.name != _LOCK for one in out.iterdir()):
             raise ExportError(f"{out} holds other files; choose an empty folder") from None
         now = datetime.now(UTC)
-        known = {"handover_id": f"{wish['format']}-{now:%Y%m%dT%H%M%SZ}-{plan[:8]}", "plan": plan}
+        known = {"handover_id": f"{wish['format']}-{now:%Y%m%dT%H%M%SZ}-{token_hex(4)}", "plan": plan}
         known["begun"] = now.isoformat(timespec="seconds")
         replace_bytes(file, json.dumps(known).encode())
         return Begun(**known, fresh=True, finished=False)

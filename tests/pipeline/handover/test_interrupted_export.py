@@ -66,3 +66,8 @@ def test_the_same_export_again_changes_and_logs_nothing(stocked: Settings, out: 
     export(stocked, "rttm", out, "asr")
     assert {file: file.read_bytes() for file in out.rglob("*") if file.is_file()} == before
     assert len(list(audit.read(stocked.root))) == logged
+
+
+def test_two_exports_of_one_second_have_names_of_their_own(stocked: Settings, tmp_path: Path) -> None:
+    made = {export(stocked, "rttm", tmp_path / str(number), "asr").handover_id for number in range(3)}
+    assert len(made) == 3
