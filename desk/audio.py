@@ -19,7 +19,7 @@ _NOT_HERE = "there is no such recording here, or no consent covers it now"
 def segment_sound(request: Request) -> Response:
     """FLAC of a segment as the corpus has it; of a dropped one, which has none, the span of the original."""
     desk: Desk = request.app.state.desk
-    found = desk.index.segment(request.path_params["segment_id"])
+    found = desk.index.sound(request.path_params["segment_id"])
     if found is None or not desk.allowed.has(found["recording_id"]):
         raise HTTPException(404, _NOT_HERE)
     sound = desk.clips.sound(found)

@@ -114,7 +114,7 @@ def _page(
 def _rows(desk: Desk, scope: tuple[str, dict[str, Any]], order: str) -> list[Row]:
     """Whole rows in the order given; which they are is found by the columns that the condition names alone."""
     condition, parameters = scope
-    found = desk.index.rows(f"SELECT ordinal FROM segments WHERE {condition} {order}", parameters, SECONDS)
+    found = desk.index.scan(f"SELECT ordinal FROM segments WHERE {condition} {order}", parameters, SECONDS)
     ordinals = [row["ordinal"] for row in found]
     rows = desk.index.rows("SELECT * FROM segments WHERE ordinal IN (SELECT unnest($1))", [ordinals])
     by_ordinal = {row["ordinal"]: row for row in rows}
@@ -146,7 +146,7 @@ def _counts(desk: Desk, scope: tuple[str, dict[str, Any]]) -> dict[str, Any]:
         return known
     columns = [filters.FACETS[name] for name in _COUNTED]
     sets = ", ".join(f"({column})" for column in columns)
-    rows = desk.index.rows(
+    rows = desk.index.scan(
         f"SELECT {', '.join(columns)}, grouping({', '.join(columns)}) AS kind, count(*) AS count, "
         f"sum(duration) AS seconds FROM segments WHERE {condition} GROUP BY GROUPING SETS ((), {sets})",
         parameters,

@@ -28,6 +28,7 @@ _CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "lock_configuration": "true",
 }
+_SOUND = 'segment_id, recording_id, "start", "end", "partition", file_row, sound_begin, sound_end, sound_row'
 _LOOK_SECONDS = 2.0
 _SMALL_BYTES = 1_000_000_000
 """Of the files of segments: an index of less is made here and now, of more in a process of its own."""
@@ -43,6 +44,7 @@ class Index:
         self._folder = settings.root / "cache" / "desk"
         self._lock = threading.Lock()
         self._building = threading.Lock()
+        self._scanning = threading.Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._file: Path | None = None
         self._files: dict[str, Stamp] = {}
@@ -81,13 +83,25 @@ class Index:
             names = [column[0] for column in cursor.description or []]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
+    def scan(self, sql: str, parameters: dict[str, Any], within_seconds: float | None = None) -> list[Row]:
+        """`rows` of a statement that reads whole columns: one at a time, so that sound need not wait for many lists."""
+        with self._scanning:
+            return self.rows(sql, parameters, within_seconds)
+
     def columns(self) -> frozenset[str]:
         """Of its table `segments`."""
         return frozenset(row["column_name"] for row in self.rows("DESCRIBE segments"))
 
     def segment(self, segment_id: str) -> Row | None:
         """Its row, with `stamp` of the file of its partition when the index was made."""
-        found = self.rows("SELECT * FROM segments WHERE segment_id = ?", [segment_id])
+        return self._segment("*", segment_id)
+
+    def sound(self, segment_id: str) -> Row | None:
+        """Of its row what says where its sound lies, with `stamp`."""
+        return self._segment(_SOUND, segment_id)
+
+    def _segment(self, columns: str, segment_id: str) -> Row | None:
+        found = self.rows(f"SELECT {columns} FROM segments WHERE segment_id = ?", [segment_id])
         if not found:
             return None
         return found[0] | {"stamp": self._files.get(found[0]["partition"])}

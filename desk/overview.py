@@ -68,16 +68,16 @@ def overview(request: Request) -> Response:
 
 def _figures(desk: Desk, refused: list[str]) -> dict[str, Any]:
     chosen = {"refused": refused}
-    by_dialect = desk.index.rows(_BY_DIALECT, chosen)
+    by_dialect = desk.index.scan(_BY_DIALECT, chosen)
     since = datetime.now(UTC) - _WEEK
     return {
         "by_dialect": by_dialect,
         "total": sum(row["kept"] or 0.0 for row in by_dialect),
         "names": names_of([row["dialect"] for row in by_dialect]),
-        "by_tier": desk.index.rows(_BY_TIER, chosen),
-        "by_speaker": desk.index.rows(_BY_SPEAKER, chosen | {"most": _SPEAKERS}),
-        "landed": desk.index.rows(_LANDED, chosen | {"since": since}),
-        "waiting": desk.index.rows(_WAITING, chosen),
+        "by_tier": desk.index.scan(_BY_TIER, chosen),
+        "by_speaker": desk.index.scan(_BY_SPEAKER, chosen | {"most": _SPEAKERS}),
+        "landed": desk.index.scan(_LANDED, chosen | {"since": since}),
+        "waiting": desk.index.scan(_WAITING, chosen),
         "stages": _losses(desk),
         "withheld": len(refused),
     }
