@@ -1,6 +1,7 @@
 // Keyboard shortcuts that never fire while somebody composes: a bare letter, in a field Alt and the letter.
 
 const FIELDS = "textarea, select, input:not([type=checkbox]):not([type=radio]), [contenteditable]";
+const BARE = "fangyan-bare-keys";
 const PRESSED_BY_SPACE = "button, summary, a, input, select, textarea";
 
 // `actions` maps a key ("p", "Space", "Mod+Enter", "Escape") to what it does; with Alt the same letters act in fields.
@@ -27,9 +28,13 @@ function nameOf(event) {
   // AltGr types letters on many keyboards; it comes as Ctrl and Alt.
   if (modifier || event.getModifierState?.("AltGraph")) return null;
   if (event.altKey) return fromCode(event.code);
-  if (typing) return null;
+  if (typing || !bare()) return null;
   return event.key === " " ? "Space" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
 }
+
+// Whether letters act without Alt; whoever dictates or strikes keys by chance switches that off, for this browser.
+export const bare = () => localStorage.getItem(BARE) !== "off";
+export const setBare = wanted => localStorage.setItem(BARE, wanted ? "on" : "off");
 
 // With Alt a Mac types another letter, so the place of the key counts.
 function fromCode(code) {

@@ -1,6 +1,6 @@
 // The page of one segment: listen, correct by keyboard, save, undo; shows what others changed meanwhile.
 
-import { bind } from "./keys.js";
+import { bare, bind, setBare } from "./keys.js";
 import { Player } from "./player.js";
 
 const page = document.getElementById("segment");
@@ -240,6 +240,8 @@ form.elements.text.addEventListener("keydown", event => {
 });
 document.getElementById("theirs-stay").addEventListener("click", () => { leaving = true; location.reload(); });
 document.getElementById("edit-on").addEventListener("click", () => conflict.close());
+document.getElementById("bare").checked = bare();
+document.getElementById("bare").addEventListener("change", event => setBare(event.target.checked));
 document.getElementById("help-close").addEventListener("click", () => help.close());
 player.wave.on("play", () => page.classList.add("playing"));
 player.wave.on("pause", () => page.classList.remove("playing"));

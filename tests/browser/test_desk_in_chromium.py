@@ -141,6 +141,21 @@ def test_letters_typed_into_the_text_are_letters_and_with_alt_they_are_keys(desk
     assert desk.said_of(0) == {"text": "dnazxw 1", "keep": "drop"}
 
 
+def test_letters_without_alt_can_be_switched_off(desk: Desk, browser: Chromium) -> None:
+    desk.open(browser, 0)
+    browser.press("h")
+    assert browser.value("document.getElementById('help').open")
+    browser.value("document.getElementById('bare').click()")
+    browser.press("Escape")
+    browser.wait("!document.getElementById('help').open")
+    browser.press("d")
+    assert browser.value("document.forms.correction.keep.value") == "keep"
+    browser.press("d", alt=True)
+    assert browser.value("document.forms.correction.keep.value") == "drop"
+    # What is not saved would ask before the page is left; and the choice is this browser's.
+    browser.value("document.forms.correction.reset(), localStorage.clear()")
+
+
 def test_an_input_method_at_work_has_enter_and_the_letters_to_itself(desk: Desk, browser: Chromium) -> None:
     desk.open(browser, 0)
     listen(browser)
