@@ -9,7 +9,6 @@ from typing import Any
 
 from pipeline.lake.rows import Row
 from pipeline.rights.consent import Consent
-from pipeline.settings import Settings
 
 _AXES = ("dialect", "split", "tier", "text_source")
 
@@ -57,11 +56,6 @@ def consents_of(rows: Sequence[Row], consents: Iterable[Consent]) -> list[dict[s
         kept = {key: terms.get(key) for key in ("scopes", "from", "until", "evidence_sha256")}
         found.append({"consent_id": name, **kept, "segments": count["segments"], "seconds": count["seconds"]})
     return found
-
-
-def recognisers_of(settings: Settings) -> list[str]:
-    """The recognisers that were asked, by name."""
-    return [one.label for one in settings.transcribe.used]
 
 
 def _seconds(rows: Iterable[Row]) -> float:
