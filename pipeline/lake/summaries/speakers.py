@@ -15,17 +15,20 @@ SPEAKER_SUMMARY = Summary(
         FROM speakers GROUP BY speaker_id
     ), kept AS (
         SELECT speaker_id, count(*) AS segments, sum(duration) AS seconds_kept, sum(covered_seconds) AS speech_kept,
-            avg(dnsmos_ovrl) AS dnsmos_ovrl, avg(speaking_rate) AS speaking_rate, any_value(split) AS split
-        FROM segments WHERE decision = 'keep' GROUP BY speaker_id
+            avg(dnsmos_ovrl) AS dnsmos_ovrl, avg(speaking_rate) AS speaking_rate, any_value(split) AS split,
+            count(DISTINCT recording_id) AS recordings_kept, list_sort(list(DISTINCT dialect)) AS dialects_kept
+        FROM segments WHERE decision = 'keep' AND speaker_id IS NOT NULL GROUP BY speaker_id
     )
-    SELECT speaker_id, recordings, dialects, seconds_spoken, coalesce(segments, 0) AS segments,
+    SELECT speaker_id, coalesce(recordings, recordings_kept) AS recordings,
+        coalesce(dialects, dialects_kept) AS dialects, coalesce(seconds_spoken, 0) AS seconds_spoken,
+        coalesce(segments, 0) AS segments,
         coalesce(seconds_kept, 0) AS seconds_kept, coalesce(speech_kept, 0) AS speech_kept,
         coalesce(speech_kept, 0) / nullif(seconds_spoken, 0) AS share_kept, split, dnsmos_ovrl, speaking_rate,
         least_similarity
-    FROM linked LEFT JOIN kept USING (speaker_id) ORDER BY seconds_spoken DESC, speaker_id
+    FROM linked FULL JOIN kept USING (speaker_id) ORDER BY seconds_spoken DESC, speaker_id
     """,
     {
-        "seconds_spoken": "Speech that diarization found [s]",
+        "seconds_spoken": "Speech that diarization found; 0 of a speaker whom only reviewers named [s]",
         "seconds_kept": f"{HOURS_KEPT}; so it may be more than seconds_spoken [s]",
         "speech_kept": "Speech that diarization found in the kept segments [s]",
         "share_kept": "speech_kept of seconds_spoken",
