@@ -26,12 +26,19 @@ def spoken(tmp_path: Path) -> tuple[Settings, str, Starlette]:
     return settings, recording_id, desk_of(settings)
 
 
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, str, Starlette]:
+    """For tests that change nothing."""
+    settings, recording_id = spoken_lake.build(tmp_path_factory.mktemp("sound") / "workspace")
+    return settings, recording_id, desk_of(settings)
+
+
 def _segment(recording_id: str, number: int) -> str:
     return f"/audio/segment/{span_id(recording_id, *span(number))}"
 
 
-def test_a_segment_plays_as_the_lake_has_it_whole_and_in_parts(spoken: tuple[Settings, str, Starlette]) -> None:
-    settings, recording_id, app = spoken
+def test_a_segment_plays_as_the_lake_has_it_whole_and_in_parts(unchanged: tuple[Settings, str, Starlette]) -> None:
+    settings, recording_id, app = unchanged
     rows = Lake(settings.lake).rows("segments", spoken_lake.BATCH)
     client = browser(app)
     for number in (0, 5, COUNT - 2):
@@ -69,8 +76,8 @@ def test_ranges_are_those_of_the_standard(wanted: str | None, status: int, conte
     assert answer.headers["content-length"] == str(len(content))
 
 
-def test_a_dropped_segment_and_any_span_play_from_the_landed_file(spoken: tuple[Settings, str, Starlette]) -> None:
-    settings, recording_id, app = spoken
+def test_a_dropped_segment_and_any_span_play_from_the_landed_file(unchanged: tuple[Settings, str, Starlette]) -> None:
+    settings, recording_id, app = unchanged
     client = browser(app)
     start, end = span(COUNT - 1)
     original = read(settings.landing / SOURCE, start, end)
@@ -84,14 +91,14 @@ def test_a_dropped_segment_and_any_span_play_from_the_landed_file(spoken: tuple[
 @pytest.mark.parametrize(
     "asked", ["", "?start=1", "?start=a&end=2", "?start=3&end=2", "?start=-1&end=2", "?start=nan&end=2"]
 )
-def test_a_span_that_is_none_is_refused(spoken: tuple[Settings, str, Starlette], asked: str) -> None:
-    assert browser(spoken[2]).get(f"/audio/recording/{spoken[1]}{asked}").status_code == 400
+def test_a_span_that_is_none_is_refused(unchanged: tuple[Settings, str, Starlette], asked: str) -> None:
+    assert browser(unchanged[2]).get(f"/audio/recording/{unchanged[1]}{asked}").status_code == 400
 
 
-def test_a_span_that_is_long_or_behind_the_end_is_refused_in_words(spoken: tuple[Settings, str, Starlette]) -> None:
-    client = browser(spoken[2])
-    assert "at most 120 s" in client.get(f"/audio/recording/{spoken[1]}?start=0&end=500").text
-    assert "ends before" in client.get(f"/audio/recording/{spoken[1]}?start=900&end=901").text
+def test_a_span_that_is_long_or_behind_the_end_is_refused_in_words(unchanged: tuple[Settings, str, Starlette]) -> None:
+    client = browser(unchanged[2])
+    assert "at most 120 s" in client.get(f"/audio/recording/{unchanged[1]}?start=0&end=500").text
+    assert "ends before" in client.get(f"/audio/recording/{unchanged[1]}?start=900&end=901").text
 
 
 def test_another_file_under_the_name_is_not_played(spoken: tuple[Settings, str, Starlette]) -> None:
