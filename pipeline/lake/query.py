@@ -14,7 +14,7 @@ from pipeline.lake.lake import Lake
 from pipeline.lake.query_result import CatalogError, Result
 from pipeline.lake.read_only import SCHEME, ReadOnlyLake
 from pipeline.lake.rows import Row
-from pipeline.lake.views import VIEWS, create_views, literal
+from pipeline.lake.views import create_views, literal, view_names
 from pipeline.text.printable import printable
 
 _FETCHED = 5_000
@@ -73,9 +73,9 @@ def _check_kind(sql: str) -> None:
 def _views_of(sql: str) -> Iterable[str]:
     """The views that a statement may mean; all of them where it may ask for what there is."""
     words = set(re.findall(r"\w+", sql.lower()))
-    named = words & set(VIEWS)
+    named = words & set(view_names())
     asks = words & {"show", "information_schema"} or any(word.startswith(("duckdb_", "pg_")) for word in words)
-    return VIEWS if asks or not named else named
+    return view_names() if asks or not named else named
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def _confined(lake: Lake, memory: str | None, names: Iterable[str]) -> Iterator[
 
 def _explain(error: Exception) -> str:
     if isinstance(error, duckdb.CatalogException):
-        return f"{error}\nThere are: {', '.join(sorted(VIEWS))}"
+        return f"{error}\nThere are: {', '.join(sorted(view_names()))}"
     if isinstance(error, duckdb.PermissionException) or "PermissionError" in str(error):
         words = str(error).strip().splitlines()[-1]
         return f"{words}\nA query reads the tables of the lake; it writes nothing and reads no other file"

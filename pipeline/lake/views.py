@@ -20,8 +20,10 @@ ABOUT = "catalog_info"
 _FROM_IDENTIFIER = ("dialect_heard", "dialect_probability", "dialect_spans", "review_reason")
 _FROM_CORPUS = ("speaker_id", "split", "decision", "drop_reason")
 
-VIEWS = (*TABLES, *(summary.name for summary in SUMMARIES), ABOUT)
-"""Names of all views."""
+
+def view_names() -> tuple[str, ...]:
+    """Of all views, those of tables that were added to TABLES since among them."""
+    return (*TABLES, *(summary.name for summary in SUMMARIES), ABOUT)
 
 
 def create_views(
@@ -30,15 +32,15 @@ def create_views(
     pattern_of: Callable[[str], str],
     build: str = "",
     only_if: str = "",
-    names: Iterable[str] = VIEWS,
+    names: Iterable[str] | None = None,
 ) -> None:
-    """Views named as the tables, and the summaries, in the connection's current database: those of `names`, and what
-    they read.
+    """Views named as the tables, and the summaries, in the connection's current database: those of `names` (all), and
+    what they read.
 
     `pattern_of` gives the pattern of a table's files as DuckDB is to open them; `build` names this set of views in
     catalog_info; `only_if` is a condition that every table's view holds.
     """
-    wanted = _with_sources(names)
+    wanted = _with_sources(view_names() if names is None else names)
     for name in ("corpus", *(table for table in TABLES if table not in ("corpus", "segments")), "segments"):
         if name not in wanted:
             continue
@@ -83,7 +85,7 @@ def _with_sources(names: Iterable[str]) -> set[str]:
         if name not in found:
             found.add(name)
             words = set(re.findall(r"\w+", selects.get(name, "")))
-            waiting += [view for view in VIEWS if view in words]
+            waiting += [view for view in view_names() if view in words]
     return found
 
 
