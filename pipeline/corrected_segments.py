@@ -58,11 +58,12 @@ def fixed_segments(
 
 def seconds_beside(rest: Sequence[Row], spans: Sequence[CorrectedSpan]) -> dict[str, float]:
     """What the transcripts that reach to a corrected stretch account for outside of it, by their id."""
-    seconds: dict[str, float] = {}
-    for row in rest:
-        seconds[row["transcript_id"]] = seconds.get(row["transcript_id"], 0.0) + row["covered_seconds"]
     beside = {row["transcript_id"] for row in rest if any(_touches(span, row) for span in spans)}
-    return {name: total for name, total in seconds.items() if name in beside}
+    seconds = dict.fromkeys(beside, 0.0)
+    for row in rest:
+        if row["transcript_id"] in beside:
+            seconds[row["transcript_id"]] += row["covered_seconds"]
+    return seconds
 
 
 def rescale(segments: Sequence[Segment], aligned: Sequence[Row], seconds: Mapping[str, float]) -> None:

@@ -52,7 +52,7 @@ class Identify(Stage):
 
     def _row(self, recording: Recording, segment: Row) -> Row:
         row = {name: segment[name] for name in _FROM_SEGMENT}
-        row["dialect"] = segment["dialect"] or recording.dialect
+        row["dialect"] = segment.get("dialect") or recording.dialect
         try:
             return row | self._heard(row["dialect"], segment)
         except NotJudged as why:
