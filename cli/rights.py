@@ -198,7 +198,7 @@ def audit_show(
         rows = [row | {"details": json.dumps(row["details"], ensure_ascii=False)} for row in rows]
     if format == "table":
         # An export names every recording that it holds.
-        rows = [row | {"details": in_a_line(row["details"])} for row in rows]
+        rows = [row | {"details": in_a_line(str(row["details"]))} for row in rows]
     render(_result(rows, keys), format)
 
 
