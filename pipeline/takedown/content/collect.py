@@ -31,6 +31,7 @@ from pipeline.takedown.names import folded, identifies, speaker_names
 _GIVEN_TEXTS = ("transcript", "text", "sentence", "transcription", "utterance", "label", "文本", "转写", "轉寫", "台词")
 _SAID = ("text", "given_text", "gloss")
 _BLOCK_SECONDS = 60.0
+_TEXTS_AT_ONCE = 10_000
 _MOST_TEXT = 4 << 20
 LEAST_STEM = 6
 
@@ -108,22 +109,21 @@ def _ideographs(content: bytes) -> Iterator[str]:
 
 
 def _kept_words(lake: Lake, withdrawal: Withdrawal, stay: list[Row], words: set[str]) -> set[str]:
-    """Of the words, those that somebody says too who stays: they identify nobody."""
+    """Of the words, those that somebody says too who stays, alone or among others: they identify nobody."""
     kept = {plain(row[name]) for row, name in _texts(lake, withdrawal, withdrawn=False) if row[name]}
     finder = Finder(words)
     for row in stay:
         for value in (row["metadata"] or {}).values():
-            left = plain(value)
-            while one := finder.found(left):
-                kept.add(one)
-                left = left.replace(one, "\n")
-    wanted = pa.array(sorted(words), pa.string())
+            kept |= finder.all_found(plain(value))
     ids = pa.array(sorted(withdrawal.extents), pa.string())
-    for partition in lake.partitions("segments"):
-        table = lake.read("segments", partition, ("recording_id", "text_normalized"))
-        others = pc.invert(pc.is_in(table["recording_id"], value_set=ids))  # type: ignore[attr-defined]
-        said = pc.is_in(table["text_normalized"], value_set=wanted)  # type: ignore[attr-defined]
-        kept.update(table.filter(pc.and_(others, said))["text_normalized"].to_pylist())  # type: ignore[attr-defined]
+    for table in ("transcripts", "segments"):
+        for partition in lake.partitions(table):
+            said = lake.read(table, partition, ("recording_id", "text", "given_text"))
+            others = pc.invert(pc.is_in(said["recording_id"], value_set=ids))  # type: ignore[attr-defined]
+            for batch in said.filter(others).select(["text", "given_text"]).to_batches(_TEXTS_AT_ONCE):
+                for column in batch.columns:
+                    texts = pc.drop_null(column).to_pylist()  # type: ignore[attr-defined]
+                    kept |= finder.all_found("\n".join(plain(one) for one in texts))
     return kept & words
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
@@ -27,15 +27,21 @@ class Finder:
 
     def found(self, text: str) -> str | None:
         """The first of the strings that is in the text, None if none is."""
+        return next(self._each(text), None)
+
+    def all_found(self, text: str) -> set[str]:
+        """Those of the strings that are in the text."""
+        return set(self._each(text))
+
+    def _each(self, text: str) -> Iterator[str]:
         if not self._by_key or len(text) < _KEY:
-            return None
+            return
         hashes = _hashes(text)
         at = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
         for start in np.flatnonzero(self._hashes[at] == hashes).tolist():
             for one in self._by_key.get(text[start : start + _KEY], ()):
                 if text.startswith(one, start) and not (self._apart and _touches(text, start, start + len(one))):
-                    return one
-        return None
+                    yield one
 
 
 def _hashes(text: str) -> np.ndarray:

@@ -306,6 +306,20 @@ def test_words_that_others_say_too_take_nothing_of_theirs(settings: Settings) ->
     assert TEXTS[BEN] in file.read_text(encoding="utf-8")
 
 
+def test_a_transcript_in_which_another_says_the_same_sentence_among_others_stays(settings: Settings) -> None:
+    lake, longer = Lake(settings.lake), f"{TEXTS[BEN]}。{WORDS}！"
+    other = small.recording_id(settings, "other")
+    for partition in lake.partitions("segments"):
+        rows = lake.rows("segments", partition)
+        said = [row | ({"text": longer} if row["recording_id"] == other else {}) for row in rows]
+        lake.write("segments", partition, said)
+    file = put(settings, f"landing/{FOLDER}/other.txt", f"{longer}\n".encode())
+    own = put(settings, f"landing/{FOLDER}/solo.txt", f"{WORDS}\n".encode())
+    take_ann(settings)
+    assert file.read_text(encoding="utf-8") == f"{longer}\n"
+    assert not own.exists()
+
+
 def test_text_beside_a_recording_is_looked_for_elsewhere(settings: Settings) -> None:
     put(settings, f"landing/{FOLDER}/solo.srt", "1\n00:00:00,000 --> 00:00:02,000\n我叫张三住在天津\n".encode())
     copy = put(settings, "mine/copy.txt", "我叫张三，住在天津\n".encode("gb18030"))
