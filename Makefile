@@ -1,5 +1,6 @@
 # make demo: raw recordings to a corpus, offline. make ui: Dagster on a workspace.
-# make check: style, types, layers and the fast tests, in minutes. make test: every test. make lint: style, types, layers.
+# make check: style, types, layers and the fast tests, in minutes. make test: every test but
+# those that .ci/run runs besides: whole runs of half a minute and more, browser, PostgreSQL, wheel. make lint: style, types, layers.
 PYTHON ?= python3
 WORKSPACE ?= workspace
 PORT ?= 3000
@@ -16,10 +17,10 @@ demo: $(VENV)/ready
 	$(BIN)/fangyan demo --workspace workspace/demo
 
 test: $(VENV)/ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long" -n 2
 
 check: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not long" -n 2
 
 ui: $(VENV)/ready
 	$(BIN)/fangyan ui --workspace $(WORKSPACE) --port $(PORT)

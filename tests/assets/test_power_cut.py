@@ -38,6 +38,7 @@ def ui(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_fangyan_run_goes_on_after_the_ui_was_killed_in_a_stage_and_so_does_the_ui(
     settings: Settings, ui: list[UI], tmp_path: Path
 ) -> None:
@@ -68,6 +69,7 @@ def test_fangyan_run_goes_on_after_the_ui_was_killed_in_a_stage_and_so_does_the_
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_that_is_process_1_of_each_container_goes_on_after_it_was_killed(settings: Settings) -> None:
     command = [*AS_PROCESS_1, *RUN, str(settings.root)]
     with taking_down(settings.root):

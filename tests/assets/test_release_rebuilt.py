@@ -36,6 +36,7 @@ def frozen(finished: Settings, tmp_path_factory: pytest.TempPathFactory) -> tupl
     return settings, open_release(settings, "one")
 
 
+@pytest.mark.long
 def test_it_is_the_same_bytes_and_nothing_but_landing_and_release_is_read(
     frozen: tuple[Settings, Release], tmp_path: Path
 ) -> None:

@@ -154,6 +154,7 @@ def test_a_second_run_does_nothing_again_and_one_file_more_is_done_once(finished
     )
 
 
+@pytest.mark.long
 def test_a_run_killed_while_recognising_goes_on_where_it_was(finished: Settings, tmp_path: Path) -> None:
     undisturbed = contents(finished, times=False)
     settings = copy_of(finished, tmp_path)

@@ -294,6 +294,7 @@ def test_with_too_little_speech_nothing_is_trained_and_the_check_says_so(corpus_
     assert any("has 0 s of speech to train on" in message for message in messages)
 
 
+@pytest.mark.long
 def test_a_run_killed_while_speaking_goes_on_where_it_was(corpus_only: Path, tmp_path: Path) -> None:
     settings, config = copy_of(corpus_only, tmp_path / "workspace")
     command = [sys.executable, "-m", "cli.main", "voice", "--dialect", DIALECT, "--config", str(config)]

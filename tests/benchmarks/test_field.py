@@ -63,6 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_figure_of_a_labelled_folder_is_measured_and_a_second_run_computes_nothing(folder: Path, tmp_path: Path):
     recordings = read_folder(folder, {})
     configurations = _configurations([], "", "", "default", tmp_path)

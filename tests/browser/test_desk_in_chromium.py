@@ -221,6 +221,7 @@ def test_boundaries_are_moved_by_keys_and_by_dragging(desk: Desk, browser: Chrom
     browser.wait(f"document.forms.correction.start.value === '{start - 0.05:.3f}'")
     browser.press("4")
     assert browser.value("document.forms.correction.end.value") == f"{end + 0.05:.3f}"
+    browser.wait("document.getElementById('segment').player.region.element.getBoundingClientRect().width > 0")
     x, y, pixels = browser.value(
         "(() => { const region = document.getElementById('segment').player.region; "
         "const box = region.element.getBoundingClientRect(); "

@@ -14,6 +14,7 @@ NOTEBOOK = PACKAGES / "examples" / "query_listen_speak.ipynb"
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_notebook_runs_and_plays_a_segment_and_a_spoken_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ def test_opening_a_model_of_onnxruntime_leaves_no_report(tmp_path: Path, bare: d
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_small_run_asks_for_no_host(tmp_path: Path, bare: dict) -> None:
     """Command line, Dagster, workers and every embedded model, over one recorded conversation."""
     workspace = tmp_path / "workspace"
