@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.project import PACKAGES
 
+_PAGES = {".html", ".css", ".js", ".svg", ".txt"}
 UV = Path(sysconfig.get_path("scripts")) / "uv"
 
 
@@ -64,8 +65,11 @@ def test_the_wheel_holds_the_programs_files_and_the_licence(wheel: Path) -> None
         assert f"pipeline/bundled/{name}" in names
     assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == {
-        *("assets", "cli", "model", "pipeline", "studio")
+        *("assets", "cli", "desk", "model", "pipeline", "studio")
     }
+    pages = [file.relative_to(PACKAGES).as_posix() for file in (PACKAGES / "desk").rglob("*") if file.suffix in _PAGES]
+    assert pages
+    assert set(pages) | {"pipeline/releases/page.html"} <= set(names)
 
 
 def test_a_recording_becomes_corpus_in_a_new_workspace(installed: Path, folder: Path) -> None:
