@@ -1,3 +1,5 @@
+"""The lists of others are landed with their texts, times and speakers; what cannot be landed is named."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Each list of a trainer has the keys and the form that the trainer reads."""
+
 from __future__ import annotations
 
 import csv

@@ -1,3 +1,5 @@
+"""An export asks the consents for its purpose; what they do not allow stays and is listed."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""`fangyan export` and `fangyan import` say what went out, what was refused and what is missing."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Clips go out at the rate, in the encoding and in the script that were asked for, into folders of any name."""
+
 from __future__ import annotations
 
 import json

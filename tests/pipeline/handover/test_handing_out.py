@@ -1,3 +1,5 @@
+"""What is handed out: every kept segment asked for, hashed, with its consents, and logged before it is there."""
+
 from __future__ import annotations
 
 import json

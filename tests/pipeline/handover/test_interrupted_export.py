@@ -1,3 +1,5 @@
+"""An export that was killed, or that filled the disk, goes on by the same command; another is refused."""
+
 from __future__ import annotations
 
 import signal
