@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.completion import dialect_codes, formats, questions
+from cli.completion import TableFormat, dialect_codes, questions
 from cli.terminal import Config, WorkspaceFolder, read_settings, say, stop
 
 
@@ -27,10 +27,7 @@ def ask(
     limit: Annotated[int | None, typer.Option(min=1, help="so many rows at most; error-words: of each group")] = None,
     config: Config = None,
     workspace: WorkspaceFolder = None,
-    format: Annotated[
-        str,
-        typer.Option(autocompletion=formats, help="table, json or csv (texts that begin with = + - @ get a ')"),
-    ] = "table",
+    format: TableFormat = "table",
 ) -> None:
     """Answer a named question of the corpus: hours, losses, speakers, what is new, consents that end, review ..."""
     from pipeline.lake.asking import QUESTIONS, Asked, answer, moment

@@ -26,6 +26,12 @@ def formats(incomplete: str) -> list[str]:
     return [name for name in FORMATS if name.startswith(incomplete)]
 
 
+TableFormat = Annotated[
+    str, typer.Option(autocompletion=formats, help="table, json or csv (texts that begin with = + - @ get a ')")
+]
+"""How a command prints rows."""
+
+
 def questions(incomplete: str) -> list[str]:
     """Questions of `fangyan ask` that begin as typed."""
     from pipeline.lake.asking import QUESTIONS

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.completion import formats
+from cli.completion import TableFormat
 from cli.terminal import Config, WorkspaceFolder, read_settings, stop
 
 
@@ -17,10 +17,7 @@ def sql(
     ],
     config: Config = None,
     workspace: WorkspaceFolder = None,
-    format: Annotated[
-        str,
-        typer.Option(autocompletion=formats, help="table, json or csv (texts that begin with = + - @ get a ')"),
-    ] = "table",
+    format: TableFormat = "table",
 ) -> None:
     """Answer a query from the workspace's lake, read-only."""
     from pipeline.lake.lake import Lake
