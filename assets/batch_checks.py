@@ -17,6 +17,7 @@ from pipeline import ledger, stage_list
 from pipeline.corrections.text_rows import BY_PEOPLE
 from pipeline.exchange.marks import spoken
 from pipeline.lake.rows import Row
+from pipeline.lake.storage import readable
 from pipeline.lake.stored import with_current_names
 from pipeline.lake.tables import TABLES
 from pipeline.stage_list import StageEntry
@@ -36,7 +37,7 @@ def _schema_check(entry: StageEntry) -> dg.AssetChecksDefinition:
         A column that may be null may be missing: the file is older than the column.
         """
         file = workspace.lake().path(table, batch)
-        found = pq.ParquetFile(file)
+        found = pq.ParquetFile(readable(file))
         expected, actual = TABLES[table], with_current_names(found.schema_arrow.empty_table(), table).schema
         missing = [field.name for field in expected if field.name not in actual.names and not field.nullable]
         surplus = [name for name in actual.names if name not in expected.names]

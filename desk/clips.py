@@ -20,6 +20,7 @@ from desk.allowed import Stamp, stamp_of
 from desk.latest import Latest
 from pipeline.lake.lake import Lake, rows_with
 from pipeline.lake.rows import Row, to_rows
+from pipeline.lake.storage import readable
 from pipeline.lake.stored import stored_names, with_current_names
 from pipeline.lake.tables import TABLES
 from pipeline.settings import Settings
@@ -92,7 +93,7 @@ class Clips:
         if not file.exists():
             return []
         names = [name for name in stored_names(table, TABLES[table].names) if name != "audio"]
-        present = set(pq.read_schema(file).names)
+        present = set(pq.read_schema(readable(file)).names)
         columns = [name for name in names if name in present]
         read = rows_with(file, "recording_id", recording_id, columns)
         return to_rows(with_current_names(read, table))
@@ -119,7 +120,7 @@ class Clips:
         held = self._opened.get(stamp)
         if held is not None:
             return held
-        metadata = pq.read_metadata(file)
+        metadata = pq.read_metadata(readable(file))
         counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         opened = _Opened(metadata, [0, *itertools.accumulate(counts)][:-1])
         self._opened.put(stamp, opened)
@@ -133,7 +134,7 @@ def _chunks(opened: _Opened) -> int:
 def _row(file: Path, opened: _Opened, group: int, offset: int, columns: list[str]) -> pa.Table | None:
     """One row of a row group, read in small pieces and no further than it lies."""
     before = 0
-    with pq.ParquetFile(file, metadata=opened.metadata, pre_buffer=False, buffer_size=_BUFFER) as content:
+    with pq.ParquetFile(readable(file), metadata=opened.metadata, pre_buffer=False, buffer_size=_BUFFER) as content:
         for batch in content.iter_batches(1, [group], columns, use_threads=False):
             if before == offset:
                 return pa.Table.from_batches([batch])

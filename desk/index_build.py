@@ -21,6 +21,7 @@ from desk import stored_sound
 from desk.allowed import Stamp, stamp_of
 from pipeline.lake.lake import Lake
 from pipeline.lake.lock import writing
+from pipeline.lake.storage import readable
 from pipeline.lake.views import create_views, literal
 from pipeline.project import PACKAGES
 
@@ -117,7 +118,7 @@ def _chunks(lake: Lake, partitions: list[str]) -> pa.Table:
     """Where the sound of each row group lies."""
     columns: dict[str, list[Any]] = {name: [] for name in _CHUNKS.names}
     for name in partitions:
-        for chunk in stored_sound.chunks(pq.read_metadata(lake.path("segments", name))):
+        for chunk in stored_sound.chunks(pq.read_metadata(readable(lake.path("segments", name)))):
             for column, value in (("partition", name), *vars(chunk).items()):
                 columns[column].append(value)
     return pa.table(columns, schema=_CHUNKS)

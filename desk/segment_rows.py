@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from desk.differences import Piece, differences
 from pipeline.lake.lake import Lake, rows_with
 from pipeline.lake.rows import Row, to_rows
+from pipeline.lake.storage import readable
 from pipeline.lake.stored import stored_names, with_current_names
 from pipeline.lake.tables import TABLES
 from pipeline.text.normalize import normalizer
@@ -73,7 +74,7 @@ def select(
     wanted = [name for name in columns or TABLES[table].names if name != "audio"]
     if not file.exists():
         return []
-    there = set(pq.read_schema(file).names)
+    there = set(pq.read_schema(readable(file)).names)
     names = [name for name in stored_names(table, wanted) if name in there]
     (first, value), *others = equal.items()
     content = rows_with(file, first, value, [*names, *(name for name, _ in others if name not in names)])

@@ -25,6 +25,7 @@ from model.evaluation.tones import ToneFidelity, learn_reference
 from model.evaluation.utterance import Metric, Utterance
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import to_rows
+from pipeline.lake.storage import readable
 from pipeline.recognition.aligners import open_aligner
 from pipeline.recognition.pyannote import SpeakerEmbedding
 from pipeline.settings import DialectIdentifier, Settings
@@ -120,7 +121,7 @@ def _segments(lake: Lake, dialect: str) -> Iterator[Utterance]:
     """The dialect's kept segments with their aligned characters, one row group at a time."""
     kept = {row["segment_id"] for row in lake.rows("corpus") if row["decision"] == "keep"}
     for partition in lake.partitions("segments"):
-        with pq.ParquetFile(lake.path("segments", partition)) as file:
+        with pq.ParquetFile(readable(lake.path("segments", partition))) as file:
             for group in range(file.num_row_groups):
                 if dialect not in file.read_row_group(group, columns=["dialect"])["dialect"].to_pylist():
                     continue

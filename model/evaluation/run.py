@@ -30,6 +30,7 @@ from model.validation.condition import SLOPE, Decoding, Window
 from model.validation.texts import Text
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_table
+from pipeline.lake.storage import readable
 from pipeline.lake.tables import TABLES
 from pipeline.recognition import checkpoints, dialect_identifier, recognizers
 from pipeline.settings import Settings, Transcribe
@@ -293,7 +294,7 @@ def _made_before(lake: Lake, dialect: str) -> bytes | None:
     files = [lake.path(table, dialect) for table in ("evaluation", "evaluation_summary")]
     if not all(file.exists() for file in files):
         return None
-    found = {(pq.read_schema(file).metadata or {}).get(_MADE_FROM) for file in files}
+    found = {(pq.read_schema(readable(file)).metadata or {}).get(_MADE_FROM) for file in files}
     return found.pop() if len(found) == 1 else None
 
 

@@ -21,6 +21,7 @@ from pipeline.audio.noise import SNRS_DB, mixed, pink_noise
 from pipeline.corpus.excerpts import segment_samples
 from pipeline.corpus.training_set import permitted
 from pipeline.lake.lake import Lake
+from pipeline.lake.storage import readable
 from pipeline.settings import Settings, Validation
 
 SCOPE = "voice_cloning"
@@ -111,7 +112,9 @@ def choose_references(lake: Lake, settings: Settings, dialect: str, on: date | N
     best: dict[str, tuple] = {}
     columns = ["segment_id", "duration", "dnsmos_ovrl", "overlap_share"]
     for partition in lake.partitions("segments"):
-        read = pq.read_table(lake.path("segments", partition), columns=columns, filters=[("dialect", "=", dialect)])
+        read = pq.read_table(
+            readable(lake.path("segments", partition)), columns=columns, filters=[("dialect", "=", dialect)]
+        )
         for row in read.to_pylist():
             found = decided.get(row["segment_id"])
             if found is None:

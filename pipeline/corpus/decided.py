@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_table
+from pipeline.lake.storage import readable
 
 PARTITION = "all"
 _DECIDED_BY = b"fangyan.decided_by"
@@ -40,7 +41,7 @@ def current_rows(lake: Lake, table: str, decided_by: Mapping[str, Any]) -> list[
     file = lake.path(table, PARTITION)
     if not file.exists():
         return []
-    notes = pq.read_schema(file).metadata or {}
+    notes = pq.read_schema(readable(file)).metadata or {}
     if notes.get(_DECIDED_BY) != json.dumps(decided_by, sort_keys=True).encode():
         return []
     return lake.rows(table, PARTITION)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.audio.clips import decode_bytes
 from pipeline.lake.lake import Lake
+from pipeline.lake.storage import readable
 
 _CHUNK = 16
 
@@ -34,7 +35,7 @@ def audio_in(file: Path, segment_ids: Collection[str]) -> Iterator[tuple[str, by
     Only the row groups that hold one of the ids are read, and few rows are in memory at a time.
     """
     wanted = pa.array(sorted(segment_ids), pa.string())
-    with pq.ParquetFile(file) as content:
+    with pq.ParquetFile(readable(file)) as content:
         for group in range(content.num_row_groups if len(wanted) else 0):
             ids = content.read_row_group(group, columns=["segment_id"])["segment_id"]
             here = pc.is_in(ids, value_set=wanted)  # type: ignore[attr-defined]

@@ -31,6 +31,7 @@ from pipeline.exchange import lists
 from pipeline.lake.files import replace_bytes
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_rows, to_table
+from pipeline.lake.storage import readable
 from pipeline.lake.tables import TABLES
 from pipeline.rights.consents import CONSENTS_FILE, read_consents, resolve
 from pipeline.settings import Settings, TrainingSetPolicy
@@ -221,8 +222,8 @@ def candidates(lake: Lake, dialect: str) -> list[Row]:
     for partition in lake.partitions("segments"):
         file = lake.path("segments", partition)
         # A table may be older than the column text_source.
-        columns = [name for name in _COLUMNS if name in pq.read_schema(file).names]
-        read = pq.read_table(file, columns=columns, filters=[("dialect", "=", dialect)])
+        columns = [name for name in _COLUMNS if name in pq.read_schema(readable(file)).names]
+        read = pq.read_table(readable(file), columns=columns, filters=[("dialect", "=", dialect)])
         for row in to_rows(read):
             found = decided.get(row["segment_id"])
             row |= {"partition": partition, "speaker_id": None, "split": None}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from pipeline.corrections.correction import Correction, last_of_each, not_taken_
 from pipeline.lake.lake import Lake
 from pipeline.lake.lock import writing
 from pipeline.lake.rows import to_rows, to_table
+from pipeline.lake.storage import flush_folder
 from pipeline.settings import Settings
 
 TABLE = "corrections"
@@ -108,7 +108,7 @@ class Corrections:
         for name, group in groups.items():
             added = to_table(TABLE, [row.to_row() for row in group])
             self._lake.write(TABLE, name, iter([pa.concat_tables([self._lake.read(TABLE, name), added])]))
-            _flush(self._lake.path(TABLE, name).parent)
+            flush_folder(self._lake.path(TABLE, name).parent)
 
     def _refuse_withdrawn(self, rows: Sequence[Correction]) -> None:
         gone = {
@@ -135,12 +135,3 @@ def partition_of(recording_id: str) -> str:
 
 def _in_order(rows: Iterable[dict]) -> list[Correction]:
     return sorted((Correction.from_row(row) for row in rows), key=lambda one: (one.at, one.correction_id))
-
-
-def _flush(folder: Path) -> None:
-    """Put a folder's list of names on disk, without which a new file may be gone after a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -14,6 +14,7 @@ from pipeline.lake.lake import Lake
 from pipeline.lake.query import each_row, query
 from pipeline.lake.query_result import CatalogError
 from pipeline.lake.rows import Row
+from pipeline.lake.storage import readable
 from pipeline.lake.views import quoted
 from pipeline.rights.consents import resolve
 from pipeline.rights.current import CurrentRights
@@ -190,7 +191,7 @@ def _places(lake: Lake) -> dict[str, tuple[str, int]]:
     """{segment_id: (partition, row group)} of the segments of table segments that have sound."""
     found: dict[str, tuple[str, int]] = {}
     for partition in lake.partitions("segments"):
-        with pq.ParquetFile(lake.path("segments", partition)) as file:
+        with pq.ParquetFile(readable(lake.path("segments", partition))) as file:
             for group in range(file.num_row_groups):
                 rows = file.read_row_group(group, columns=["segment_id", "sample_rate"]).to_pylist()
                 ids = (row["segment_id"] for row in rows if row["sample_rate"])

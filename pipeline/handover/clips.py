@@ -23,6 +23,7 @@ from pipeline.exchange.exports import Clip, Encoding
 from pipeline.handover.choice import ExportError
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
+from pipeline.lake.storage import readable
 from pipeline.text import dialects
 from pipeline.text.script import in_script
 
@@ -109,7 +110,7 @@ class _StoredSounds:
         place = row["partition"], row["row_group"]
         if place != self._held:
             self._sounds = {}
-            with pq.ParquetFile(self._lake.path("segments", place[0])) as file:
+            with pq.ParquetFile(readable(self._lake.path("segments", place[0]))) as file:
                 table = file.read_row_group(place[1], columns=["segment_id", "audio"])
             ids = table["segment_id"].to_pylist()
             self._sounds = dict(zip(ids, pc.struct_field(table["audio"], "bytes"), strict=True))  # type: ignore[attr-defined]

@@ -10,7 +10,6 @@ import bisect
 import hashlib
 import itertools
 import json
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 
 from pipeline.lake.files import replace_file
 from pipeline.lake.rows import Row, to_rows, to_table
+from pipeline.lake.storage import readable, remove_tree
 from pipeline.lake.stored import is_outdated, stored_names, to_stored, with_current_names
 from pipeline.lake.tables import AUDIO, TABLES
 
@@ -88,7 +88,7 @@ def rows_with(file: Path, column: str, value: str, columns: Sequence[str] | None
 
     Ids are hashes, so the least and greatest of a row group, by which Parquet's readers choose, leave few out.
     """
-    with pq.ParquetFile(file) as content:
+    with pq.ParquetFile(readable(file)) as content:
         values = content.read(columns=[column], use_threads=False)[column]
         rows = pc.indices_nonzero(pc.equal(values, value)).to_pylist()  # type: ignore[attr-defined]
         sizes = (content.metadata.row_group(group).num_rows for group in range(content.num_row_groups))
@@ -140,7 +140,7 @@ class Lake:
         names = self.partitions(table) if partition is None else [partition]
         files = [file for name in names if (file := self.path(table, name)).exists()]
         wanted = stored_names(table, columns) if columns else None
-        read = [_fitted(pq.ParquetFile(file).read(columns=wanted), table, schema) for file in files]
+        read = [_fitted(pq.ParquetFile(readable(file)).read(columns=wanted), table, schema) for file in files]
         return pa.concat_tables(read) if read else schema.empty_table()
 
     def rows(self, table: str, partition: str | None = None, columns: Sequence[str] | None = None) -> list[Row]:
@@ -167,7 +167,7 @@ class Lake:
         file = self.path(table, partition)
         if not file.exists():
             return False
-        with pq.ParquetFile(file) as content:
+        with pq.ParquetFile(readable(file)) as content:
             return is_outdated(content)
 
 
@@ -191,7 +191,7 @@ class Parts:
         for stale in self.folder.glob(".*.tmp"):
             stale.unlink()
         for file in sorted(self.folder.glob("*.parquet")):
-            table = pq.ParquetFile(file).read()
+            table = pq.ParquetFile(readable(file)).read()
             notes = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
             ledger, quarantine = json.loads(notes["ledger"]), json.loads(notes["quarantine"])
             rows = _fitted(table, self.table, TABLES[self.table])
@@ -199,7 +199,7 @@ class Parts:
 
     def clear(self) -> None:
         """Remove the parts; the batch has been written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_tree(self.folder)
 
     def _file(self, source: str) -> Path:
         return self.folder / f"{hashlib.sha256(source.encode(errors='surrogateescape')).hexdigest()[:24]}.parquet"

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from pipeline.lake.lake import write_parquet
 from pipeline.lake.rows import Row
+from pipeline.lake.storage import readable
 from pipeline.lake.tables import TABLES
 
 SEGMENTS, LEFT_OUT, CORRECTIONS = "segments.parquet", "left_out.parquet", "corrections.parquet"
@@ -104,7 +105,7 @@ def write_rows(file: Path, rows: Sequence[Row], schema: pa.Schema) -> None:
 
 def read_rows(file: Path) -> list[Row]:
     """All rows of a file of a release. Raises OSError and pyarrow.ArrowException for one that cannot be read."""
-    return pq.ParquetFile(file).read().to_pylist()
+    return pq.ParquetFile(readable(file)).read().to_pylist()
 
 
 def of_segments(rows: Iterable[Row]) -> list[Row]:

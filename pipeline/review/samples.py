@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from pipeline.lake.lake import Lake
 from pipeline.lake.lock import writing
 from pipeline.lake.query import each_row
+from pipeline.lake.storage import readable
 from pipeline.lake.tables import TABLES
 
 TABLE = "review_samples"
@@ -176,7 +177,7 @@ def current(lake: Lake, twice_share: float = 0.1, workspace: Path | None = None)
 def units(lake: Lake, name: str) -> Iterator[Unit]:
     """The segments of a sample by place, read as they are asked for. Raises SampleError if there is no such sample."""
     columns = list(Unit.__dataclass_fields__)
-    with pq.ParquetFile(_file(lake, name)) as source:
+    with pq.ParquetFile(readable(_file(lake, name))) as source:
         for batch in source.iter_batches(2000, columns=columns):
             yield from (Unit(**row) for row in batch.to_pylist())
 
@@ -189,7 +190,7 @@ def strata(lake: Lake, name: str) -> dict[tuple[str, str, str], tuple[int, int, 
 
 @lru_cache(maxsize=4)
 def _sums(file: Path, _stamp: int) -> dict[tuple[str, str, str], tuple[int, int, float]]:
-    table = pq.read_table(file, columns=[*_STRATUM, "characters", "seconds"])
+    table = pq.read_table(readable(file), columns=[*_STRATUM, "characters", "seconds"])
     sums = table.group_by(list(_STRATUM)).aggregate([("seconds", "count"), ("characters", "sum"), ("seconds", "sum")])
     found = {}
     for row in sums.to_pylist():
@@ -211,7 +212,7 @@ def _random(*of: str) -> bytes:
 
 
 def _drawn_at(file: Path) -> datetime:
-    with pq.ParquetFile(file) as source:
+    with pq.ParquetFile(readable(file)) as source:
         for batch in source.iter_batches(1, columns=["drawn_at"]):
             return batch["drawn_at"][0].as_py()
     return datetime.min.replace(tzinfo=UTC)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from pipeline.corrections.correction import Correction, not_taken_back
 from pipeline.lake.lake import Lake
+from pipeline.lake.storage import readable
 from pipeline.lake.tables import span_id
 from pipeline.review.samples import TABLE, Unit
 
@@ -71,7 +72,9 @@ def _units(lake: Lake, sample: str, recordings: set[str]) -> dict[str, list[Unit
     if not recordings or not file.exists():
         return {}
     columns = list(Unit.__dataclass_fields__)
-    rows = pq.read_table(file, columns=columns, filters=[("recording_id", "in", sorted(recordings))]).to_pylist()
+    rows = pq.read_table(
+        readable(file), columns=columns, filters=[("recording_id", "in", sorted(recordings))]
+    ).to_pylist()
     found: defaultdict[str, list[Unit]] = defaultdict(list)
     for row in rows:
         found[row["recording_id"]].append(Unit(**row))

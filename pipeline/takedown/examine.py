@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.lake.storage import readable
 from pipeline.landing_zone import METADATA_FILES
 from pipeline.settings import Settings
 from pipeline.takedown import landed
@@ -226,7 +227,7 @@ class Examiner:
         One that cannot be read counts too: nobody can tell what is in it, and its stage makes it again.
         """
         try:
-            with pq.ParquetFile(file) as part:
+            with pq.ParquetFile(readable(file)) as part:
                 source = (part.schema_arrow.metadata or {}).get(b"source", b"").decode("utf-8", "replace")
                 names = [name for name in part.schema_arrow.names if name.endswith("recording_id")]
                 names += [name for name in part.schema_arrow.names if name == "model_id"]

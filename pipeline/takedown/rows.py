@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline.lake.lake import AUDIO_ROW_GROUP, ROW_GROUP, write_parquet
 from pipeline.lake.rows import Row
+from pipeline.lake.storage import readable
 from pipeline.lake.stored import as_map, as_text, stored_name
 from pipeline.takedown.extents import SPAN_IDS, Withdrawal
 
@@ -41,7 +42,7 @@ class Removed:
 
 def has_ids(file: Path) -> bool:
     """Whether a Parquet file says of its rows which recording they are from."""
-    with pq.ParquetFile(file) as source:
+    with pq.ParquetFile(readable(file)) as source:
         return any(name.endswith(_IDS) for name in source.schema_arrow.names)
 
 
@@ -62,7 +63,7 @@ def clean(
     removed = Removed()
     if table in _STAYING:
         return removed
-    with pq.ParquetFile(file) as source:
+    with pq.ParquetFile(readable(file)) as source:
         schema = source.schema_arrow
         if not _concerned(source, schema, withdrawal):
             return removed

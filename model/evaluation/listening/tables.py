@@ -23,6 +23,7 @@ from model.evaluation.verdicts import judged
 from pipeline.lake.files import replace_bytes
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_table
+from pipeline.lake.storage import readable
 from pipeline.lake.stored import stored_names, with_current_names
 
 FOLDER = "listening"
@@ -128,7 +129,7 @@ def _rows(validation: Path) -> Iterable[Row]:
     if not files or not files[0].exists():
         raise ListeningError(f"{validation}: no validation set there; name a .parquet or a folder that holds some")
     for file in files:
-        source = pq.ParquetFile(file)
+        source = pq.ParquetFile(readable(file))
         known = with_current_names(source.schema_arrow.empty_table(), "validation_set").column_names
         if missing := set(_COLUMNS) - set(known):
             raise ListeningError(f"{file}: is no validation set, it lacks {', '.join(sorted(missing))}")
@@ -140,7 +141,7 @@ def _write(lake: Lake, table: str, dialect: str, rows: list[Row]) -> None:
     """The partition anew, with the notes that its file carries: what it was measured from has not changed."""
     file, content = lake.path(table, dialect), to_table(table, rows)
     if file.exists():
-        content = content.replace_schema_metadata(pq.read_schema(file).metadata)
+        content = content.replace_schema_metadata(pq.read_schema(readable(file)).metadata)
     lake.write(table, dialect, iter([content]))
 
 

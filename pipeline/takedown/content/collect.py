@@ -18,6 +18,7 @@ from pipeline.audio import clips
 from pipeline.errors import BadRecording
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_rows
+from pipeline.lake.storage import readable
 from pipeline.lake.tables import TABLES
 from pipeline.settings import Settings
 from pipeline.takedown.content.finder import Finder
@@ -72,7 +73,7 @@ def _texts(lake: Lake, withdrawal: Withdrawal, withdrawn: bool) -> Iterator[tupl
     for table in ("hypotheses", "transcripts", "alignments", "segments"):
         names = set(TABLES[table].names) & {*_SAID, "recording_id", "start", "end", "local_speaker", *SPAN_IDS}
         for partition in lake.partitions(table):
-            with pq.ParquetFile(lake.path(table, partition)) as file:
+            with pq.ParquetFile(readable(lake.path(table, partition))) as file:
                 content = file.read([name for name in file.schema_arrow.names if name in names])
             content = content.filter(pc.is_in(content["recording_id"], value_set=ids))  # type: ignore[attr-defined]
             for row in to_rows(content):
