@@ -147,7 +147,9 @@ def _near_pairs(
         found += [
             (one, two)
             for one, two in pairs
-            if dedup.similarity(prints[one], prints[two]) >= settings.dedup.embedding_similarity
+            if one in prints
+            and two in prints
+            and dedup.similarity(prints[one], prints[two]) >= settings.dedup.embedding_similarity
         ]
     return found
 
