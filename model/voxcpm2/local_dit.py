@@ -12,7 +12,7 @@ from model.voxcpm2.config import VoxCPM2Config
 from model.voxcpm2.transformer import TransformerStack
 
 _TIME_SCALE = 1000.0
-# Products of fewer rows than this are added up in another order on CPUs: see generate.py.
+# Products of fewer rows than this are added up in another order on CPUs: see batch.py.
 _LEAST_ROWS = 16
 
 

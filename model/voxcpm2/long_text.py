@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from time import perf_counter
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from model.voxcpm2 import text as wording
@@ -15,7 +18,7 @@ from model.voxcpm2.result import Result, StopReason
 LONGEST = 80.0
 _SENTENCE = re.compile(r"[^。！？!?…；;।؟۔\n]*?(?:[。！？!?…；;।؟۔\n]+|\.(?=\s|$))[”’\"'」』)）]*|.+$", re.S)
 _CLAUSE = re.compile(r"[^，,、：:]*[，,、：:]+|[^，,、：:]+$")
-_PAUSE_SECONDS = 0.2
+PAUSE_SECONDS = 0.2
 _FADE_SECONDS = 0.005
 
 
@@ -37,19 +40,49 @@ def split_text(text: str, longest: float = LONGEST) -> list[str]:
 
 def join_audio(pieces: Sequence[NDArray[np.float32]], sample_rate: int) -> NDArray[np.float32]:
     """Pieces (T,) with a short silence between, their inner ends faded so that no step is heard."""
-    fade = round(_FADE_SECONDS * sample_rate)
-    pause = np.zeros(round(_PAUSE_SECONDS * sample_rate), np.float32)
-    ramp = (0.5 - 0.5 * np.cos(np.linspace(0, np.pi, fade))).astype(np.float32)
     joined: list[NDArray[np.float32]] = []
     for index, piece in enumerate(pieces):
-        piece = piece.copy()
-        if index > 0 and len(piece) >= fade:
-            piece[:fade] *= ramp
-            joined.append(pause)
-        if index < len(pieces) - 1 and len(piece) >= fade:
-            piece[-fade:] *= ramp[::-1]
-        joined.append(piece)
+        if index > 0:
+            joined += [pause(sample_rate)]
+            piece = faded(piece, sample_rate, start=True)
+        joined.append(faded(piece, sample_rate, start=False) if index < len(pieces) - 1 else piece)
     return np.concatenate(joined)
+
+
+def pause(sample_rate: int) -> NDArray[np.float32]:
+    """The silence between two pieces."""
+    return np.zeros(round(PAUSE_SECONDS * sample_rate), np.float32)
+
+
+def faded(piece: NDArray[np.float32], sample_rate: int, *, start: bool) -> NDArray[np.float32]:
+    """A copy of (T,) that begins, or else ends, in silence; what is shorter than the fade stays as it is."""
+    fade = round(_FADE_SECONDS * sample_rate)
+    piece = piece.copy()
+    if len(piece) >= fade:
+        ramp = (0.5 - 0.5 * np.cos(np.linspace(0, np.pi, fade))).astype(np.float32)
+        if start:
+            piece[:fade] *= ramp
+        else:
+            piece[-fade:] *= ramp[::-1]
+    return piece
+
+
+def combined(results: Sequence[Result], text: str, audio: NDArray[np.float32], began: float) -> Result:
+    """One result of the pieces of a text and their joined audio; `began` is a reading of `perf_counter`."""
+    if len(results) == 1:
+        return results[0]
+    seconds = len(audio) / results[0].sample_rate
+    return replace(
+        weakest(results),
+        audio=audio,
+        text=text,
+        mode=results[0].mode,
+        patches=sum(result.patches for result in results),
+        seconds=seconds,
+        # Pieces share their time: what each took does not add up.
+        real_time_factor=(perf_counter() - began) / seconds,
+        latents=torch.cat([result.latents for result in results]),
+    )
 
 
 def weakest(results: Sequence[Result]) -> Result:

@@ -17,10 +17,11 @@ from torch import Tensor
 from model.voxcpm2 import checkpoint
 from model.voxcpm2 import text as wording
 from model.voxcpm2.audio_vae import AudioVAE
+from model.voxcpm2.batch import Batch
 from model.voxcpm2.compiled import compile_solver
 from model.voxcpm2.config import VoxCPM2Config, read_config, write_config
-from model.voxcpm2.generate import Job, advance, make_job
-from model.voxcpm2.long_text import join_audio, split_text, weakest
+from model.voxcpm2.job import Job, make_job
+from model.voxcpm2.long_text import combined, join_audio, split_text
 from model.voxcpm2.network import Network
 from model.voxcpm2.packed import PackedNetwork
 from model.voxcpm2.packed_vae import PackedAudioVAE, PackedDecoder
@@ -70,18 +71,7 @@ class VoxCPM2:
         else:
             results = self.generate(pieces)
         audio = join_audio([result.audio for result in results], self.sample_rate)
-        seconds = len(audio) / self.sample_rate
-        return replace(
-            weakest(results),
-            audio=audio,
-            text=text,
-            mode=results[0].mode,
-            patches=sum(result.patches for result in results),
-            seconds=seconds,
-            # Pieces share their time: what each took does not add up.
-            real_time_factor=(perf_counter() - began) / seconds,
-            latents=torch.cat([result.latents for result in results]),
-        )
+        return combined(results, text, audio, began)
 
     @torch.inference_mode()
     def generate(self, requests: Sequence[Request], batch_size: int = 16) -> list[Result]:
@@ -96,11 +86,12 @@ class VoxCPM2:
         waiting = deque(self._jobs(requests))
         results: dict[int, Result] = {}
         silent: list[Job] = []
-        for jobs in advance(self._speaker(), waiting, batch_size):
+        batch = Batch(self._speaker(), min(batch_size, len(waiting)), alone=batch_size == 1)
+        while waiting or batch.speaking:
+            jobs = batch.step([waiting.popleft() for _ in range(min(batch.free, len(waiting)))])
             ended = [job for job in jobs if job.ended is not None]
             for job in ended:
-                # The next seed changes nothing where the noise is given.
-                if job.too_long and job.attempt < job.request.attempts and job.request.noise is None:
+                if job.worth_another:
                     waiting.append(job.again())
                     ended = [other for other in ended if other is not job]
             silent += ended
@@ -117,10 +108,13 @@ class VoxCPM2:
         Together the pieces are what `generate` with this `batch_size` gives for one attempt; a stream has no second.
         """
         decoder = Continuation(self._decoder())
-        waiting = deque(self._jobs([request]))
-        decoder.prime(waiting[0].prompt.heard)
-        for (job,) in advance(self._speaker(), waiting, batch_size):
-            yield decoder.push(job.patches[-1])
+        jobs = self._jobs([request])
+        decoder.prime(jobs[0].prompt.heard)
+        batch = Batch(self._speaker(), 1, alone=batch_size == 1)
+        while jobs:
+            for job in batch.step(jobs if not batch.speaking else ()):
+                yield decoder.push(job.patches[-1])
+                jobs = [] if job.ended is not None else jobs
 
     @torch.inference_mode()
     def encode(self, voice: Voice, *, continued: bool, denoise: bool = False) -> Tensor:
@@ -175,12 +169,24 @@ class VoxCPM2:
         self.tokenizer.write(folder)
         write_config(self.config, folder / "config.json")
 
+    def job(self, request: Request, index: int = 0, encoded: dict[object, Tensor] | None = None) -> Job:
+        """A first attempt at a request, for a Batch. Raises BadRequest, UnusableReference, UnknownDialectError."""
+        return make_job(index, request, self.prompt(request, encoded), self.config.max_length)
+
+    def speaker(self) -> Network:
+        """The network to speak with: on a CPU its twin of the present weights."""
+        return self._speaker()
+
+    def decoder(self) -> AudioVAE | PackedDecoder:
+        """What makes sound of latents: on a CPU the twin of the AudioVAE's decoder."""
+        return self._decoder()
+
     def _jobs(self, requests: Sequence[Request]) -> list[Job]:
         encoded: dict[object, Tensor] = {}
         jobs = []
         for index, request in enumerate(requests):
             try:
-                jobs.append(make_job(index, request, self.prompt(request, encoded), self.config.max_length))
+                jobs.append(self.job(request, index, encoded))
             except BadRequest as error:
                 raise BadRequest(f"request {index} ({request.text[:20]!r}): {error}") from None
         return jobs
@@ -206,9 +212,10 @@ class VoxCPM2:
             audio = [Continuation(decoder).whole(*each) for each in utterances]
         else:
             audio = decode_side_by_side(decoder, utterances)
-        return {job.index: self._result(job, samples) for job, samples in zip(jobs, audio, strict=True)}
+        return {job.index: self.result(job, samples) for job, samples in zip(jobs, audio, strict=True)}
 
-    def _result(self, job: Job, audio: NDArray[np.float32]) -> Result:
+    def result(self, job: Job, audio: NDArray[np.float32]) -> Result:
+        """What a job that ended came to; `audio` (T,) is that of its patches."""
         assert job.ended is not None
         seconds = len(audio) / self.sample_rate
         return Result(

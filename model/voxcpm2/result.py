@@ -17,11 +17,13 @@ Voice = Source | Tensor
 
 
 class StopReason(StrEnum):
-    """`stopped`: the model said so. The others are limits it ran into: the request's own, or the model's context."""
+    """`stopped`: the model said so. `removed`: the caller took it back. The others are limits it ran into: the
+    request's own, or the model's context."""
 
     STOPPED = "stopped"
     MAX_PATCHES = "max_patches"
     CONTEXT = "context"
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True)

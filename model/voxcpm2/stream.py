@@ -35,6 +35,10 @@ class Continuation:
         """The samples (hop * P,) of the next patch (P, D)."""
         return self._audio(patch[None])
 
+    def more(self, patches: Tensor) -> NDArray[np.float32]:
+        """The samples of the next patches (N, P, D)."""
+        return self._audio(patches)
+
     def whole(self, heard: Tensor, patches: Tensor) -> NDArray[np.float32]:
         """The samples of all patches (N, P, D) after a prompt."""
         lead = heard[-LEAD_PATCHES:].to(patches)
