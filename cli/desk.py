@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 import typer
 
 from cli.terminal import Config, WorkspaceFolder, read_settings, say, stop, warn
+from pipeline.access.hosts import LOOPBACK, bracketed, is_loopback, listening
 
 desk_app = typer.Typer(help="Browse, listen and correct in a browser.", invoke_without_command=True)
 user_app = typer.Typer(help="Who may use the desk from elsewhere.", no_args_is_help=True)
@@ -34,29 +34,29 @@ def desk(
         return
     import uvicorn
 
-    from desk.app import LOOPBACK, create_app
-    from desk.users import Users
+    from desk.app import create_app
+    from desk.users import desk_users
 
     settings = read_settings(config, workspace)
-    is_loopback = _is_loopback(host)
-    if not is_loopback and not Users(settings.root).required:
+    local = is_loopback(host)
+    if not local and not desk_users(settings.root).required:
         words = "`fangyan desk user add NAME` adds one; without users the desk is for this machine alone"
         stop(f"the desk has no users, so it is not served on {host}: {words}")
     if (certificate is None) != (key is None):
         stop("give --certificate and --key together")
     named = urlsplit(settings.desk.address).hostname or ""
-    hosts = {*LOOPBACK, _bracketed(named)} | (set() if host in ("0.0.0.0", "::") else {_bracketed(host)})
-    if not is_loopback and certificate is None and not settings.desk.address.startswith("https:"):
+    hosts = {*LOOPBACK, bracketed(named)} | (set() if host in ("0.0.0.0", "::") else {bracketed(host)})
+    if not local and certificate is None and not settings.desk.address.startswith("https:"):
         warn(
             "tokens and recordings go over the network unencrypted: give --certificate and --key, or put a proxy before"
         )
     app = create_app(settings.root, settings, sorted(hosts))
     app.state.desk.index.ready(say)
     app.state.desk.refused()
-    with _listening(host, port) as listener:
+    with listen(host, port) as listener:
         where = listener.getsockname()
         scheme = "http" if certificate is None else "https"
-        say(f"open {scheme}://{'127.0.0.1' if host in ('0.0.0.0', '::') else _bracketed(host)}:{where[1]}")
+        say(f"open {scheme}://{'127.0.0.1' if host in ('0.0.0.0', '::') else bracketed(host)}:{where[1]}")
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -84,12 +84,12 @@ def user_add(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Add a user, or give one a new token and roles; the token is shown once."""
-    from desk.users import UserError, Users
+    from desk.users import UserError, desk_users
     from pipeline.rights.audit import AuditBroken
 
     settings = read_settings(config, workspace)
     try:
-        token = Users(settings.root).add(name, role or ["listen"])
+        token = desk_users(settings.root).add(name, role or ["listen"])
     except (UserError, AuditBroken, OSError) as error:
         stop(str(error))
     say(f"{name} signs in at {settings.desk.address} with this token, which is shown once and kept nowhere:")
@@ -99,10 +99,10 @@ def user_add(
 @user_app.command("list")
 def user_list(config: Config = None, workspace: WorkspaceFolder = None) -> None:
     """Names, roles and since when."""
-    from desk.users import UserError, Users
+    from desk.users import UserError, desk_users
 
     try:
-        users = Users(read_settings(config, workspace).root).all()
+        users = desk_users(read_settings(config, workspace).root).all()
     except UserError as error:
         stop(str(error))
     for user in users.values():
@@ -116,30 +116,19 @@ def user_remove(
     name: Annotated[str, typer.Argument(help="of the user")], config: Config = None, workspace: WorkspaceFolder = None
 ) -> None:
     """Remove a user; open sessions end at once."""
-    from desk.users import UserError, Users
+    from desk.users import UserError, desk_users
     from pipeline.rights.audit import AuditBroken
 
     try:
-        Users(read_settings(config, workspace).root).remove(name)
+        desk_users(read_settings(config, workspace).root).remove(name)
     except (UserError, AuditBroken, OSError) as error:
         stop(str(error))
     say(f"{name} is removed")
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens, or the end of the command."""
     try:
-        return socket.create_server((host, port), family=family, backlog=256)
+        return listening(host, port)
     except OSError as error:
         stop(f"cannot serve on {host}:{port}: {error.strerror or error}; choose another --port or --host")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -14,11 +14,11 @@ from starlette.staticfiles import StaticFiles
 from desk.guard import Guard
 from desk.pages import problem
 from desk.state import Desk
+from pipeline.access.hosts import LOOPBACK
 from pipeline.settings import Settings
 
 SUBJECTS = ("sign_in", "overview", "browse", "audio", "segment", "correct", "recording", "queue", "releases")
 """Modules of this room with a list ROUTES, in the order in which a path is looked for."""
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 def create_app(workspace: Path, settings: Settings, hosts: Sequence[str] = LOOPBACK) -> Starlette:

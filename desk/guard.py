@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import secrets
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from desk.sessions import COOKIE
 from desk.state import Desk
 from desk.users import User, UserError
+from pipeline.access.hosts import host_name, is_this_machine
 
 _log = logging.getLogger("fangyan.desk")
 _READING = ("GET", "HEAD")
@@ -63,7 +63,7 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         host = headers.get("host", "")
-        name = _name_of(host)
+        name = host_name(host)
         if name not in self._hosts:
             # A page from elsewhere may have had its own name point to this machine.
             words = f"this desk does not answer to {host[:200]!r}; [desk] address in fangyan.toml names it"
@@ -85,7 +85,7 @@ class Guard:
         """Find out who asks; a Response where nobody may come in."""
         state, users = scope["state"], self._desk.users
         if not users.required:
-            if not _is_this_machine(scope):
+            if not is_this_machine(scope):
                 return PlainTextResponse("this desk has no users: it answers to its own machine alone", 403)
             state["user"], state["session"] = users.local(), _LOCAL_SESSION
         else:
@@ -141,20 +141,6 @@ def _limited(receive: Receive) -> Receive:
         return message if taken <= _MOST_BYTES else {"type": "http.disconnect"}
 
     return limited
-
-
-def _name_of(host: str) -> str:
-    """The Host header without its port: `localhost:3100` -> `localhost`, `[::1]:3100` -> `[::1]`."""
-    name, separator, port = host.rpartition(":")
-    return (name if separator and port.isdecimal() else host).lower()
-
-
-def _is_this_machine(scope: Scope) -> bool:
-    address = (scope.get("client") or ("", 0))[0]
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _cookie(headers: Headers) -> str:

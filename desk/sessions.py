@@ -1,4 +1,4 @@
-"""Who is signed in, in memory: a restart of the desk signs everybody out. And how often somebody may try to sign in."""
+"""Who is signed in, in memory: a restart of the desk signs everybody out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hmac
 import secrets
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -58,37 +58,6 @@ class Sessions:
     def csrf(self, cookie: str) -> str:
         """The token that forms of this session carry; of another session, or process, it is another."""
         return hmac.new(self._key, cookie.encode(), hashlib.sha256).hexdigest()
-
-
-class SignInLimit:
-    """At most `attempts` failures of one key (an address, a name) in `seconds`; knows no more than `keys` of them."""
-
-    def __init__(
-        self, attempts: int, seconds: float, keys: int = 10_000, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._attempts, self._seconds, self._keys = attempts, seconds, keys
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
-
-    def wait(self, key: str) -> float:
-        """Seconds until this key may try again, 0 if it may."""
-        now = self._clock()
-        with self._lock:
-            times = self._failures.get(key)
-            while times and times[0] <= now - self._seconds:
-                times.popleft()
-            if not times:
-                self._failures.pop(key, None)
-                return 0.0
-            return times[0] + self._seconds - now if len(times) >= self._attempts else 0.0
-
-    def failed(self, key: str) -> None:
-        with self._lock:
-            self._failures.setdefault(key, deque(maxlen=self._attempts)).append(self._clock())
-            self._failures.move_to_end(key)
-            while len(self._failures) > self._keys:
-                self._failures.popitem(last=False)
 
 
 def _hash(cookie: str) -> str:

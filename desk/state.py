@@ -12,8 +12,9 @@ from desk.condition import Conditions
 from desk.index import Index
 from desk.latest import Latest
 from desk.originals import Originals
-from desk.sessions import Sessions, SignInLimit
-from desk.users import Users
+from desk.sessions import Sessions
+from desk.users import desk_users
+from pipeline.access.limits import FailureLimit
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
 from pipeline.rights import audit
@@ -26,9 +27,9 @@ class Desk:
     def __init__(self, workspace: Path, settings: Settings) -> None:
         self.workspace, self.settings = workspace, settings
         self.lake = Lake(settings.lake)
-        self.users = Users(workspace)
+        self.users = desk_users(workspace)
         self.sessions = Sessions()
-        self.limits = (SignInLimit(10, 300.0), SignInLimit(30, 300.0))
+        self.limits = (FailureLimit(10, 300.0), FailureLimit(30, 300.0))
         """Of failures to sign in: by address, by name."""
         self.allowed = Allowed(settings)
         self.index = Index(settings)

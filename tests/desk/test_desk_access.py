@@ -13,8 +13,9 @@ from spoken_lake import span
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from desk.sessions import COOKIE, SESSION_SECONDS, Sessions, SignInLimit
+from desk.sessions import COOKIE, SESSION_SECONDS, Sessions
 from desk.users import ROLES, UserError
+from pipeline.access.limits import FailureLimit
 from pipeline.lake.tables import span_id
 from pipeline.rights import audit
 from pipeline.settings import Settings
@@ -201,7 +202,7 @@ def test_a_large_body_is_not_taken(desk: Starlette) -> None:
 def test_a_session_ends_and_failures_are_forgotten_after_their_time() -> None:
     now = [0.0]
     sessions = Sessions(lambda: now[0])
-    limit = SignInLimit(2, 60.0, clock=lambda: now[0])
+    limit = FailureLimit(2, 60.0, clock=lambda: now[0])
     cookie = sessions.begin("ann", "hash")
     for _ in range(2):
         assert limit.wait("a") == 0.0

@@ -18,7 +18,7 @@ from spoken_lake import span
 from typer.testing import CliRunner
 
 from cli.main import app
-from desk.users import Users
+from desk.users import desk_users
 from pipeline.lake.tables import span_id
 from pipeline.settings import Settings
 
@@ -72,10 +72,10 @@ def test_a_token_is_shown_once_and_lets_its_user_in(tmp_path: Path) -> None:
     added = CliRunner().invoke(app, ["desk", "user", "add", "ann", "--role", "correct", *folder])
     token = re.findall(r"^fy_\S+$", added.output, re.M)
     assert len(token) == 1
-    user = Users(tmp_path).find("ann", token[0])
+    user = desk_users(tmp_path).find("ann", token[0])
     assert user is not None
     assert user.roles == ("listen", "correct")
-    assert Users(tmp_path).find("ann", token[0] + "x") is None
+    assert desk_users(tmp_path).find("ann", token[0] + "x") is None
     listed = CliRunner().invoke(app, ["desk", "user", "list", *folder]).output
     assert "ann: listen, correct" in listed
     assert token[0] not in listed

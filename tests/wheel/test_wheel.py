@@ -65,9 +65,13 @@ def test_the_wheel_holds_the_programs_files_and_the_licence(wheel: Path) -> None
         assert f"pipeline/bundled/{name}" in names
     assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == {
-        *("assets", "cli", "desk", "model", "pipeline", "studio")
+        *("assets", "cli", "desk", "model", "pipeline", "serve", "studio")
     }
-    pages = [file.relative_to(PACKAGES).as_posix() for file in (PACKAGES / "desk").rglob("*") if file.suffix in _PAGES]
+    pages = [
+        file.relative_to(PACKAGES).as_posix()
+        for file in (*(PACKAGES / "desk").rglob("*"), *(PACKAGES / "serve").rglob("*"))
+        if file.suffix in _PAGES
+    ]
     assert pages
     assert set(pages) | {"pipeline/releases/page.html"} <= set(names)
 
