@@ -150,7 +150,8 @@ def evaluation(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.Ma
     automation_condition=FOLLOW_CONTENT,
 )
 def promotion(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-    """Promotes the judged voice, if in no guarded metric worse than its base or the promoted voice; else rejects it.
+    """Promotes the judged voice, if it is shown in every guarded metric not to be worse than its base or the promoted
+    voice by the metric's margin; rejects it if it is worse, and leaves it undecided where too few utterances tell.
 
     Whose place it takes is superseded. An experiment is told what it would be, and stays an experiment. Every judgement
     is kept in table evaluation_history.

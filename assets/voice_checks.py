@@ -9,7 +9,7 @@ from assets.voice_assets import promotion, training_set
 
 @dg.asset_check(asset=promotion, partitions_def=dialect_partitions)
 def not_worse_than_its_base(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> dg.AssetCheckResult:
-    """The judged voice is in no guarded metric worse than its base or the voice promoted before it. Reads only."""
+    """The judged voice is shown not to be worse than its base, or the voice promoted before it. Reads only."""
     from model.evaluation.promoting import decision_on, judged_voices
     from model.evaluation.promotion import table
 

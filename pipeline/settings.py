@@ -407,11 +407,28 @@ class Validation(_Section):
 
 
 class Evaluation(_Section):
-    guarded: tuple[str, ...] = Field(
-        default=("cer", "similarity", "dnsmos", "tone_distance", "dialect_accuracy", "stop_rate"),
-        description="metrics in which a fine-tuned voice may not be worse than its base; dialect_accuracy where "
-        "[dialect] knows the dialect",
+    guarded: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        default={
+            "cer": 0.02,
+            "similarity": 0.02,
+            "dnsmos": 0.1,
+            "tone_distance": 0.1,
+            "dialect_accuracy": 0.1,
+            "stop_rate": 0.06,
+        },
+        description="metrics in which a fine-tuned voice may not be worse than its base, each with its margin: the "
+        "loss, in the metric's own unit (0.02 of an error rate are 2 points), that the 95 % interval of the difference "
+        "must leave out; dialect_accuracy where [dialect] knows the dialect",
     )
+
+    @field_validator("guarded", mode="before")
+    @classmethod
+    def _with_margins(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            raise ValueError(
+                "guarded is a table of metrics and their margins now, [evaluation.guarded] cer = 0.02, not a list"
+            )
+        return value
 
 
 class Alerts(_Section):

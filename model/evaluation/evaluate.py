@@ -60,9 +60,12 @@ def summaries(rows: Iterable[EvaluationRow], seed: int = 0) -> dict[tuple[str, s
 
 
 def differences(
-    rows: Iterable[EvaluationRow], base: str, other: str, seed: int = 0
+    rows: Iterable[EvaluationRow], base: str, other: str, seed: int = 0, voices: Mapping[str, str] | None = None
 ) -> dict[tuple[str, str], Difference]:
-    """(dialect, metric) -> model `other` less model `base`, paired by utterance id, where both have values."""
+    """(dialect, metric) -> model `other` less model `base`, paired by utterance id, where both have values.
+
+    `voices` names the reference voice of each utterance.
+    """
     values: dict[tuple[str, str], dict[str, dict[str, EvaluationRow]]] = {}
     for row in rows:
         if row.value is not None and row.model_id in (base, other):
@@ -74,7 +77,7 @@ def differences(
         if one.keys() & two.keys():
             # The mean of both systems' weights: a tone metric hears a different number of syllables in each.
             weights = {name: (one[name].weight + two[name].weight) / 2 for name in one.keys() & two.keys()}
-            found[key] = compare(key[1], _values(one), _values(two), weights, seed)
+            found[key] = compare(key[1], _values(one), _values(two), weights, seed, voices=voices)
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from model.evaluation.evaluate import EvaluationRow, differences
-from model.evaluation.statistics import METHOD
+from model.evaluation.statistics import LEAST_VOICES, METHOD
 from model.validation.compared import BASE, EXPERIMENT, FINE_TUNED, PROMOTED_BEFORE
 from pipeline.lake.rows import Row
 
@@ -25,12 +25,18 @@ _PAIRS = (
 
 
 def difference_rows(
-    dialect: str, found: Sequence[EvaluationRow], systems: Mapping[str, str], conditions_of: Mapping[str, str]
+    dialect: str,
+    found: Sequence[EvaluationRow],
+    systems: Mapping[str, str],
+    conditions_of: Mapping[str, str],
+    voices: Mapping[str, str] | None = None,
 ) -> list[Row]:
     """Rows of evaluation_summary for every pair that spoke; `systems` maps a model_id to what it is in the comparison.
 
-    `found` are the measurements of quality, `conditions_of` what each measure depends on, in words.
+    `found` are the measurements of quality, `conditions_of` what each measure depends on, in words, `voices` the
+    reference voice of each utterance.
     """
+    copied = _voices_in_words(len(set(voices.values()))) if voices else ""
     ids = {system: model_id for model_id, system in systems.items()}
     return [
         {
@@ -44,12 +50,12 @@ def difference_rows(
             "low": one.low,
             "high": one.high,
             "n": one.n,
-            "conditions": f"{_words(system)} less {_words(against)}, paired by utterance; "
+            "conditions": f"{_words(system)} less {_words(against)}, paired by utterance{copied}; "
             f"{conditions_of.get(name, METHOD)}",
         }
         for system, against, condition in _PAIRS
         if system in ids and against in ids
-        for (_, name), one in differences(found, ids[against], ids[system]).items()
+        for (_, name), one in differences(found, ids[against], ids[system], voices=voices).items()
     ]
 
 
@@ -57,6 +63,13 @@ def is_comparison(row: Row) -> bool:
     """Whether a row of evaluation_summary is a difference between two voices."""
     condition = row.get("condition") or ""
     return row["system"] == DIFFERENCE and (not condition or condition.startswith(_OVER))
+
+
+def _voices_in_words(count: int) -> str:
+    """What the interval speaks of, where voices were copied."""
+    if count >= LEAST_VOICES:
+        return f", {count} reference voices drawn with replacement, too"
+    return f", in {count} reference voice{'' if count == 1 else 's'}: too few for the interval to hold for others"
 
 
 def _words(system: str) -> str:

@@ -46,9 +46,12 @@ def decision_on(lake: Lake, settings: Settings, voice: Voice) -> Decision:
     return decide(summary, voice.row, guarded, rival)
 
 
-def guarded_metrics(lake: Lake, settings: Settings, dialect: str) -> list[str]:
-    """Those of the configuration, less dialect_accuracy where the identifier said that it does not know the dialect."""
-    return [name for name in settings.evaluation.guarded if name != DIALECT or _can_be_judged(lake, dialect)]
+def guarded_metrics(lake: Lake, settings: Settings, dialect: str) -> dict[str, float]:
+    """Those of the configuration with their margins, less dialect_accuracy where the identifier said that it does not
+    know the dialect.
+    """
+    guarded = settings.evaluation.guarded
+    return {name: by for name, by in guarded.items() if name != DIALECT or _can_be_judged(lake, dialect)}
 
 
 def _can_be_judged(lake: Lake, dialect: str) -> bool:

@@ -36,7 +36,7 @@ from pipeline.recognition import checkpoints, dialect_identifier, recognizers
 from pipeline.settings import Settings, Transcribe
 from pipeline.text.normalize import normalizer
 
-VERSION = "1"
+VERSION = "2"
 _FOLLOWED_IN_NOISE = ("similarity", "cer", "wer", "dnsmos")
 # (utterances done, utterances to do, what they are for)
 Progress = Callable[[int, int, str], None]
@@ -97,7 +97,8 @@ def _quality(
             found += nothing_spoken(row)
     conditions_of = _conditions_by_metric(metrics)
     _add(out, found, None, sounds, systems, conditions_of)
-    out.summary += difference_rows(sounds.dialect, found, systems, conditions_of)
+    copied = {row["utterance_id"]: row["reference_speaker_id"] for row in rows if row["reference_speaker_id"]}
+    out.summary += difference_rows(sounds.dialect, found, systems, conditions_of, copied)
 
 
 def nothing_spoken(row: Row) -> list[EvaluationRow]:

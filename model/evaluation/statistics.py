@@ -1,7 +1,7 @@
 """From values of utterances to figures with 95 % intervals: means, ratios, paired differences, slopes, ranks.
 
 Intervals are percentile bootstrap (Efron and Tibshirani 1993), utterances drawn with replacement, seeded: the same
-values give the same interval.
+values give the same interval. Differences whose utterances copy five voices or more draw the voices, too (Owen 2007).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from model.evaluation.metrics import Better, better
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 METHOD = f"{CONFIDENCE:.0%} percentile bootstrap over utterances, {RESAMPLES} resamples, seeded"
+LEAST_VOICES = 5
+"""Reference voices from which on a difference's interval speaks of other voices than those that were copied."""
 _NORMAL_95 = 1.959964
 _CELLS_AT_ONCE = 2_000_000
 
@@ -79,8 +81,13 @@ def compare(
     weights: Mapping[str, float] | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
+    voices: Mapping[str, str] | None = None,
 ) -> Difference:
     """Other less base, paired by utterance id; both draw the same utterances. Weights are of the shared texts.
+
+    `voices` names the reference voice of each utterance; with LEAST_VOICES or more of them utterances and voices are
+    drawn, so that the interval holds for other voices. A rate that no utterance changed has the exact bound of what n
+    utterances cannot have seen (Clopper and Pearson 1934) for an interval.
 
     The verdict is "better" or "worse" only if the interval leaves zero out, in the measure's own direction; a measure
     that is best at 1 is compared by its distance from 1. Raises ValueError if no utterance is in both.
@@ -97,8 +104,16 @@ def compare(
     value = float(np.average(two - one, weights=w))
     low = high = None
     if len(shared) > 1:
-        drawn = _bootstrap(np.stack([(two - one) * w, w]), seed, resamples)
-        low, high = _bounds(drawn[0] / drawn[1])
+        change = two - one
+        if np.isin(np.stack([one, two]), (0.0, 1.0)).all() and len(np.unique(change)) == 1:
+            unseen = 1 - ((1 - CONFIDENCE) / 2) ** (1 / len(shared))
+            low, high = max(-1.0, value - unseen), min(1.0, value + unseen)
+        else:
+            columns = np.stack([change * w, w])
+            names = [voices.get(key, "") for key in shared] if voices else []
+            drawn = _drawn_with_voices(columns, names, seed, resamples) if names else None
+            drawn = _bootstrap(columns, seed, resamples) if drawn is None else drawn
+            low, high = _bounds(drawn[0] / drawn[1])
     return Difference(metric, value, low, high, len(shared), *means, _verdict(direction, low, high))
 
 
@@ -172,6 +187,28 @@ def _bootstrap(columns: NDArray[np.float64], seed: int, resamples: int) -> NDArr
         drawn = rng.integers(0, n, (min(step, resamples - first), n))
         parts.append(columns[:, drawn].mean(axis=2))
     return np.concatenate(parts, axis=1)
+
+
+def _drawn_with_voices(
+    columns: NDArray[np.float64], voices: Sequence[str], seed: int, resamples: int
+) -> NDArray[np.float64] | None:
+    """Columns (C, n) -> (C, resamples): sums over draws of utterances and of voices, each with replacement.
+
+    An utterance counts as often as it was drawn times as often as its voice was. None with fewer than LEAST_VOICES.
+    """
+    names, member = np.unique(voices, return_inverse=True)
+    if len(names) < LEAST_VOICES:
+        return None
+    rng, n = np.random.default_rng(seed), columns.shape[1]
+    step = max(1, _CELLS_AT_ONCE // n)
+    parts = []
+    for first in range(0, resamples, step):
+        count = min(step, resamples - first)
+        utterances = rng.multinomial(n, np.full(n, 1 / n), count)
+        of_voices = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), count)
+        parts.append(columns @ (utterances * of_voices[:, member]).T)
+    drawn = np.concatenate(parts, axis=1)
+    return drawn[:, drawn[-1] > 0]
 
 
 def _residual_bounds(

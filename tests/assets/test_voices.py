@@ -212,7 +212,7 @@ def test_every_metric_is_there_for_both_sides_and_the_status_says_what_decided(
     conditions = {row["condition"] for row in summary}
     assert {"clean", "snr 0 dB denoised", "steps 4, guidance 2"} <= conditions
     (model,) = lake.rows("models", DIALECT)
-    assert model["status"] in ("promoted", "rejected")
+    assert model["status"] in ("promoted", "undecided", "rejected")
     decision = decide(summary, model, settings.evaluation.guarded)
     assert (model["status"], model["status_reason"]) == (decision.status, decision.reason)
     found = promotion_check(settings)
@@ -339,19 +339,20 @@ def difference(metric: str, value: float, verdict: str) -> dict[str, Any]:
 def test_promotion_is_refused_for_one_guarded_metric_that_is_worse() -> None:
     model = {"model_id": "m", "dialect": "cmn-tianjin", "status": "candidate", "status_reason": ""}
     better = difference("cer", -0.12, "better")
-    good = decide([better, difference("dnsmos", -0.002, "undecided")], model, ("cer", "dnsmos"))
+    guarded = {"cer": 0.02, "dnsmos": 0.1}
+    good = decide([better, difference("dnsmos", -0.002, "undecided")], model, guarded)
     assert good.status == "promoted"
     assert "−12.0 points" in good.reason
-    bad = decide([better, difference("dnsmos", -0.5, "worse")], model, ("cer", "dnsmos"))
+    bad = decide([better, difference("dnsmos", -0.5, "worse")], model, guarded)
     assert bad.status == "rejected"
     assert bad.reason == ("Predicted quality is worse than the base's by −0.50 MOS (95 % interval −0.51 to −0.49)")
-    unguarded = decide([better, difference("dnsmos", -0.5, "worse")], model, ("cer",))
+    unguarded = decide([better, difference("dnsmos", -0.5, "worse")], model, {"cer": 0.02})
     assert unguarded.status == "promoted"
 
 
 def test_promotion_asks_of_english_its_word_errors_and_no_tones() -> None:
     model = {"model_id": "m", "dialect": "en", "status": "candidate", "status_reason": ""}
-    guarded = ("cer", "tone_distance")
+    guarded = {"cer": 0.02, "tone_distance": 0.1}
     assert decide([difference("wer", -0.1, "better")], model, guarded).status == "promoted"
     assert decide([difference("wer", 0.1, "worse")], model, guarded).status == "rejected"
     assert decide([difference("cer", -0.1, "better")], model, guarded).status == "rejected"
@@ -359,11 +360,11 @@ def test_promotion_asks_of_english_its_word_errors_and_no_tones() -> None:
 
 def test_promotion_is_refused_for_what_was_not_measured_and_for_tainted_models() -> None:
     model = {"model_id": "m", "dialect": "cmn-tianjin", "status": "candidate", "status_reason": ""}
-    missing = decide([difference("cer", -0.1, "better")], model, ("cer", "similarity"))
+    missing = decide([difference("cer", -0.1, "better")], model, {"cer": 0.02, "similarity": 0.02})
     assert (missing.status, "not measured" in missing.reason) == ("rejected", True)
-    other = decide([difference("cer", -0.1, "better") | {"model_id": "another"}], model, ("cer",))
+    other = decide([difference("cer", -0.1, "better") | {"model_id": "another"}], model, {"cer": 0.02})
     assert other.status == "rejected"
-    tainted = decide([difference("cer", -0.1, "better")], model | {"status": "tainted"}, ("cer",))
+    tainted = decide([difference("cer", -0.1, "better")], model | {"status": "tainted"}, {"cer": 0.02})
     assert (tainted.status, "tainted" in tainted.reason) == ("rejected", True)
 
 

@@ -102,6 +102,6 @@ def test_promotion_guards_it_only_where_the_identifier_can_judge(
     tmp_path: Path, value: float | None, detail: str | None, guarded: bool
 ):
     lake = Lake(tmp_path)
-    assert guarded_metrics(lake, Settings(), "nan") == list(Settings().evaluation.guarded)  # nothing measured yet
+    assert guarded_metrics(lake, Settings(), "nan") == Settings().evaluation.guarded  # nothing measured yet
     evaluated(lake, value, detail)
     assert ("dialect_accuracy" in guarded_metrics(lake, Settings(), "nan")) == guarded

@@ -24,7 +24,7 @@ _WAVER = (-0.03, 0.01, 0.02, -0.01, 0.0, 0.03, -0.02, 0.015, -0.015, 0.005)
 
 def workspace(root: Path, means: Mapping[str, float], **statuses: str) -> tuple[Lake, Settings]:
     """A lake in which voices, by model_id, were judged with these character error rates."""
-    lake, settings = Lake(root / "lake"), Settings(workspace=root, evaluation=Evaluation(guarded=("cer",)))
+    lake, settings = Lake(root / "lake"), Settings(workspace=root, evaluation=Evaluation(guarded={"cer": 0.03}))
     lake.write("models", DIALECT, [voice_row(name, DIALECT, status, "tiny") for name, status in statuses.items()])
     judge(lake, means)
     return lake, settings
@@ -113,6 +113,6 @@ def test_the_history_says_which_voice_was_judged_when_against_what_and_how(tmp_p
         ("promoted", "tiny", "base", "cer", "better"),
         ("promoted", "old", "promoted_before", "cer", "better"),
     ]
-    assert all(row["guarded"] and row["n"] == len(_WAVER) for row in rows)
+    assert all(row["guarded"] and row["margin"] == 0.03 and row["n"] == len(_WAVER) for row in rows)
     assert rows[0]["judged_at"] == rows[1]["judged_at"] < rows[2]["judged_at"]
     assert rows[0]["judged_at"].tzinfo is not None

@@ -14,7 +14,7 @@ from model.evaluation.verdicts import beyond_chance, judged, probability
 from model.report import numbers
 
 MODEL = {"model_id": "m", "dialect": "cmn-tianjin", "status": "candidate", "status_reason": ""}
-GUARDED = ("cer", "similarity")
+GUARDED = {"cer": 0.02, "similarity": 0.02}
 
 
 def row(name: str, value: float, low: float | None, high: float | None, **more: Any) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def test_speed_is_shown_and_not_judged() -> None:
     (shown,) = [each for each in numbers.comparisons(with_both([fast]), []) if each.metric.name == "rtf"]
     assert shown.difference.value == -2.2
     assert "different times" in shown.why
-    refused = decide([fast], MODEL, ("rtf",))
+    refused = decide([fast], MODEL, {"rtf": 0.1})
     assert (refused.status, "cannot be guarded: spoken at different times" in refused.reason) == ("rejected", True)
 
 
@@ -123,10 +123,11 @@ def test_headline_and_promotion_give_the_same_verdicts_in_the_same_words() -> No
     loss = "Similarity to the speaker −0.050 (95 % interval −0.060 to −0.040)"
     assert f"{loss}: worse." in headline.sentences
     assert decision.reason == (
-        "not worse than its base in the guarded metrics (Character error rate, Similarity to the reference); better in "
-        f"Character error rate −12.0 points (95 % interval −14.0 to −10.0); worse in {loss}, which is not guarded"
+        "not worse than its base in the guarded metrics (Character error rate by +2.0 points, Similarity to the "
+        "reference by −0.020); better in Character error rate −12.0 points (95 % interval −14.0 to −10.0); worse in "
+        f"{loss}, which is not guarded"
     )
-    refused = decide(summary, MODEL, (*GUARDED, "centroid_similarity"))
+    refused = decide(summary, MODEL, GUARDED | {"centroid_similarity": 0.02})
     assert refused.status == "rejected"
     assert "Similarity to the speaker is worse" in refused.reason
     by_metric = {each.metric.name: each.verdict for each in compared}
@@ -138,7 +139,7 @@ def test_no_end_of_an_interval_called_worse_is_printed_as_zero() -> None:
     (shown,) = [each for each in numbers.comparisons(with_both([loss]), []) if each.metric.name == "similarity"]
     assert shown.verdict == "worse"
     assert shown.printed.span(-0.0008, -0.0004) == "−0.0008 to −0.0004"
-    decision = decide([loss], MODEL, ("similarity",))
+    decision = decide([loss], MODEL, {"similarity": 0.0005})
     assert "−0.0006 (95 % interval −0.0008 to −0.0004)" in decision.reason
     assert "−0.0008 to −0.0004" in table(decision)
     open_ = row("similarity", -0.0004, -0.041, 0.0002)
