@@ -27,7 +27,8 @@ from pipeline.audio import clips
 from pipeline.recognition.aligners import open_aligner
 from pipeline.recognition.alignment import SAMPLE_RATE, TextAligner
 from pipeline.recognition.alignment_gate import fit
-from pipeline.recognition.gate_calibration import Fits, LabelledClip, fits
+from pipeline.recognition.gate_calibration import Fits, fits
+from pipeline.recognition.labelled_clip import LabelledClip
 from pipeline.settings import Align
 from pipeline.text.romanize import romanize
 from studio import scripts

@@ -122,7 +122,7 @@ def main(
         whole = measure([one for each in tested[code].values() for one in each], known)
         figures[code] |= {"all": whole}
         known = replace(known, character_error=whole.character_error, segment_error=whole.segment_error)
-        fitted[code] = ([recognizers.identity(each) for each in used[code]], known)
+        fitted[code] = ([recognizers.calibrated_identity(each) for each in used[code]], known)
     _print(figures, [each.label for each in settings.used])
     if write is not None:
         calibration.write(write, fitted)

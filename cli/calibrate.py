@@ -1,90 +1,160 @@
-"""Which score the configured aligner's texts need, found on labelled recordings: `fangyan calibrate`."""
+"""What a team's own labelled recordings say of its models, and where that is kept: `fangyan calibrate`."""
 
 from __future__ import annotations
 
-import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli.terminal import Config, read_settings, stop
-from pipeline.exchange.marks import spoken
-from pipeline.recognition.gate_calibration import LabelledClip
+from cli.labelled_folder import LONGEST_SECONDS, labelled_clips
+from cli.terminal import Config, read_settings, say, stop, warn
+from pipeline.errors import ModelUnavailable
+from pipeline.project import PROJECT
+from pipeline.recognition.labelled_clip import LabelledClip, TooLittle
 from pipeline.settings import Settings, checkpoint_path
 
-_LONGEST_SECONDS = 30.0
 _SHOWN = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 
 def calibrate(
-    folder: Annotated[Path, typer.Argument(help="labelled recordings of up to 30 s, laid out as a landing folder")],
-    wrong: Annotated[float, typer.Option(help="share of wrong texts that may pass")] = 0.05,
-    write: Annotated[bool, typer.Option(help="write thresholds.json into the checkpoint's folder")] = False,
+    folder: Annotated[Path, typer.Argument(help="labelled recordings, laid out as a landing folder")],
+    part: Annotated[list[str] | None, typer.Option(help="align, dialect or vote; repeat for several; all")] = None,
+    wrong: Annotated[float, typer.Option(min=0.001, max=0.5, help="share of wrong texts that may pass")] = 0.05,
+    write: Annotated[bool, typer.Option(help="write what is found where the configuration looks for it")] = False,
     config: Config = None,
 ) -> None:
-    """Lay true and wrong texts on labelled recordings and say from which score on [align] may trust a text."""
-    from pipeline.errors import ModelUnavailable
-    from pipeline.recognition.aligners import open_aligner
-    from pipeline.recognition.gate_calibration import fits
+    """Learn from labelled recordings what may be trusted, and print errors before and after.
 
+    align: the score from which an alignment is trusted. dialect: how sure the identifier is. vote: the confidence of
+    recognised characters and texts, for [transcribe] calibration.
+    """
     settings = read_settings(config, None)
-    clips = _clips(folder, settings)
-    if len({clip.text for clip in clips}) < 2:
-        stop(f"{folder}: needs two recordings or more of up to {_LONGEST_SECONDS:g} s, with different transcripts")
-    try:
-        found = fits(open_aligner(settings.align), clips)
-    except ModelUnavailable as error:
-        stop(str(error))
-    bound = found.bound(wrong)
-    table = Table("min_score", "true texts that pass", "wrong texts that pass")
-    for value in sorted({*_SHOWN, bound}):
+    if unknown := sorted(set(part or ()) - set(_PARTS)):
+        stop(f"--part {unknown[0]}: there are {', '.join(_PARTS)}")
+    clips = labelled_clips(folder, settings)
+    if not clips:
+        stop(f"{folder}: no recording or line of up to {LONGEST_SECONDS:g} s has a transcript")
+    refused = []
+    # The vote comes last: its file names the checkpoints that thresholds are written beside.
+    for name, calibrated in _PARTS.items():
+        if part and name not in part:
+            continue
+        try:
+            calibrated(settings, clips, write, wrong)
+        except (TooLittle, ModelUnavailable) as error:
+            refused.append(f"{name}: {error}")
+    for words in refused:
+        warn(words)
+    if refused:
+        raise typer.Exit(1)
+
+
+def _align(settings: Settings, clips: Sequence[LabelledClip], write: bool, wrong: float) -> None:
+    from pipeline.recognition import thresholds
+    from pipeline.recognition.aligners import bounds_of, open_aligner
+    from pipeline.recognition.gate_calibration import check, fits
+
+    check(clips, wrong)
+    found = fits(open_aligner(settings.align), clips)
+    bound, now = found.bound(wrong), bounds_of(settings.align).min_score
+    table = Table("min_score", "true texts that pass", "wrong texts that pass", "")
+    for value in sorted({*_SHOWN, bound, now}):
         true, false = found.passed(value)
-        table.add_row(f"{value:.2f}" + (" <" if value == bound else ""), f"{true:.0%}", f"{false:.0%}")
-    console = Console()
-    console.print(table)
-    name = settings.align.checkpoint
-    words = f"{name} ({settings.align.kind}): {len(found.true)} true texts, {len(found.wrong)} wrong ones"
-    console.print(
-        f"{words}, AUC {found.auc:.3f}; [align] min_score = {bound:.2f}", highlight=False, markup=False, soft_wrap=True
-    )
+        mark = ", ".join(word for word, one in (("now", now), ("found", bound)) if one == value)
+        table.add_row(f"{value:.2f}", f"{true:.0%}", f"{false:.0%}", mark)
+    Console().print(table)
+    words = f"{settings.align.checkpoint} ({settings.align.kind}): {len(found.true)} true texts, {len(found.wrong)}"
+    say(f"{words} wrong ones, AUC {found.auc:.3f}; [align] min_score = {bound:.2f}")
     if write:
-        console.print(f"written: {_write(name, bound)}", highlight=False, markup=False, soft_wrap=True)
+        say(f"written: {thresholds.store(settings.align.checkpoint, 'align', {'min_score': round(bound, 2)})}")
 
 
-def _clips(folder: Path, settings: Settings) -> list[LabelledClip]:
-    """Recordings with their whole given text. Stops where there is no such folder."""
-    from pipeline import landing_zone
-    from pipeline.audio import clips
-    from pipeline.exchange.beside import read_given
-    from pipeline.recognition.alignment import SAMPLE_RATE
+def _dialect(settings: Settings, clips: Sequence[LabelledClip], write: bool, wrong: float) -> None:
+    from pipeline.recognition import dialect_calibration as calibrating
+    from pipeline.recognition import thresholds
+    from pipeline.recognition.dialect_identifier import open_identifier, temperature
 
-    if not folder.is_dir():
-        stop(f"{folder}: no such folder")
-    sidecars, metadata = landing_zone.sidecars(folder), landing_zone.Metadata(folder)
-    found = []
-    for file in landing_zone.scan(folder).files:
-        path = folder / file.source
-        seconds = clips.probe(path).duration
-        given = read_given(folder, sidecars.of(file.source), metadata.of(file.source), seconds, settings.given_text)
-        text = "".join(spoken(line.text) for line in given.lines)
-        if text and seconds <= _LONGEST_SECONDS:
-            found.append(LabelledClip(file.source, clips.read(path, 0.0, None, SAMPLE_RATE), text, file.dialect))
-    return found
+    own = settings.dialect
+    if not own.checkpoint:
+        say('dialect: [dialect] checkpoint = "": no segment is judged')
+        return
+    now = temperature(own)
+    identifier = open_identifier(own.model_copy(update={"temperature": 1.0}))
+    found = calibrating.fitted(calibrating.judged(identifier, clips, own.window_seconds), len(clips), now)
+    words = f"{own.checkpoint}: {found.clips} clips ({found.left_out} left out), {found.accuracy:.0%} heard as labelled"
+    say(f"{words}; calibration error {found.before:.1%} at temperature {now:g}, {found.after:.1%} on held-out folds")
+    say(f"[dialect] temperature = {found.temperature:g}")
+    if write:
+        say(f"written: {thresholds.store(own.checkpoint, 'dialect', {'temperature': found.temperature})}")
 
 
-def _write(checkpoint: str, bound: float) -> Path:
-    """Put the bound into the checkpoint's file, beside what is there. Stops for a checkpoint without a folder."""
-    from pipeline.lake.files import replace_bytes
-    from pipeline.recognition.thresholds import FILE
+def _vote(settings: Settings, clips: Sequence[LabelledClip], write: bool, wrong: float) -> None:
+    from pipeline.recognition import calibration, recognizers, vote_calibration
 
-    folder = Path(checkpoint_path(checkpoint))
-    if not folder.is_dir():
-        stop(f"{checkpoint} is no folder of this machine: write min_score = {bound:.2f} into [align] instead")
-    file = folder / FILE
-    content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    content["align"] = content.get("align", {}) | {"min_score": round(bound, 2)}
-    replace_bytes(file, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
-    return file
+    own = settings.transcribe
+    if write and not own.calibration:
+        raise TooLittle('name the file to write: [transcribe] calibration = "calibration.json"')
+    by_dialect: dict[str, list[LabelledClip]] = defaultdict(list)
+    for clip in clips:
+        by_dialect[clip.dialect].append(clip)
+    opened = {each.label: recognizers.open_recognizer(each) for each in own.used}
+    used = {code: recognizers.hearing(code, own.used) for code in by_dialect}
+    labelled = {
+        code: vote_calibration.heard([opened[each.label] for each in used[code]], each, own.batch_size)
+        for code, each in by_dialect.items()
+        if used[code]
+    }
+    groups = {code: [clip.group for clip in by_dialect[code]] for code in labelled}
+    file = PROJECT / checkpoint_path(own.calibration) if own.calibration else None
+    done: dict[str, Any] = {}
+    refused = []
+    table = Table("dialect", "clips", "speakers", "recognisers", "by heads", "vote", *_ERRORS, "doubtful fifth")
+    for code, each in labelled.items():
+        identity = [recognizers.calibrated_identity(one) for one in used[code]]
+        alike = {
+            other: list(zip(groups[other], labelled[other], strict=True))
+            for other in labelled
+            if other != code and used[other] == used[code] and other.partition("-")[0] == code.partition("-")[0]
+        }
+        earlier = calibration.read(file, code, identity) if file is not None and file.is_file() else None
+        about = f"{len(each)} labelled clips of {len(set(groups[code]))} speakers or recordings"
+        try:
+            found = vote_calibration.fitted(each, groups[code], about, alike, earlier)
+        except TooLittle as error:
+            refused.append(f"{code}: {error}")
+            continue
+        done[code] = (identity, found.known)
+        table.add_row(code, str(found.clips), str(found.groups), *_figures(found))
+    if done:
+        Console(width=140).print(table)
+        say("Errors of characters; calibration errors before > after; all but that before on held-out folds.")
+        if write and file is not None:
+            calibration.write(file, done, keep_others=True)
+            say(f"written: {file}")
+    if refused:
+        raise TooLittle("; ".join(refused))
+
+
+_ERRORS = ("characters' confidence", "texts' confidence")
+
+
+def _figures(found: Any) -> list[str]:
+    after, before = found.after, found.before or (None, None)
+    errors = [
+        f"{'none' if one is None else f'{one:.1%}'} > {two:.1%}"
+        for one, two in zip(before, (after.character_error, after.segment_error), strict=True)
+    ]
+    alone = ", ".join(f"{rate:.1%}" for rate in after.recognisers)
+    return [alone, f"{after.by_heads:.1%}", f"{after.calibrated:.1%}", *errors, f"{after.doubtful_share:.0%}"]
+
+
+_PARTS: dict[str, Callable[[Settings, Sequence[LabelledClip], bool, float], None]] = {
+    "align": _align,
+    "dialect": _dialect,
+    "vote": _vote,
+}

@@ -309,6 +309,9 @@ class DialectIdentifier(_Section):
         default={}, description='codes of its own labels that are no code or name of a dialect: { "Yue" = "yue" }'
     )
     window_seconds: float = Field(default=5.0, ge=1, le=30, description="longer speech is judged by windows of this")
+    temperature: float | None = Field(
+        default=None, gt=0, description="its scores are divided by it; none: the checkpoint's own (fangyan calibrate)"
+    )
     min_probability: float = Field(
         default=0.7, ge=0, le=1, description="from this on another dialect is a reason to be reviewed"
     )
@@ -678,7 +681,9 @@ def _settle(values: dict[str, Any], folder: Path) -> None:
     places += [(each, "checkpoint") for each in values.get("transcribe", {}).get("recognizers", ())]
     for section, key in places:
         named = section.get(key)
-        if named and (folder / named).exists():
+        # A calibration that is not there yet is written beside the file.
+        to_come = key == "calibration" and not (PROJECT / (named or "")).exists()
+        if named and (to_come or (folder / named).exists()):
             section[key] = str(folder / named)
 
 

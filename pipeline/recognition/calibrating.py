@@ -112,14 +112,20 @@ def weighed(labelled: Sequence[Labelled]) -> Calibration:
 
 def measure(labelled: Sequence[Labelled], known: Calibration) -> Scores:
     """How a calibration does on stretches that it did not learn from."""
+    return measure_each([(one, known) for one in labelled])
+
+
+def measure_each(pairs: Sequence[tuple[Labelled, Calibration]]) -> Scores:
+    """How stretches do, each with a calibration that did not learn from it."""
+    labelled = [one for one, _ in pairs]
     characters = sum(len(one.said) for one in labelled)
     recognisers = tuple(
         sum(one.errors(one.heard[number]) for one in labelled) / characters for number in range(len(labelled[0].heard))
     )
-    choices = [_choices(one, known) for one in labelled]
+    choices = [_choices(one, known) for one, known in pairs]
     wrong = [one.errors(_tokens(chosen)) for one, chosen in zip(labelled, choices, strict=True)]
     judged = [pair for one, chosen in zip(labelled, choices, strict=True) for pair in _judged(one, chosen)]
-    sure = [known.of_segment(chosen) or 0.0 for chosen in choices]
+    sure = [known.of_segment(chosen) or 0.0 for (_, known), chosen in zip(pairs, choices, strict=True)]
     true = [max(0.0, 1.0 - errors / max(1, len(one.said))) for one, errors in zip(labelled, wrong, strict=True)]
     return Scores(
         characters,

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pipeline.errors import ModelUnavailable
+from pipeline.lake.files import replace_bytes
 from pipeline.recognition.vote import Choice, Slot, Token
 
 _BINS = 10
@@ -122,10 +123,19 @@ def isotonic(score: ArrayLike, right: ArrayLike, weights: ArrayLike | None = Non
     return Curve(tuple(map(float, fitted.X_thresholds_)), tuple(map(float, fitted.y_thresholds_)))
 
 
-def write(file: Path, fitted: Mapping[str, tuple[Sequence[Mapping[str, Any]], Calibration]]) -> None:
-    """Write by dialect the recognisers (recognizers.identity of each) and their calibration."""
-    content = {code: {"recognizers": list(known), **asdict(one)} for code, (known, one) in fitted.items()}
-    file.write_text(json.dumps({"dialects": content}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+def write(
+    file: Path, fitted: Mapping[str, tuple[Sequence[Mapping[str, Any]], Calibration]], keep_others: bool = False
+) -> None:
+    """Write by dialect the recognisers (recognizers.calibrated_identity of each) and their calibration.
+
+    With `keep_others` what the file has of other dialects stays. Raises ModelUnavailable if it is no calibration then.
+    """
+    before: dict[str, Any] = {}
+    if keep_others and file.is_file():
+        read(file, "", [])
+        before = json.loads(file.read_text(encoding="utf-8"))["dialects"]
+    content = before | {code: {"recognizers": list(known), **asdict(one)} for code, (known, one) in fitted.items()}
+    replace_bytes(file, (json.dumps({"dialects": content}, ensure_ascii=False, indent=1) + "\n").encode())
 
 
 def read(file: Path, dialect: str, identity: Sequence[Mapping[str, Any]]) -> Calibration | None:
@@ -135,7 +145,7 @@ def read(file: Path, dialect: str, identity: Sequence[Mapping[str, Any]]) -> Cal
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))["dialects"].get(dialect)
-        if content is None or list(map(_compared, content.pop("recognizers"))) != list(map(_compared, identity)):
+        if content is None or not _same(content.pop("recognizers"), identity):
             return None
         return _calibration(content)
     except OSError as error:
@@ -144,10 +154,14 @@ def read(file: Path, dialect: str, identity: Sequence[Mapping[str, Any]]) -> Cal
         raise ModelUnavailable(f"[transcribe] calibration = {str(file)!r} is no calibration: {error!r}") from error
 
 
-def _compared(identity: Mapping[str, Any]) -> Any:
-    """What makes a recogniser the same: not its name, nor the dialects that it is used for."""
-    plain = json.loads(json.dumps(identity))
-    return {key: value for key, value in plain.items() if key not in ("name", "dialects")}
+def _same(stored: Sequence[Mapping[str, Any]], identity: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the recognisers are those of the file: by weights, where the file names them, else by all that lies in
+    the checkpoints' folders; neither names nor the dialects that they are used for count."""
+    by_weights = all("weights" in one for one in stored)
+    others = ("name", "dialects", "checkpoint" if by_weights else "weights")
+    plain = [json.loads(json.dumps(list(each))) for each in (stored, identity)]
+    first, second = ([{key: one[key] for key in one if key not in others} for one in each] for each in plain)
+    return first == second
 
 
 def _calibration(content: dict[str, Any]) -> Calibration:

@@ -80,15 +80,17 @@ def weights_only() -> Iterator[None]:
             os.environ[_FORCED] = before
 
 
-def fingerprint(name: str) -> str:
+def fingerprint(name: str, without: Collection[str] = ()) -> str:
     """SHA-256 over names and bytes of a checkpoint folder's files, hexadecimal; a hub id stands for itself.
 
-    Hidden files and Markdown (the card) do not count. A missing folder gives `missing:<name>`; loading is what fails.
+    Hidden files, Markdown (the card) and files called as in `without` do not count. A missing folder gives
+    `missing:<name>`; loading is what fails.
     """
     path = Path(checkpoint_path(name))
     if not path.is_absolute():
         return f"missing:{name}" if name.startswith(_EMBEDDED) else name
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if _counts(file, path))
+    files = [file for file in files if file.name not in without]
     digest = hashlib.sha256()
     for file in files:
         about = file.stat()

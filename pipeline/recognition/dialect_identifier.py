@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ModelUnavailable
 from pipeline.recognition.checkpoints import fingerprint, locate
+from pipeline.recognition.thresholds import stored
 from pipeline.settings import DialectIdentifier
 from pipeline.text.dialects import REGISTRY, UnknownDialectError, get
 
@@ -36,8 +37,11 @@ _BATCH = 16
 class Identifier(Protocol):
     """A model that tells dialects apart; `labels` are codes of the registry, and OTHER for the rest of the world."""
 
-    name: str
-    labels: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
 
     def __call__(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Samples (T,) at 16 kHz each -> (windows, labels) probabilities, each row adding up to 1."""
@@ -77,7 +81,47 @@ def open_identifier(settings: DialectIdentifier) -> Identifier:
     """Bring the configured identifier up. Raises ModelUnavailable that names the key."""
     checkpoint = locate(settings.checkpoint, KEY)
     module, _, name = IDENTIFIERS[settings.kind].partition(":")
-    return getattr(importlib.import_module(module), name).load(checkpoint, settings)
+    opened = getattr(importlib.import_module(module), name).load(checkpoint, settings)
+    divided_by = temperature(settings)
+    return opened if divided_by == 1.0 else _Tempered(opened, divided_by)
+
+
+def temperature(settings: DialectIdentifier) -> float:
+    """What its scores are divided by: as configured, else the checkpoint's own, else 1. Raises ModelUnavailable."""
+    if settings.temperature is not None:
+        return settings.temperature
+    return stored(settings.checkpoint, "dialect").get("temperature", 1.0)
+
+
+@dataclass(frozen=True)
+class _Tempered:
+    """An identifier whose scores are divided by a temperature."""
+
+    identifier: Identifier
+    divided_by: float
+
+    @property
+    def name(self) -> str:
+        return self.identifier.name
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.identifier.labels
+
+    def __call__(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        return sharpened(self.identifier(windows), self.divided_by)
+
+
+def sharpened(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """(n, labels) probabilities as they are with scores divided by `temperature`: above 1 they are nearer together."""
+    powers = np.power(probabilities, 1.0 / temperature, dtype=np.float64)
+    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def probabilities(identifier: Identifier, samples: NDArray[np.float32], window_seconds: float) -> NDArray[np.float32]:
+    """(windows, labels) of a clip (T,) at 16 kHz, by windows that overlap by half."""
+    pieces = _windows(len(samples), window_seconds)
+    return _probabilities(identifier, [samples[first:last] for first, last in pieces])
 
 
 def judge(identifier: Identifier, samples: NDArray[np.float32], expected: str, settings: DialectIdentifier) -> Heard:
@@ -101,7 +145,9 @@ def doubt(identifier: Identifier, dialect: str) -> str:
 
 def facts(settings: DialectIdentifier) -> dict[str, Any]:
     """All of the settings and the checkpoint that shapes what is heard."""
-    shaped = settings.model_dump(exclude={"device"})
+    shaped = settings.model_dump(exclude={"device", "temperature"})
+    if settings.temperature is not None:
+        shaped |= {"temperature": settings.temperature}
     return shaped | {"checkpoint": fingerprint(settings.checkpoint) if settings.checkpoint else ""}
 
 

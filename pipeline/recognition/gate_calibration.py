@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,20 +11,12 @@ from numpy.typing import NDArray
 
 from pipeline.recognition.alignment import AlignmentError, TextAligner
 from pipeline.recognition.alignment_gate import fit
+from pipeline.recognition.labelled_clip import LabelledClip, TooLittle
 from pipeline.text.romanize import romanize
 
 WRONG_TEXTS = 3
 """So many texts of other clips, at most, are laid on each clip."""
-
-
-@dataclass(frozen=True)
-class LabelledClip:
-    """float32 (T,) at 16 kHz with what is said in it."""
-
-    name: str
-    samples: NDArray[np.float32]
-    text: str
-    dialect: str
+_LEAST_CLIPS = 10
 
 
 @dataclass(frozen=True)
@@ -46,6 +39,20 @@ class Fits:
     def bound(self, wrong_share: float = 0.05) -> float:
         """The lowest bound, in hundredths, that lets at most this share of the wrong texts through."""
         return next((step / 100 for step in range(1, 100) if self.passed(step / 100)[1] <= wrong_share), 1.0)
+
+
+def needed(wrong_share: float) -> int:
+    """How many clips it takes to tell that this share of wrong texts passes: as many as hold one such text or more."""
+    return max(_LEAST_CLIPS, math.ceil(1 / (wrong_share * WRONG_TEXTS)))
+
+
+def check(clips: Sequence[LabelledClip], wrong_share: float) -> None:
+    """Raises TooLittle unless there are `needed` clips with different texts."""
+    texts, least = len({clip.text for clip in clips}), needed(wrong_share)
+    if texts < least:
+        raise TooLittle(
+            f"{texts} clips with different texts; {least} are needed to let {wrong_share:.0%} of wrong texts pass"
+        )
 
 
 def fits(aligner: TextAligner, clips: Sequence[LabelledClip]) -> Fits:

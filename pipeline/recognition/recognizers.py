@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from pipeline.errors import ModelUnavailable
-from pipeline.recognition import checkpoints
+from pipeline.recognition import checkpoints, thresholds
 from pipeline.recognition.hypothesis import Recognizer
 from pipeline.recognition.resources import resources
 from pipeline.settings import RecognizerSettings
@@ -85,6 +85,12 @@ def identity(settings: RecognizerSettings) -> dict[str, Any]:
     """What shapes a recogniser's hypotheses: its settings but for the device, and its checkpoint's content."""
     facts = settings.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
     return facts | {"name": settings.label, "checkpoint": checkpoints.fingerprint(settings.checkpoint)}
+
+
+def calibrated_identity(settings: RecognizerSettings) -> dict[str, Any]:
+    """The same for a calibration, which thresholds written beside the weights do not change."""
+    weights = checkpoints.fingerprint(settings.checkpoint, without=(thresholds.FILE,))
+    return identity(settings) | {"weights": weights}
 
 
 def resources_of(configured: Sequence[RecognizerSettings], memory_gb: float) -> Resources:

@@ -138,7 +138,9 @@ class Transcribe(Stage):
         """Of the recognisers that are used for the dialect. Raises ModelUnavailable."""
         file = self._calibration_file
         if dialect not in self._calibrations:
-            identity = [recognizers.identity(each) for each in recognizers.hearing(dialect, self._settings.used)]
+            identity = [
+                recognizers.calibrated_identity(each) for each in recognizers.hearing(dialect, self._settings.used)
+            ]
             self._calibrations[dialect] = None if file is None else calibration.read(file, dialect, identity)
         return self._calibrations[dialect]
 

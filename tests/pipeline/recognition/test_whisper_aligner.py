@@ -13,7 +13,8 @@ from pipeline.errors import ModelUnavailable
 from pipeline.recognition.aligners import ALIGNERS, MIN_SCORE, bounds_of, open_aligner
 from pipeline.recognition.alignment import SAMPLE_RATE, AlignmentError, TextAligner
 from pipeline.recognition.alignment_gate import fit, gate
-from pipeline.recognition.gate_calibration import Fits, LabelledClip, fits
+from pipeline.recognition.gate_calibration import Fits, fits
+from pipeline.recognition.labelled_clip import LabelledClip
 from pipeline.settings import Align
 from pipeline.text.romanize import Token, romanize
 from studio import scripts
