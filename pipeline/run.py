@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 
-import pyarrow.compute as pc
-
-from pipeline import batches, ledger, stage_list
-from pipeline.engine.local import Done, Failure, LocalEngine
-from pipeline.engine.placement import workers_of
+from pipeline import batches, ledger
+from pipeline.engine.engine import Done, Failure, groups_of
+from pipeline.engine.engines import engine_of
+from pipeline.lake.by_recording import split_by
 from pipeline.lake.lake import Lake, Part, Parts
 from pipeline.lake.rows import Row, to_rows, to_table
 from pipeline.lake.tables import TABLES
 from pipeline.settings import Settings
-from pipeline.stage import LedgerEntry, Recording, Stage, StageResult
+from pipeline.stage import LedgerEntry, Stage, StageResult
 from pipeline.tasks import Task, tasks_of
+from pipeline.upstream import Upstream
 
 Progress = Callable[[int, int, str], None]
 
@@ -60,7 +61,7 @@ def run_stage(
     """Bring the stage's table, ledger and quarantine of `batch` up to date; work whose provenance stands is reused.
 
     Recordings of `redo_dialect` are worked on again all the same, but for those whose file was withdrawn.
-    `progress` is called with recordings done, recordings to do, and the source just finished with the hours so far.
+    `progress` is called as groups end, with recordings done, recordings to do, the last one's source and the hours.
     Raises ModelUnavailable, and ValueError if the stage before has not worked on the batch.
     """
     started = time.monotonic()
@@ -86,39 +87,25 @@ def run_stage(
     done |= {source: _refused(stage, task) for source, task in tasks.items() if task.refusal and source not in done}
     done |= {source: _handed_on(stage, task) for source, task in tasks.items() if task.handed_on and source not in done}
     hours_to_do = sum(task.seconds_in for task in pending) / 3600
-    placements = workers_of(stage.name, stage.resources, settings.engine)
-    engine = LocalEngine(placements, settings.engine.attempts, settings.engine.recording_timeout_s)
-    for finished in engine.run(stage, [task.recording for task in pending], _upstream(stage, lake)):
-        part = _part(stage, tasks[finished.recording.source], finished)
-        parts.put(part)
-        done[part.source] = part
-        report.recomputed += 1
-        report.process_seconds += finished.seconds
-        report.seconds_recomputed += sum(row["seconds"] for row in part.ledger)
-        if progress is not None:
-            hours = f"{report.seconds_recomputed / 3600:.2f} of {hours_to_do:.2f} h"
-            progress(report.recomputed, len(pending), f"{part.source}, {hours}")
+    engine = engine_of(settings, stage)
+    groups = groups_of([task.recording for task in pending], settings.engine.group_minutes, engine.workers)
+    with closing(Upstream(stage, lake, batch)) as upstream:
+        for finished in engine.run(stage, groups, upstream):
+            made = [_part(stage, tasks[one.recording.source], one) for one in finished]
+            parts.put(*made)
+            done |= {part.source: part for part in made}
+            report.recomputed += len(made)
+            report.process_seconds += sum(one.seconds for one in finished)
+            report.seconds_recomputed += sum(row["seconds"] for part in made for row in part.ledger)
+            if progress is not None:
+                hours = f"{report.seconds_recomputed / 3600:.2f} of {hours_to_do:.2f} h"
+                progress(report.recomputed, len(pending), f"{made[-1].source}, {hours}")
     _write(stage, batch, lake, [done[source] for source in tasks], changed)
     parts.clear()
     _summarize(report, stage, lake)
     report.wall_seconds = time.monotonic() - started
     report.load_seconds, report.peak_memory_mb = engine.usage.load_seconds, engine.usage.peak_memory_mb
     return report
-
-
-def _upstream(stage: Stage, lake: Lake) -> Callable[[Recording], dict[str, list[Row]]]:
-    """What the stage reads of a recording; tables that no stage writes are read once, now, and given whole."""
-    whole = {table: lake.rows(table) for table in stage.reads if stage_list.writer_of(table) is None}
-
-    def rows_of(recording: Recording) -> dict[str, list[Row]]:
-        own = {
-            table: to_rows(lake.of_recording(table, recording.batch, recording.recording_id))
-            for table in stage.reads
-            if table not in whole
-        }
-        return whole | own
-
-    return rows_of
 
 
 def _standing(
@@ -145,12 +132,13 @@ def _standing(
         return {}
     # A table about files names them; files with the same audio share their recording_id.
     column = "source" if "source" in TABLES[stage.writes].names else "recording_id"
-    table = lake.read(stage.writes, batch)
+    rows = split_by(lake.read(stage.writes, batch), column)
+    nothing = TABLES[stage.writes].empty_table()
     standing = {}
     for source, entries in current.items():
         value = source if column == "source" else tasks[source].recording.recording_id
-        rows = table.filter(pc.field(column) == value)
-        standing[source] = Part(source, tasks[source].provenance, rows, entries, quarantines.get(source, []))
+        kept = rows.get(value, nothing)
+        standing[source] = Part(source, tasks[source].provenance, kept, entries, quarantines.get(source, []))
     return standing
 
 

@@ -76,6 +76,11 @@ class Engine(_Section):
     )
     attempts: int = Field(default=2, ge=1, le=5, description="tries of a recording whose worker died")
     recording_timeout_s: float = Field(default=7200.0, gt=0, description="a recording that takes longer is quarantined")
+    group_minutes: float = Field(
+        default=10.0,
+        ge=0,
+        description="short recordings are worked on together, so much audio at a time; 0: each alone",
+    )
 
     @field_validator("workers_of")
     @classmethod

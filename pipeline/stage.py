@@ -17,6 +17,9 @@ from pipeline.exchange.sidecars import Sidecar
 from pipeline.lake.rows import Row
 
 Outcome = Literal["passed", "dropped", "quarantined"]
+GroupRows = Mapping[str, Mapping[str, Sequence[Row]]]
+"""Rows that several recordings are given: table -> recording_id -> rows; of a table that no stage writes, all rows
+under the id \"\"."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,20 @@ class Stage(ABC):
         fills in. Raises BadRecording.
         """
 
+    def process_group(self, recordings: Sequence[Recording], rows: GroupRows) -> Sequence[StageResult | Exception]:
+        """Work on several recordings; for each, in order, what `process` returns or raises for it alone.
+
+        A stage with a model fills its batches across the recordings. An exception raised here blames no recording:
+        then the caller has each of them processed alone.
+        """
+        found: list[StageResult | Exception] = []
+        for recording in recordings:
+            try:
+                found.append(self.process(recording, rows_of(recording, rows)))
+            except Exception as error:
+                found.append(error)
+        return found
+
     def given_up(self, recording: Recording, reason: str, message: str) -> StageResult:
         """What stands in the table for a recording in quarantine; the ledger is the caller's. By default nothing."""
         return StageResult()
@@ -139,3 +156,8 @@ class Stage(ABC):
         `results` are in the order of the batch, `earlier` rows of earlier batches with the columns `compares`.
         """
         return {}
+
+
+def rows_of(recording: Recording, rows: GroupRows) -> dict[str, Sequence[Row]]:
+    """What one recording of a group is given, as `process` takes it."""
+    return {table: found[""] if "" in found else found.get(recording.recording_id, ()) for table, found in rows.items()}

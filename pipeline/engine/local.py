@@ -1,6 +1,6 @@
-"""Runs a stage over recordings in worker processes: a model is loaded once a worker, native code is caged.
+"""Runs a stage over groups of recordings in worker processes: a model is loaded once a worker, native code is caged.
 
-A worker that dies or hangs takes down its recording only, which is tried again and then given up.
+A worker that dies or hangs takes down its group only, which is tried again one recording at a time.
 """
 
 from __future__ import annotations
@@ -12,51 +12,21 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from pipeline.engine.engine import Done, Failure, Group, Upstream, Usage, allowed_seconds
 from pipeline.engine.placement import Placement
-from pipeline.errors import BadRecording, ModelUnavailable
-from pipeline.lake.rows import Row
-from pipeline.stage import Recording, Stage, StageResult
+from pipeline.engine.processing import process
+from pipeline.errors import ModelUnavailable
+from pipeline.stage import Stage
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _EXIT_GRACE_SECONDS = 5.0
-
-
-Rows = Mapping[str, Sequence[Row]]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a recording could not be worked on."""
-
-    reason: str
-    message: str
-    traceback: str
-    attempts: int
-
-
-@dataclass(frozen=True)
-class Done:
-    """What became of one recording; `seconds` is the time inside the stage's `process`."""
-
-    recording: Recording
-    result: StageResult | None
-    failure: Failure | None
-    seconds: float
-
-
-@dataclass
-class Usage:
-    """What the workers used: seconds to load models (all workers), peak memory of the largest worker in MB."""
-
-    load_seconds: float = 0.0
-    peak_memory_mb: float = 0.0
 
 
 @dataclass
@@ -65,29 +35,28 @@ class _Worker:
     pipe: Any
     placement: Placement = None
     loaded: bool = False
-    work: Recording | None = None
+    work: Group | None = None
     started: float = 0.0
 
 
 @dataclass
 class LocalEngine:
-    """Worker processes on this machine, one a placement."""
+    """Worker processes on this machine, one a placement. Fulfils `engine.Engine`."""
 
     placements: Sequence[Placement]
     attempts: int = 2
     timeout_seconds: float = 7200.0
     usage: Usage = field(default_factory=Usage)
 
-    def run(
-        self, stage: Stage, recordings: Sequence[Recording], upstream: Callable[[Recording], Rows]
-    ) -> Iterator[Done]:
-        """Yield what became of each recording, in order of completion.
+    @property
+    def workers(self) -> int:
+        """How many groups are worked on at once."""
+        return len(self.placements)
 
-        `upstream` reads a recording's rows; it is called when a worker is free, so memory holds few of them.
-        Raises ModelUnavailable if the stage's model cannot load. Leaving the iteration early ends the workers.
-        """
-        queue = deque(recordings)
-        attempts: dict[str, int] = dict.fromkeys((recording.source for recording in recordings), 0)
+    def run(self, stage: Stage, groups: Sequence[Group], upstream: Upstream) -> Iterator[Sequence[Done]]:
+        """See `engine.Engine.run`."""
+        queue = deque(groups)
+        attempts: dict[str, int] = {one.source: 0 for group in groups for one in group.recordings}
         workers: list[_Worker] = []
         try:
             workers.extend(_start(stage, placement) for placement in self.placements[: len(queue)])
@@ -99,7 +68,7 @@ class LocalEngine:
                         workers.remove(worker)
                         if queue:
                             workers.append(_start(stage, worker.placement))
-                    if done is not None:
+                    if done:
                         yield done
         finally:
             for worker in workers:
@@ -111,12 +80,7 @@ class LocalEngine:
                     worker.process.join()
 
     @staticmethod
-    def _hand_out(
-        workers: list[_Worker],
-        queue: deque[Recording],
-        attempts: dict[str, int],
-        upstream: Callable[[Recording], Rows],
-    ) -> None:
+    def _hand_out(workers: list[_Worker], queue: deque[Group], attempts: dict[str, int], upstream: Upstream) -> None:
         for worker in workers:
             if worker.work is not None or not worker.loaded or not queue:
                 continue
@@ -126,7 +90,8 @@ class LocalEngine:
             except (BrokenPipeError, OSError):
                 queue.appendleft(work)
                 continue
-            attempts[work.source] += 1
+            for recording in work.recordings:
+                attempts[recording.source] += 1
             worker.work, worker.started = work, time.monotonic()
 
     def _ready(self, workers: list[_Worker]) -> list[_Worker]:
@@ -134,58 +99,67 @@ class LocalEngine:
         found = {id(sources[event]): sources[event] for event in wait(list(sources), timeout=1.0)}
         now = time.monotonic()
         for worker in workers:
-            if worker.work is not None and now - worker.started > self.timeout_seconds and id(worker) not in found:
+            if worker.work is not None and id(worker) not in found and self._is_late(worker, now):
                 worker.process.kill()
                 worker.process.join()
                 found[id(worker)] = worker
         return list(found.values())
 
-    def _collect(self, worker: _Worker, queue: deque[Recording], attempts: dict[str, int]) -> Done | None:
-        work = worker.work
+    def _is_late(self, worker: _Worker, now: float) -> bool:
+        return worker.work is not None and now - worker.started > allowed_seconds(worker.work, self.timeout_seconds)
+
+    def _collect(self, worker: _Worker, queue: deque[Group], attempts: dict[str, int]) -> list[Done]:
+        """What a worker says of its group; nothing if it is still to come, or comes from another worker."""
         try:
             message = worker.pipe.recv() if worker.pipe.poll() else None
         except (EOFError, OSError):
             message = None
         if message is not None:
             return self._understand(message, worker, attempts)
+        late = self._is_late(worker, time.monotonic())
         if worker.process.is_alive():
             # The pipe closed an instant before the process ended.
             worker.process.join(_EXIT_GRACE_SECONDS)
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
-        worker.work = None
+        work, worker.work = worker.work, None
         if not worker.loaded:
             raise ModelUnavailable(f"a worker died with exit code {worker.process.exitcode} while loading its model")
         if work is None:
-            return None
-        source, seconds = work.source, time.monotonic() - worker.started
-        if seconds > self.timeout_seconds:
+            return []
+        if len(work.recordings) > 1:
+            queue.extendleft(reversed(work.alone()))
+            return []
+        recording = next(iter(work.recordings))
+        source = recording.source
+        if late:
             reason, words = "timeout", f"took longer than engine.recording_timeout_s = {self.timeout_seconds:g} s"
         else:
             reason, words = "worker_died", f"its worker process died with exit code {worker.process.exitcode}"
         if attempts[source] < self.attempts:
             queue.append(work)
-            return None
+            return []
         failure = Failure(reason, f"{source}: {words}, tried {attempts[source]} times", "", attempts[source])
-        return Done(work, None, failure, seconds)
+        return [Done(recording, None, failure, time.monotonic() - worker.started)]
 
-    def _understand(self, message: tuple[Any, ...], worker: _Worker, attempts: dict[str, int]) -> Done | None:
+    def _understand(self, message: tuple[Any, ...], worker: _Worker, attempts: dict[str, int]) -> list[Done]:
         kind, *rest = message
         if kind == "loaded":
             worker.loaded = True
             self.usage.load_seconds += rest[0]
-            return None
+            return []
         if kind == "unavailable":
             raise ModelUnavailable(rest[0])
         work, worker.work = worker.work, None
         assert work is not None
-        outcome, seconds, memory = rest
+        done, memory = rest
         self.usage.peak_memory_mb = max(self.usage.peak_memory_mb, memory)
-        if kind == "result":
-            return Done(work, outcome, None, seconds)
-        reason, words, trace = outcome
-        return Done(work, None, Failure(reason, words, trace, attempts[work.source]), seconds)
+        return [
+            one if one.failure is None else replace(one, failure=replace(one.failure, attempts=attempts[source]))
+            for one in done
+            for source in (one.recording.source,)
+        ]
 
 
 @contextmanager
@@ -243,22 +217,10 @@ def _serve(stage: Stage, pipe: Connection) -> None:
     pipe.send(("loaded", time.monotonic() - started))
     while True:
         try:
-            recording, rows = pipe.recv()
+            group, rows = pipe.recv()
         except (EOFError, OSError):
             return
-        pipe.send(_process(stage, recording, rows))
-
-
-def _process(stage: Stage, recording: Recording, rows: Rows) -> tuple[Any, ...]:
-    started = time.monotonic()
-    try:
-        kind, outcome = "result", stage.process(recording, rows)
-    except BadRecording as error:
-        kind, outcome = "failure", (error.reason, str(error), traceback.format_exc())
-    except Exception as error:
-        words = f"{recording.source}: {type(error).__name__}: {error}"
-        kind, outcome = "failure", ("unexpected_error", words, traceback.format_exc())
-    return kind, outcome, time.monotonic() - started, _peak_memory_mb()
+        pipe.send(("done", process(stage, group, rows), _peak_memory_mb()))
 
 
 def _peak_memory_mb() -> float:

@@ -1,7 +1,7 @@
 """The lake: one Parquet file per (table, partition), replaced atomically, and the part files of a running batch.
 
-A part file holds what one recording gave in one stage; its ledger and quarantine rows ride in the schema metadata, so
-that a part is there whole or not at all.
+A part file holds what a group of recordings gave in one stage; their ledger and quarantine rows ride in the schema
+metadata, so that a part is there whole or not at all.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ ROW_GROUP = 50_000
 # A recording is read by its row groups, so not too many recordings share one.
 _LEAST_ROWS = 2_000
 _HELD_BYTES = 64 << 20
+PARTS_NOTE = "parts"
 
 
 def write_parquet(chunks: Iterable[pa.Table], file: Path, row_group: int = ROW_GROUP) -> None:
@@ -100,7 +101,7 @@ def rows_with(file: Path, column: str, value: str, columns: Sequence[str] | None
     return found if columns is None else found.select([name for name in columns if name in found.column_names])
 
 
-def _fitted(content: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
+def fitted(content: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
     """What a file of table `name` holds, with the columns of `schema`; those that it lacks for its age are null."""
     table = with_current_names(content, name)
     for field in schema:
@@ -140,7 +141,7 @@ class Lake:
         names = self.partitions(table) if partition is None else [partition]
         files = [file for name in names if (file := self.path(table, name)).exists()]
         wanted = stored_names(table, columns) if columns else None
-        read = [_fitted(pq.ParquetFile(readable(file)).read(columns=wanted), table, schema) for file in files]
+        read = [fitted(pq.ParquetFile(readable(file)).read(columns=wanted), table, schema) for file in files]
         return pa.concat_tables(read) if read else schema.empty_table()
 
     def rows(self, table: str, partition: str | None = None, columns: Sequence[str] | None = None) -> list[Row]:
@@ -153,7 +154,7 @@ class Lake:
         if not file.exists():
             return TABLES[table].empty_table()
         found = rows_with(file, "recording_id", recording_id)
-        return _fitted(found, table, TABLES[table])
+        return fitted(found, table, TABLES[table])
 
     def write(self, table: str, partition: str, content: Iterable[pa.Table] | Sequence[Row]) -> None:
         """Replace a partition by rows, or by chunks that have the table's schema (held in memory one at a time)."""
@@ -178,28 +179,44 @@ class Parts:
         self.folder = lake.root / ".parts" / stage / batch
         self.table = table
 
-    def put(self, part: Part) -> None:
-        """Keep `part` on disk, replacing an older one of the same source."""
-        notes = {"source": part.source, "provenance": part.provenance}
-        notes |= {"ledger": json.dumps(part.ledger), "quarantine": json.dumps(part.quarantine)}
-        write_parquet([part.rows.replace_schema_metadata(notes)], self._file(part.source))
+    def put(self, *parts: Part) -> None:
+        """Keep `parts` on disk in one file: all of them or none; put again, it is replaced."""
+        about = [
+            {"source": part.source, "provenance": part.provenance, "rows": part.rows.num_rows}
+            | {"ledger": part.ledger, "quarantine": part.quarantine}
+            for part in parts
+        ]
+        rows = pa.concat_tables([part.rows.replace_schema_metadata() for part in parts])
+        notes = {PARTS_NOTE: json.dumps(about)}
+        write_parquet([rows.replace_schema_metadata(notes)], self._file([part.source for part in parts]))
 
     def read(self) -> Iterator[Part]:
-        """All parts on disk; what a killed run left unfinished is removed."""
+        """All parts on disk; what a killed run left unfinished is removed, and an older version's passed over."""
         if not self.folder.exists():
             return
         for stale in self.folder.glob(".*.tmp"):
             stale.unlink()
         for file in sorted(self.folder.glob("*.parquet")):
-            table = pq.ParquetFile(readable(file)).read()
-            notes = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-            ledger, quarantine = json.loads(notes["ledger"]), json.loads(notes["quarantine"])
-            rows = _fitted(table, self.table, TABLES[self.table])
-            yield Part(notes["source"], notes["provenance"], rows, ledger, quarantine)
+            content = pq.ParquetFile(readable(file)).read()
+            rows, at = fitted(content, self.table, TABLES[self.table]), 0
+            for about in parts_note(content.schema):
+                yield Part(
+                    about["source"],
+                    about["provenance"],
+                    rows.slice(at, about["rows"]),
+                    about["ledger"],
+                    about["quarantine"],
+                )
+                at += about["rows"]
 
     def clear(self) -> None:
         """Remove the parts; the batch has been written."""
         remove_tree(self.folder)
 
-    def _file(self, source: str) -> Path:
-        return self.folder / f"{hashlib.sha256(source.encode(errors='surrogateescape')).hexdigest()[:24]}.parquet"
+    def _file(self, sources: Sequence[str]) -> Path:
+        return self.folder / f"{hashlib.sha256(json.dumps(sources).encode()).hexdigest()[:24]}.parquet"
+
+
+def parts_note(schema: pa.Schema) -> list[dict[str, Any]]:
+    """What a part file says of each of its recordings: source, provenance, number of rows, ledger, quarantine."""
+    return json.loads((schema.metadata or {}).get(PARTS_NOTE.encode(), b"[]"))

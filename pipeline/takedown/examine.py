@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.lake.lake import parts_note
 from pipeline.lake.storage import readable
 from pipeline.landing_zone import METADATA_FILES
 from pipeline.settings import Settings
@@ -228,15 +229,17 @@ class Examiner:
         """
         try:
             with pq.ParquetFile(readable(file)) as part:
-                source = (part.schema_arrow.metadata or {}).get(b"source", b"").decode("utf-8", "replace")
+                named = {about["source"] for about in parts_note(part.schema_arrow)}
                 names = [name for name in part.schema_arrow.names if name.endswith("recording_id")]
                 names += [name for name in part.schema_arrow.names if name == "model_id"]
                 table = part.read(names)
-        except (pa.ArrowException, OSError):
+        except (pa.ArrowException, OSError, ValueError):
             return True
         sources = {source for one in self._plan.extents for source in one.sources}
         gone = self.withdrawal.extents.keys() | self.withdrawal.tainted
-        return source in sources or any(value in gone for name in names for value in table[name].to_pylist())
+        if not named or named & sources:
+            return True
+        return any(value in gone for name in names for value in table[name].to_pylist())
 
     def _removal(
         self, what: What, file: Path, count: int = 1, seconds: float = 0.0, by_content: bool = False
