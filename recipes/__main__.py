@@ -14,6 +14,10 @@ app = typer.Typer(
 
 BankFolder = Annotated[Path, typer.Option(help="folder that `python -m recipes bank` filled: train/ and held_out/")]
 Minutes = Annotated[float, typer.Option(help="end the training after so many minutes")]
+BeginWith = Annotated[
+    Path | None,
+    typer.Option("--from", help="weights to begin with: a checkpoint folder; of ctc, a training's state.pt"),
+]
 Threads = Annotated[int, typer.Option(help="CPU threads; results are the same for the same number")]
 
 
@@ -34,17 +38,37 @@ def bank(
     build_bank(out / "held_out", held_out_hours, seed + 1, held_out=True, kokoro_share=kokoro_share)
 
 
+@app.command("mix")
+def mix(
+    banks: Annotated[list[str], typer.Argument(help="folders of shards; with *N behind, taken N times")],
+    out: Annotated[Path, typer.Option(help="folder for links to their shards")],
+) -> None:
+    """Make one bank of several, some of it taken more often, without copying."""
+    from recipes.mixture import link_shards
+
+    link_shards(banks, out)
+
+
 @app.command("whisper")
 def train_whisper(
     bank: BankFolder = Path("workspace/bank"),
     out: Annotated[Path, typer.Option(help="checkpoint folder")] = Path("checkpoints/whisper-micro"),
     minutes: Minutes = 60.0,
     threads: Threads = 2,
+    begin_with: BeginWith = None,
 ) -> None:
     """Rebuild whisper-micro; a killed training goes on where it was."""
     from recipes.whisper.train import train
 
-    train(bank / "train", bank / "held_out", out, minutes=minutes, threads=threads, state=bank / "whisper-state")
+    train(
+        bank / "train",
+        bank / "held_out",
+        out,
+        minutes=minutes,
+        threads=threads,
+        state=bank / "whisper-state",
+        begin_with=begin_with,
+    )
 
 
 @app.command("aligner")
@@ -53,13 +77,14 @@ def train_aligner(
     out: Annotated[Path, typer.Option(help="checkpoint folder")] = Path("checkpoints/aligner-micro"),
     minutes: Minutes = 40.0,
     threads: Threads = 2,
+    begin_with: BeginWith = None,
 ) -> None:
     """Rebuild aligner-micro; a killed training goes on where it was."""
     from recipes.aligner.train import train
     from recipes.bank import Bank
 
     spoken, unseen = Bank(bank / "train"), Bank(bank / "held_out")
-    train(spoken, unseen, out, minutes=minutes, threads=threads, state=bank / "aligner-state")
+    train(spoken, unseen, out, minutes=minutes, threads=threads, state=bank / "aligner-state", begin_with=begin_with)
 
 
 @app.command("ctc")
@@ -68,6 +93,7 @@ def train_ctc(
     out: Annotated[Path, typer.Option(help="checkpoint folder")] = Path("checkpoints/ctc-micro"),
     minutes: Minutes = 45.0,
     threads: Threads = 1,
+    begin_with: BeginWith = None,
 ) -> None:
     """Rebuild ctc-micro, a recogniser for sherpa-onnx; a killed training goes on where it was."""
     from recipes.ctc.card import write_card
@@ -75,7 +101,7 @@ def train_ctc(
     from recipes.ctc.train import train
 
     state = bank / "ctc-state"
-    trained = train(bank / "train", bank / "held_out", state, minutes=minutes, threads=threads)
+    trained = train(bank / "train", bank / "held_out", state, minutes=minutes, threads=threads, begin_with=begin_with)
     export(state / "state.pt", out)
     write_card(trained.state(), out, bank / "held_out", bank / "train")
 

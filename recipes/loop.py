@@ -14,11 +14,20 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 LEAST_SHARE = 0.02
+WARM_RATE = 0.5
+"""Of the peak rates, where training begins with weights that another training has reached."""
+WARM_LESSON = 0.4
+"""Where in a recipe's course, from short and clean to long and noisy, such a training begins."""
 
 
 def cosine_share(progress: float) -> float:
     """Share of the peak rate at `progress` 0 to 1: half a cosine from 1 down to LEAST_SHARE."""
     return LEAST_SHARE + (1 - LEAST_SHARE) * 0.5 * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
+
+
+def warm_lesson(progress: float) -> float:
+    """How far the course of a warm training is at `progress` 0 to 1."""
+    return WARM_LESSON + (1 - WARM_LESSON) * progress
 
 
 class Muon(torch.optim.Muon):
@@ -63,6 +72,25 @@ class Training(Generic[Net]):
         self._warmup, self._clip, self._share = warmup, clip, share
         self.trained = [each for each in network.parameters() if each.requires_grad] if trained is None else trained
         self.step = 0
+        self.warm = False
+
+    def begin_with(self, weights: Mapping[str, Tensor]) -> None:
+        """Begin with these weights at half the rates; what they do not name keeps its own beginning.
+
+        Raises ValueError where nothing fits the network, and RuntimeError where a size does not.
+        """
+        known = self.network.state_dict()
+        fitting = {name: value for name, value in weights.items() if name in known}
+        if not fitting:
+            raise ValueError(f"none of {len(weights)} weights belongs to {type(self.network).__name__}")
+        self.network.load_state_dict(fitting, strict=False)
+        self._averaged.module.load_state_dict(self.network.state_dict())
+        self._be_warm()
+
+    def _be_warm(self) -> None:
+        if not self.warm:
+            self._peaks = {name: rate * WARM_RATE for name, rate in self._peaks.items()}
+        self.warm = True
 
     @property
     def average(self) -> Net:
@@ -95,6 +123,7 @@ class Training(Generic[Net]):
             "average": self._averaged.module.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "step": self.step,
+            "warm": self.warm,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -105,6 +134,8 @@ class Training(Generic[Net]):
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.step = state["step"]
+        if state.get("warm"):
+            self._be_warm()
 
 
 class RecipeTrainer(Generic[Net]):
@@ -122,6 +153,10 @@ class RecipeTrainer(Generic[Net]):
     def average(self) -> Net:
         """The network with averaged weights."""
         return self.training.average
+
+    def lesson(self, progress: float) -> float:
+        """How far the course of the data is at `progress`: a training that began warm leaves its beginning out."""
+        return warm_lesson(progress) if self.training.warm else progress
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed training, and the export, need."""

@@ -1,7 +1,9 @@
 """Kokoro-82M spoken syllable by syllable: Mandarin that a recogniser of real speech understands, with its own timing.
 
 Weights come by `python -m studio.kokoro_weights`; where they are missing, the studio speaks with espeak-ng alone. Five
-styles are mixed to voices. The network says how many frames of 25 ms each phoneme lasts: that is the timing.
+styles are mixed to voices. The network says how many frames of 25 ms each phoneme lasts: that is the timing, three
+frames earlier than their sum (measured on fricatives, and what Kokoro's own program does). The last phoneme of a phrase
+holds the silence after it too, so that a phrase ends where its sound does.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,9 @@ SAMPLE_RATE = 24_000
 FRAME = 600
 """Samples at 24 kHz of one frame of a phoneme's duration: 25 ms, the resolution of the timing."""
 
+LEAD = 3
+"""Frames by which the sound comes before the sum of the durations."""
+
 PREFIX = "kokoro:"
 """How the variant of a voice that this engine speaks begins: `kokoro:jf_alpha*0.5+jm_kumo*0.5`."""
 
@@ -30,6 +36,8 @@ _TONE_MARKS = (("˧˩˧", "↓"), ("˧˥", "↗"), ("˥˩", "↘"), ("˥", "→"
 _APICAL_VOWELS = ("ɻ̩", "ɹ̩")
 _VOWELS = frozenset("aeiouyɑɔəɚɛɤɨʊɥjw")
 _FULL_STOP = "."
+_HUSHED = 0.02
+"""Of the loudest 10 ms: what is quieter is no longer speech."""
 
 
 class KokoroMissingError(RuntimeError):
@@ -127,7 +135,7 @@ class _Engine:
             "speed": np.array([rate], np.float32),
         }
         samples, durations = self._session.run(None, feed)
-        ends = np.cumsum(np.asarray(durations).ravel())
+        ends = np.maximum(np.cumsum(np.asarray(durations).ravel()) - LEAD, 0)
         scale = FRAME * sample_rate / SAMPLE_RATE
         spans: list[SpokenSyllable] = []
         for index, syllable in enumerate(syllables):
@@ -136,7 +144,17 @@ class _Engine:
             start, begin, end = (round(float(ends[place]) * scale) for place in (places[0] - 1, rhyme - 1, places[-1]))
             spans.append(SpokenSyllable(syllable, start, begin, end, tuple(letters[place - 1][1] for place in places)))
         heard = soxr.resample(np.asarray(samples, np.float32).ravel(), SAMPLE_RATE, sample_rate)
+        if spans:
+            last = spans[-1]
+            spans[-1] = replace(last, end=max(min(last.end, _end_of_sound(heard, sample_rate)), last.rhyme + 1))
         return SpokenPhrase((np.clip(heard, -1, 1) * 32767).astype(np.int16), tuple(spans))
+
+
+def _end_of_sound(samples: NDArray[np.float32], sample_rate: int) -> int:
+    """The sample behind the last 10 ms that are not much quieter than the loudest."""
+    hop = sample_rate // 100
+    power = np.square(samples[: len(samples) // hop * hop].reshape(-1, hop)).mean(1)
+    return (int(np.flatnonzero(power >= power.max() * _HUSHED**2)[-1]) + 1) * hop
 
 
 @cache

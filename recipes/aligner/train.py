@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.nn import functional as F
 
-from pipeline.recognition.aligner_model import AlignerConfig, AlignerNet, save_checkpoint
+from pipeline.recognition.aligner_model import AlignerConfig, AlignerNet, load_checkpoint, save_checkpoint
 from pipeline.recognition.alignment import MicroAligner
 from recipes.aligner.data import Utterances, batch, noise_pool
 from recipes.aligner.scores import score_card
@@ -42,9 +42,10 @@ def train(
     threads: int = 1,
     resume: bool = True,
     state: Path | None = None,
+    begin_with: Path | None = None,
 ) -> dict[str, Any]:
     """`fit`, then score on `held_out` and write the card; returns the facts of the training and the scores."""
-    net, facts = fit(bank, out, minutes, steps, seed, threads, resume, state)
+    net, facts = fit(bank, out, minutes, steps, seed, threads, resume, state, begin_with=begin_with)
     card = score_card(MicroAligner(net), held_out, seed=seed)
     write_card(out, facts, card)
     return facts | card
@@ -60,11 +61,13 @@ def fit(
     resume: bool = True,
     state: Path | None = None,
     config: AlignerConfig | None = None,
+    begin_with: Path | None = None,
 ) -> tuple[AlignerNet, dict[str, Any]]:
     """Train to `steps` or until `minutes` of this call are over and export to `out`; the network and what was done.
 
     The state (default: folder `aligner-state` beside `out`) is saved whole every minute; `resume` goes on from it.
-    Equal bank, seed and threads give equal weights however often training was interrupted.
+    Equal bank, seed and threads give equal weights however often training was interrupted. `begin_with`: a checkpoint
+    folder whose weights are where a new training begins.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
@@ -77,6 +80,8 @@ def fit(
     if saved and saved["seed"] == seed:
         training.load(saved)
         spent, seen = saved["spent"], saved["seen"]
+    elif begin_with:
+        training.begin_with(load_checkpoint(begin_with).state_dict())
     pool = noise_pool(bank, seed)
     began = last_save = time.monotonic()
     console = Console()

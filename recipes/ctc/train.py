@@ -92,7 +92,7 @@ class Trainer(RecipeTrainer[CtcNet]):
         """One step of the optimizers; returns the losses."""
         self.net.train()
         found = losses(self.net, batch, self.parts)
-        ctc = CTC_WEIGHT * min(self.progress / CTC_FROM, 1.0)
+        ctc = CTC_WEIGHT * min(self.lesson(self.progress) / CTC_FROM, 1.0)
         total = ctc * found["ctc"] + FRAME_WEIGHT * found["character"] + PARTS_WEIGHT * found["syllable"]
         self.training.descend(total, self.progress)
         self.heard_seconds += float(batch.lengths.sum()) / 100
@@ -121,8 +121,11 @@ def train(
     steps: int = 6000,
     seed: int = 0,
     threads: int = 1,
+    begin_with: Path | None = None,
 ) -> Trainer:
     """Train on `bank` until `steps` are done or `minutes` are used up; state and log go to the folder `state`.
+
+    `begin_with`: the state.pt of another training, whose averaged network is where this one begins.
 
     Without `minutes` the result depends on data, seed and threads alone, however often the training was interrupted.
     """
@@ -131,11 +134,15 @@ def train(
     state.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(threads)
     saved = load_state(state / "state.pt")
-    inventory = tuple(saved["characters"]) if saved else characters()
-    syllables = saved["syllables"] if saved else syllable_classes()
+    other = load_state(begin_with) if begin_with and not saved else None
+    known = saved or other
+    inventory = tuple(known["characters"]) if known else characters()
+    syllables = known["syllables"] if known else syllable_classes()
     trainer = Trainer(inventory, syllables, steps, minutes, seed)
     if saved:
         trainer.load(saved)
+    elif other:
+        trainer.training.begin_with(other["average"])
     clips = Clips(bank, inventory, syllables, seed)
     console = Console()
     with (state / "train.log").open("a") as log:
@@ -162,7 +169,7 @@ def _run(trainer: Trainer, clips: Clips, state: Path, held_out: Path, report: An
     saved_at = scored_at = began
     sums: dict[str, float] = {}
     while trainer.progress < 1:
-        for name, value in trainer.update(clips.batch(trainer.step, trainer.progress)).items():
+        for name, value in trainer.update(clips.batch(trainer.step, trainer.lesson(trainer.progress))).items():
             sums[name] = sums.get(name, 0.0) + value
         now = time.monotonic()
         trainer.elapsed = before + now - began

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,14 +40,14 @@ SCORE_EVERY_SECONDS = 360.0
 class _Steps(Dataset[Batch]):
     """The batch of every step, made in another process; `clock` is the progress by time that the trainer last wrote."""
 
-    def __init__(self, windows: Windows, steps: int, clock: Any) -> None:
-        self.windows, self.steps, self.clock = windows, steps, clock
+    def __init__(self, windows: Windows, steps: int, clock: Any, lesson: Callable[[float], float]) -> None:
+        self.windows, self.steps, self.clock, self.lesson = windows, steps, clock, lesson
 
     def __getitem__(self, step: int) -> Batch:
         torch.set_num_threads(1)
         if step % 100 == 0:
             self.windows.refresh()
-        return self.windows.batch(step, max(step / self.steps, self.clock.value))
+        return self.windows.batch(step, self.lesson(max(step / self.steps, self.clock.value)))
 
 
 def losses(net: Whisper, batch: Batch, syllables: PartTable) -> dict[str, Tensor]:
@@ -134,13 +134,16 @@ def train(
     threads: int = 1,
     resume: bool = True,
     state: Path | None = None,
+    begin_with: Path | None = None,
 ) -> dict[str, float]:
     """Train on `bank`, then write the faster-whisper checkpoint to `out`; returns the last scores on `held_out`.
 
     State and log go to `state` (by default `whisper-state` beside the bank). With `minutes` the schedule ends when they
     are used up or `steps` are done, whichever is first; without, the result depends on data, seed and threads alone.
+    `begin_with`: an exported checkpoint folder, whose weights are where a new training begins.
     """
     from recipes.whisper.export import export
+    from recipes.whisper.read_back import read_back
     from studio.scripts import characters
 
     folder = state if state is not None else bank.parent / "whisper-state"
@@ -152,6 +155,8 @@ def train(
     trainer = Trainer(inventory, syllables, steps, minutes, seed)
     if saved:
         trainer.load(saved)
+    elif begin_with:
+        trainer.training.begin_with(read_back(begin_with))
     windows = Windows(bank, trainer.tokens, syllables, seed)
     scores: dict[str, float] = {}
     console = Console()
@@ -179,7 +184,7 @@ def _run(trainer: Trainer, windows: Windows, folder: Path, console: Console) -> 
     clock = multiprocessing.Value("d", trainer.clock)
     order = range(trainer.step, trainer.steps)
     batches = DataLoader(
-        _Steps(windows, trainer.steps, clock),
+        _Steps(windows, trainer.steps, clock, trainer.lesson),
         batch_size=None,
         sampler=order,
         num_workers=1,

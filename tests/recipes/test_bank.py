@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from recipes.bank import SAMPLE_RATE, Bank, build_bank
+from recipes.mixture import link_shards
 from studio import scripts, voices
 
 pytestmark = pytest.mark.slow
@@ -82,3 +83,17 @@ def _interleaved(starts: np.ndarray, ends: np.ndarray) -> list[float]:
 def test_another_recipe_does_not_mix_into_a_bank(folder: Path):
     with pytest.raises(ValueError, match="holds a bank made with"):
         build_bank(folder, HOURS, seed=8, held_out=True)
+
+
+def test_a_mixture_has_the_shards_of_its_banks_as_often_as_asked(folder: Path, tmp_path: Path):
+    assert link_shards([f"{folder}*3", str(folder)], tmp_path / "mixed") == 8
+    bank, mixed = Bank(folder), Bank(tmp_path / "mixed")
+    assert len(mixed) == 4 * len(bank)
+    samples, row = mixed[len(mixed) - 1]
+    last, same = bank[len(bank) - 1]
+    assert row == same
+    np.testing.assert_array_equal(samples, last)
+    with pytest.raises(FileExistsError, match="has shards already"):
+        link_shards([str(folder)], tmp_path / "mixed")
+    with pytest.raises(FileNotFoundError, match="no complete shard"):
+        link_shards([str(tmp_path / "mixed" / "none")], tmp_path / "other")

@@ -110,6 +110,24 @@ def test_resumed_training_equals_undisturbed_training(clips: Clips, tmp_path: Pa
     assert second.heard_seconds == pytest.approx(straight.heard_seconds)
 
 
+def test_a_warm_training_begins_with_the_other_network_and_goes_on_at_half_the_rates(tmp_path: Path) -> None:
+    other = Trainer(characters(), SYLLABLES, 4, None, 1, **SMALL)
+    warm = Trainer(characters(), SYLLABLES, 4, None, 2, **SMALL)
+    warm.training.begin_with(other.average.state_dict())
+    for name, value in other.average.state_dict().items():
+        assert torch.equal(value, warm.average.state_dict()[name]), name
+    save_state(tmp_path / "state.pt", warm.state())
+    again = Trainer(characters(), SYLLABLES, 4, None, 2, **SMALL)
+    state = load_state(tmp_path / "state.pt")
+    assert state is not None
+    again.load(state)
+    assert again.lesson(0.0) == warm.lesson(0.0) > 0.0
+    assert again.training._peaks == warm.training._peaks
+    assert all(rate == 0.5 * other.training._peaks[name] for name, rate in warm.training._peaks.items())
+    with pytest.raises(ValueError, match="none of 1 weights"):
+        warm.training.begin_with({"no such layer": torch.zeros(1)})
+
+
 def test_the_loss_of_every_part_falls(clips: Clips) -> None:
     torch.set_num_threads(1)
     trainer = Trainer(characters(), SYLLABLES, steps=40, minutes=None, seed=0, **SMALL)

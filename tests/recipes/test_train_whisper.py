@@ -17,6 +17,7 @@ from recipes.features import log_mel
 from recipes.state import load_state, save_state
 from recipes.syllables import PartTable, parts
 from recipes.whisper.export import export, tokenizer
+from recipes.whisper.read_back import read_back
 from recipes.whisper.scores import faster_whisper_rates
 from recipes.whisper.tokens import LANGUAGE_OF_DIALECT, Tokens
 from recipes.whisper.train import Trainer
@@ -127,6 +128,20 @@ def test_resumed_training_equals_undisturbed_training(bank: Path, tokens: Tokens
         second.update(batch)
     for name, value in straight.average.state_dict().items():
         assert torch.equal(value, second.average.state_dict()[name]), name
+
+
+def test_a_training_may_begin_with_an_exported_network(tokens: Tokens, tmp_path: Path) -> None:
+    trainer = Trainer(tokens.characters, SYLLABLES, steps=1, minutes=None, seed=0)
+    save_state(tmp_path / "state.pt", trainer.state())
+    export(tmp_path / "state.pt", tmp_path / "out")
+    warm = Trainer(tokens.characters, SYLLABLES, steps=1, minutes=None, seed=1)
+    warm.training.begin_with(read_back(tmp_path / "out"))
+    own = warm.average.state_dict()
+    for name, value in trainer.average.state_dict().items():
+        if "frame_classifier" not in name:  # what only training uses is not exported
+            assert (own[name] - value).abs().max() <= value.abs().max() / 120, name  # int8
+    assert warm.lesson(0.0) > trainer.lesson(0.0) == 0.0
+    assert warm.lesson(1.0) == trainer.lesson(1.0) == 1.0
 
 
 def test_an_export_is_multilingual_and_keeps_the_network(tokens: Tokens, tmp_path: Path) -> None:

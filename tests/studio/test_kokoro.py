@@ -74,7 +74,7 @@ def _syllables() -> set[str]:
 def test_a_syllable_lasts_as_long_as_its_phonemes():
     (phrase,) = kokoro.say([SENTENCE.syllables], VOICE.variant, 1.0, kokoro.SAMPLE_RATE)
     frame = FRAMES * kokoro.FRAME
-    at = frame  # the token that opens an utterance
+    at = frame - kokoro.LEAD * kokoro.FRAME  # the token that opens an utterance, and how early the sound is
     for spoken in phrase.syllables:
         assert spoken.start == at
         at += frame * len(kokoro.phonemes(spoken.syllable))
@@ -82,7 +82,13 @@ def test_a_syllable_lasts_as_long_as_its_phonemes():
         assert (spoken.rhyme - spoken.start) % frame == 0
         assert spoken.start <= spoken.rhyme < spoken.end
     assert phrase.syllables[1].rhyme - phrase.syllables[1].start == 2 * frame  # ʨ and ʰ come before the i of qi
-    assert len(phrase.samples) == at + 2 * frame
+    assert len(phrase.samples) == at + 2 * frame + kokoro.LEAD * kokoro.FRAME
+
+
+def test_a_phrase_ends_where_its_sound_does():
+    sound = np.concatenate([np.full(4_000, 0.3), np.full(4_000, 0.001)]).astype(np.float32)
+    assert kokoro._end_of_sound(sound, kokoro.SAMPLE_RATE) == pytest.approx(4_000, abs=240)
+    assert kokoro._end_of_sound(sound[:4_000], kokoro.SAMPLE_RATE) == pytest.approx(4_000, abs=240)
 
 
 @pytest.mark.usefixtures("installed")
