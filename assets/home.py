@@ -95,7 +95,8 @@ def _home(settings: Settings) -> Path:
 
 def _with_space_left(words: str, settings: Settings) -> str:
     """`words` on a failure; where a disk is full, with the folder that has least room left."""
-    folders = [settings.root, settings.lake, _home(settings), Path(tempfile.gettempdir())]
+    folders = [settings.root, _home(settings), Path(tempfile.gettempdir())]
+    folders += [settings.lake] if settings.lake not in settings.in_stores else []
     free, folder = min((shutil.disk_usage(folder).free, folder) for folder in folders if folder.is_dir())
     if free > _LITTLE_ROOM and not any(sign in words for sign in _FULL):
         return words

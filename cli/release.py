@@ -75,7 +75,7 @@ def release_list(format: OutputFormat = "table", config: Config = None, workspac
         rows.append((one.name, one.document["created"], *counts, one.sha256))
     render(Result(names, ("VARCHAR", "VARCHAR", "BIGINT", "DOUBLE", "BIGINT", "BIGINT", "VARCHAR"), rows), format)
     for name in sorted(set(existing(settings)) - {one.folder.name for one in found}):
-        warn(f"release {name} cannot be read: restore {settings.root / 'releases' / name / 'release.json'}")
+        warn(f"release {name} cannot be read: restore {settings.releases / name / 'release.json'}")
 
 
 @release_app.command("show")

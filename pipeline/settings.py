@@ -26,6 +26,8 @@ from pydantic import (
 )
 
 from pipeline import stage_list
+from pipeline.objects.access import WRITTEN, Access, configure
+from pipeline.objects.path import ObjectPath, object_path
 from pipeline.project import INSTALLED, PROJECT
 from pipeline.renamed_settings import with_current_sections, with_current_variables
 from pipeline.text import dialects
@@ -52,19 +54,49 @@ class _Section(BaseModel):
 def _on_this_machine(path: Path) -> Path:
     """An address would be taken for a folder of that name: `s3://bucket/lake` as `s3:/bucket/lake`."""
     if _ADDRESS.search(str(path)):
-        raise ValueError("object stores and other addresses are not supported: name a folder of this machine")
+        raise ValueError(
+            "object stores and other addresses are not supported here: name a folder of this machine. An object store "
+            "may hold paths.lake and paths.releases"
+        )
     return path
 
 
+def _here_or_in_a_store(path: Path) -> Path:
+    """A folder of this machine, or `s3://bucket/prefix` as an ObjectPath."""
+    place = object_path(path)
+    if place is None:
+        if _ADDRESS.search(str(path)):
+            raise ValueError(f"such addresses are not supported: name a folder, or one of {', '.join(WRITTEN)}")
+        return path
+    if not place.key:
+        raise ValueError(f"name a prefix in the bucket, such as {place}/{{lake}}: a takedown walks all that is below")
+    return place
+
+
 _Folder = Annotated[Path, AfterValidator(_on_this_machine)]
+_Place = Annotated[Path, AfterValidator(_here_or_in_a_store)]
 
 
 class Paths(_Section):
-    """Relative paths are relative to the workspace."""
+    """Relative paths are relative to the workspace; lake and releases may be `s3://bucket/prefix`."""
 
     landing: _Folder = Path("landing")
-    lake: _Folder = Path("lake")
+    lake: _Place = Path("lake")
+    releases: _Place = Path("releases")
     catalog: _Folder = Path("catalog.duckdb")
+
+
+class Storage(_Section):
+    """How object stores are reached; credentials come from the environment (AWS_PROFILE, AWS_ACCESS_KEY_ID)."""
+
+    endpoint: str = Field(
+        default="", pattern=r"^(https?://[^/@\s]+/?)?$", description="URL of an S3 server; empty: Amazon's"
+    )
+    region: str = Field(default="", description="empty: that of the environment or the profile")
+    attempts: int = Field(default=5, ge=1, le=20, description="of a request that fails with 5xx, a time-out or a cut")
+    timeout_seconds: float = Field(default=30.0, gt=0, le=600, description="without an answer to a request")
+    listing_seconds: float = Field(default=30.0, ge=0, description="that a store's listing may lag behind a write")
+    cache_gb: float = Field(default=20.0, gt=0, description="copies of landed recordings, in the workspace's cache")
 
 
 class Engine(_Section):
@@ -575,6 +607,7 @@ class Settings(_Section):
 
     workspace: _Folder = Path("workspace")
     paths: Paths = Paths()
+    storage: Storage = Storage()
     engine: Engine = Engine()
     batches: Batches = Batches()
     ingest: Ingest = Ingest()
@@ -617,15 +650,41 @@ class Settings(_Section):
 
     @property
     def landing(self) -> Path:
-        return self.root / self.paths.landing
+        return self._placed(self.paths.landing)
 
     @property
     def lake(self) -> Path:
-        return self.root / self.paths.lake
+        return self._placed(self.paths.lake)
+
+    @property
+    def releases(self) -> Path:
+        return self._placed(self.paths.releases)
+
+    @property
+    def in_stores(self) -> tuple[ObjectPath, ...]:
+        """Of landing, lake and releases those that lie in an object store."""
+        return tuple(one for one in (self.landing, self.lake, self.releases) if isinstance(one, ObjectPath))
+
+    def _placed(self, path: Path) -> Path:
+        return path if isinstance(path, ObjectPath) else self.root / path
 
     @property
     def catalog(self) -> Path:
         return self.root / self.paths.catalog
+
+    def access(self) -> Access:
+        """How this workspace reaches object stores."""
+        how = self.storage
+        return Access(
+            endpoint=how.endpoint,
+            region=how.region,
+            attempts=how.attempts,
+            timeout_seconds=how.timeout_seconds,
+            listing_seconds=how.listing_seconds,
+            cache=str(self.root / "cache" / "originals"),
+            cache_bytes=round(how.cache_gb * 1e9),
+            workspace=str(self.root),
+        )
 
     @property
     def workers(self) -> int:
@@ -663,6 +722,8 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] | Non
     values |= {key: value for key, value in overrides.items() if value is not None}
     settings = _validate(values, "environment or command line")
     dialects.configure({code: about.fields(code) for code, about in settings.dialects.items()})
+    if settings.in_stores:
+        configure(settings.access())
     return settings
 
 

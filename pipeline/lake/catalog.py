@@ -11,26 +11,37 @@ from uuid import uuid4
 import duckdb
 
 from pipeline.lake.files import replace_file
+from pipeline.lake.httpfs import reads_stores, secret_of
 from pipeline.lake.lake import Lake
 from pipeline.lake.views import ABOUT, create_views, literal
+from pipeline.objects.path import ObjectPath
 
 _STORAGE = "v1.0.0"
 """The format of the file: DuckDB 1.1 and later open it, and the tools that are built on them."""
 
 
 def build_catalog(lake: Lake, file: Path) -> None:
-    """Write a catalog of `lake` to a temporary file beside `file`, then put it in its place in one step."""
+    """Write a catalog of `lake` to a temporary file beside `file`, then put it in its place in one step.
+
+    Of a lake in an object store only where DuckDB has its extension for that: without it there is no such file, and
+    `fangyan sql` answers through Arrow.
+    """
     root = _escaped(str(lake.root.resolve()))
     build = uuid4().hex
 
     def write(temporary: Path) -> None:
         with duckdb.connect(":memory:") as connection:
+            if isinstance(lake.root, ObjectPath):
+                connection.execute(secret_of(lake.root))
             connection.execute(f"ATTACH {literal(str(temporary))} AS made (STORAGE_VERSION {literal(_STORAGE)})")
             connection.execute("USE made")
             connection.begin()
             create_views(connection, lake, lambda table: f"{root}/{table}/*.parquet", build, _in_its_place(file, build))
             connection.commit()
 
+    if isinstance(lake.root, ObjectPath) and not reads_stores():
+        file.unlink(missing_ok=True)
+        return
     try:
         replace_file(file, write)
     finally:

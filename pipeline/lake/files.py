@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+
+from pipeline.objects.path import ObjectPath, object_path
 
 
 def replace_file(file: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `file`, flush it to disk, then put it in place in one step.
 
-    Leaves nothing behind on failure. What a killed process left of an earlier try is removed.
+    Leaves nothing behind on failure. What a killed process left of an earlier try is removed. An object of a store is
+    written on this machine first and then put whole.
     """
+    if isinstance(file, ObjectPath):
+        with tempfile.TemporaryDirectory(prefix="fangyan-put-") as folder:
+            made = Path(folder) / file.name
+            write(made)
+            file.publish(made)
+        return
     file.parent.mkdir(parents=True, exist_ok=True)
     for stale in file.parent.glob(f".{_escape_glob(file.name)}.*.tmp"):
         stale.unlink(missing_ok=True)
@@ -34,7 +44,7 @@ def replace_bytes(file: Path, content: bytes) -> None:
 
 def file_sha256(file: Path | str) -> str:
     """SHA-256 of a file's bytes, hexadecimal; read in pieces, so memory does not grow with the file."""
-    with open(file, "rb") as content:
+    with (object_path(file) or Path(file)).open("rb") as content:
         return stream_sha256(content)
 
 

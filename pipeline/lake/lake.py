@@ -24,6 +24,7 @@ from pipeline.lake.rows import Row, to_rows, to_table
 from pipeline.lake.storage import readable, remove_tree
 from pipeline.lake.stored import is_outdated, stored_names, to_stored, with_current_names
 from pipeline.lake.tables import AUDIO, TABLES
+from pipeline.objects.path import object_path
 
 AUDIO_ROW_GROUP = 100
 ROW_GROUP = 50_000
@@ -125,7 +126,7 @@ class Lake:
     """Tables of a workspace below `root`, as `root/<table>/<partition>.parquet`."""
 
     def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+        self.root = object_path(root) or Path(root)
 
     def path(self, table: str, partition: str) -> Path:
         """The file of a partition, whether it exists or not."""

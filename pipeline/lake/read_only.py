@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import os
-import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from fsspec import AbstractFileSystem
 
 from pipeline.lake.lake import Lake
+from pipeline.lake.storage import open_shared
 from pipeline.lake.tables import TABLES
 
 SCHEME = "lake"
@@ -53,7 +52,7 @@ class ReadOnlyLake(AbstractFileSystem):
     ) -> Any:
         if mode != "rb":
             raise PermissionError("the lake is only read here")
-        return SharedFile(self._file(path))
+        return open_shared(self._file(path))
 
     def _file(self, path: str) -> Path:
         table, _, name = _inside(path).partition("/")
@@ -63,48 +62,6 @@ class ReadOnlyLake(AbstractFileSystem):
         if not file.is_relative_to(self._lake.root.resolve()):
             raise PermissionError(f"{path} is a link that leads out of the lake")
         return file
-
-
-class SharedFile:
-    """A file open for reading in which each thread has a place of its own.
-
-    DuckDB's threads share a file, and each seeks and then reads: with one place for all, one would read where another
-    sought.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY)
-        self._size = os.fstat(self._descriptor).st_size
-        self._thread = threading.local()
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        """This thread's place, in bytes from the beginning."""
-        return getattr(self._thread, "place", 0)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move this thread's place; `whence` as for os.lseek."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._size}[whence]
-        self._thread.place = max(0, base + offset)
-        return self._thread.place
-
-    def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes from this thread's place, to the end if negative; fewer only at the end."""
-        left = max(0, self._size - self.tell())
-        left = left if size < 0 else min(size, left)
-        pieces = []
-        while left and (piece := os.pread(self._descriptor, left, self.tell())):
-            pieces.append(piece)
-            left -= len(piece)
-            self._thread.place = self.tell() + len(piece)
-        return b"".join(pieces)
-
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        self._descriptor = -1
 
 
 def _inside(path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from pathlib import Path
 from pipeline.corrections.store import Corrections
 from pipeline.lake.lock import writing
 from pipeline.lake.rows import Row
+from pipeline.objects.path import ObjectPath
 from pipeline.releases import made_by
 from pipeline.releases.choose import SCOPE, Chosen, choose, reasons
 from pipeline.releases.figures import consents_of
-from pipeline.releases.names import FORMAT, ReleaseError, changing, existing, folder_of
+from pipeline.releases.names import DOCUMENT, FORMAT, ReleaseError, changing, existing, folder_of
 from pipeline.releases.release import Document, Release, renewed, write_document
 from pipeline.releases.rows import (
     CORRECTIONS,
@@ -107,7 +109,15 @@ def write_release(folder: Path, facts: Document, chosen: Chosen, corrections: Se
 
 @contextmanager
 def unfinished(folder: Path) -> Iterator[Path]:
-    """A hidden folder that takes the name of `folder` when all went well, and is gone when not."""
+    """A hidden folder that takes the name of `folder` when all went well, and is gone when not.
+
+    In an object store files are put one by one, and the document last: without it there is no release.
+    """
+    if isinstance(folder, ObjectPath):
+        with tempfile.TemporaryDirectory(prefix="fangyan-release-") as made:
+            yield Path(made)
+            _publish(Path(made), folder)
+        return
     for stale in folder.parent.glob(".*.unfinished"):
         shutil.rmtree(stale, ignore_errors=True)
     made = folder.with_name(f".{os.getpid()}.unfinished")
@@ -122,6 +132,14 @@ def unfinished(folder: Path) -> Iterator[Path]:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _publish(made: Path, folder: ObjectPath) -> None:
+    for file in sorted(made.iterdir()):
+        if file.name != DOCUMENT:
+            (folder / file.name).publish(file)
+    if not folder.store.put_new((folder / DOCUMENT).key, (made / DOCUMENT).read_bytes()):
+        raise ReleaseError(f"release {folder.name} was made by somebody else meanwhile: take another name")
 
 
 def _corrections(settings: Settings, chosen: Chosen) -> list[Row]:
@@ -140,8 +158,10 @@ def _text(given: str | None) -> str | None:
 
 def _refuse_taken(settings: Settings, name: str) -> None:
     taken = next((one for one in existing(settings) if one.casefold() == name.casefold()), None)
-    if taken is None and (settings.root / "releases" / name).exists():
-        raise ReleaseError(f"{settings.root / 'releases' / name} is there and is no release: move it away")
+    in_store = isinstance(settings.releases, ObjectPath)
+    # What a killed process left of a release in a store has no document, and is written over.
+    if taken is None and not in_store and (settings.releases / name).exists():
+        raise ReleaseError(f"{settings.releases / name} is there and is no release: move it away")
     if taken is not None:
         other = "" if taken == name else " (capitals alone do not tell two releases apart)"
         raise ReleaseError(f"release {taken} exists{other}: a release is frozen, take another name")

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.objects.path import ObjectPath
 from pipeline.settings import Settings
 
 FOLDER = "releases"
@@ -47,12 +48,12 @@ def check_name(name: str) -> str:
 
 def folder_of(settings: Settings, name: str) -> Path:
     """Where a release of that name lies, whether it exists or not. Raises ReleaseError."""
-    return settings.root / FOLDER / check_name(name)
+    return settings.releases / check_name(name)
 
 
 def existing(settings: Settings) -> list[str]:
     """Names of the releases that are there whole, sorted."""
-    folder = settings.root / FOLDER
+    folder = settings.releases
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted(one.name for one in found if not one.name.startswith(".") and (one / DOCUMENT).is_file())
 
@@ -75,7 +76,7 @@ def is_file_of_release(settings: Settings, file: Path) -> bool:
 
     Not of one whose document cannot be read: nobody could write it anew.
     """
-    root = (settings.root / FOLDER).resolve()
+    root = settings.releases.resolve()
     folder = file.parent
     own = folder.parent == root and not folder.name.startswith(".") and file.name in FILES
     return own and is_document(folder / DOCUMENT)
@@ -93,9 +94,10 @@ def is_document(file: Path) -> bool:
 @contextmanager
 def changing(settings: Settings) -> Iterator[Path]:
     """The folder of the releases; held by whoever makes or changes one. The kernel frees it if the process dies."""
-    folder = settings.root / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    folder = settings.releases
+    beside = settings.root / FOLDER if isinstance(folder, ObjectPath) else folder
+    beside.mkdir(parents=True, exist_ok=True)
+    handle = os.open(beside / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield folder

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pipeline.lake.rows import Row
 from pipeline.releases.choose import reasons
 from pipeline.releases.figures import by
-from pipeline.releases.names import FOLDER, ReleaseError, changing
+from pipeline.releases.names import ReleaseError, changing
 from pipeline.releases.release import Document, Release, every, renewed, write_document
 from pipeline.releases.rows import (
     BESIDE,
@@ -40,7 +40,7 @@ def take_out(settings: Settings, takedown_id: str, goes: Goes, names_it: Callabl
     Calling it again changes nothing. A release whose tables cannot be read is left as it is: whoever looks for what is
     still there finds them.
     """
-    if not (settings.root / FOLDER).is_dir():
+    if not settings.releases.is_dir():
         return []
     touched = []
     with changing(settings) as folder:

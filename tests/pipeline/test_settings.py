@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.objects.path import ObjectPath
 from pipeline.settings import PROJECT, Settings, SettingsError, load_settings
 
 
@@ -62,16 +63,29 @@ def test_a_missing_file_is_said_plainly(tmp_path: Path) -> None:
         load_settings(tmp_path, {})
 
 
-@pytest.mark.parametrize("address", ["s3://bucket/lake", "S3://bucket/lake", "gs://b/l", "hdfs://h/l", "https://h/l"])
-def test_an_address_is_no_folder(tmp_path: Path, address: str) -> None:
+def test_an_object_store_may_hold_lake_and_releases_and_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / "fangyan.toml"
-    for key in ("landing", "lake", "catalog"):
-        file.write_text(f'[paths]\n{key} = "{address}"\n')
-        with pytest.raises(SettingsError, match=rf"paths\.{key} = .*not supported: name a folder"):
+    file.write_text('[paths]\nlake = "s3://bucket/corpus/lake"\n[storage]\nendpoint = "http://localhost:9000"')
+    settings = load_settings(file, {})
+    assert isinstance(settings.lake, ObjectPath)
+    assert str(settings.lake / "segments") == "s3://bucket/corpus/lake/segments"
+    assert settings.landing == tmp_path / "workspace" / "landing"
+    for text in ('workspace = "s3://b/w"', '[paths]\ncatalog = "s3://b/c"'):
+        file.write_text(text)
+        with pytest.raises(SettingsError, match=r"not supported here: .* may hold paths.lake"):
             load_settings(file, {})
-    file.write_text(f'workspace = "{address}"\n')
-    with pytest.raises(SettingsError, match=r"workspace = .*not supported"):
+    file.write_text('[storage]\nendpoint = "http://key:secret@localhost"')
+    with pytest.raises(SettingsError, match="endpoint"):
         load_settings(file, {})
+
+
+@pytest.mark.parametrize("address", ["hdfs://h/l", "https://h/l", "az://b/l", "s3a://b/l", "file:///x", "oss://b/l"])
+def test_an_address_of_another_kind_is_refused_with_the_kinds_that_there_are(tmp_path: Path, address: str) -> None:
+    file = tmp_path / "fangyan.toml"
+    for key in ("lake", "releases"):
+        file.write_text(f'[paths]\n{key} = "{address}"\n')
+        with pytest.raises(SettingsError, match=rf"paths\.{key} = .*not supported: name a folder, or one of s3://"):
+            load_settings(file, {})
     file.write_text("")
     for environment in ({"FANGYAN_WORKSPACE": address}, {"FANGYAN_PATHS__LAKE": address}):
         with pytest.raises(SettingsError, match="not supported"):
@@ -79,6 +93,13 @@ def test_an_address_is_no_folder(tmp_path: Path, address: str) -> None:
     with pytest.raises(SettingsError, match="not supported"):
         load_settings(file, {}, workspace=Path(address).absolute())
     assert load_settings(file, {}, workspace=tmp_path / "s3" / "lake: one")
+
+
+def test_a_whole_bucket_is_no_place_for_a_lake(tmp_path: Path) -> None:
+    file = tmp_path / "fangyan.toml"
+    file.write_text('[paths]\nlake = "s3://bucket"')
+    with pytest.raises(SettingsError, match="name a prefix in the bucket"):
+        load_settings(file, {})
 
 
 def test_keys_of_the_former_section_train_are_read_with_a_warning_that_says_their_names(tmp_path: Path) -> None:

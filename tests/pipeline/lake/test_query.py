@@ -13,8 +13,8 @@ from query_lake import recording, segment
 from pipeline.lake.lake import Lake
 from pipeline.lake.query import query
 from pipeline.lake.query_result import CatalogError
-from pipeline.lake.read_only import SharedFile
 from pipeline.lake.rows import to_table
+from pipeline.lake.storage import SharedFile
 from pipeline.lake.tables import RENAMED, TABLES
 
 WRITING = [
