@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +34,7 @@ def main(
     trust: Annotated[list[str] | None, typer.Option(help="a module that the diarizer's networks may come from")] = None,
     config: Annotated[list[Path] | None, typer.Option(help="configuration; repeat for several")] = None,
     peer: Annotated[list[str] | None, typer.Option(help=" or ".join(peers.PEERS) + "; repeat for several")] = None,
+    whisperx_python: Annotated[str, typer.Option(help="Python of an environment that WhisperX is in")] = sys.executable,
     dialects: Annotated[str, typer.Option(help="only these labels, by comma")] = "",
     landed_as: Annotated[list[str] | None, typer.Option("--as", help="LABEL=DIALECT: what a label is taken as")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="files of each label, at most")] = None,
@@ -49,7 +51,7 @@ def main(
         recordings = chosen(read_folder(folder.resolve(), codes), [one for one in dialects.split(",") if one], limit)
         configurations = _configurations(config or [], whisper, diarizer, compute_type, workspace)
         configurations = {name: _trusting(settings, trust or []) for name, settings in configurations.items()}
-        report = measure(recordings, configurations, peer or [peers.PEERS[0]], workspace, console)
+        report = measure(recordings, configurations, peer or [peers.PEERS[0]], workspace, console, whisperx_python)
     except (BadFolder, peers.PeerMissing, ValueError) as error:
         console.print(str(error), style="red", highlight=False)
         raise typer.Exit(1) from None
@@ -64,6 +66,7 @@ def measure(
     asked: list[str],
     workspace: Path,
     console: Console,
+    whisperx_python: str = sys.executable,
 ) -> dict[str, Any]:
     """All figures: {conditions, dialects (of the first configuration and peer), configurations, peer_times}."""
     workspace.mkdir(parents=True, exist_ok=True)

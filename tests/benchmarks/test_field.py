@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -165,3 +166,19 @@ def test_speakers_who_are_merged_are_counted_and_their_time_is_confused():
     assert found["der"] == pytest.approx(0.5)
     assert found["speaker_count_error"] == 1
     assert found["speaker_count_bias"] == -1
+
+
+def test_whisperx_is_run_by_another_python_and_what_keeps_it_from_running_is_said(tmp_path: Path):
+    def asked(python: str) -> None:
+        peers.hear("whisperx", [], "any", "default", tmp_path / "kept.json", lambda done, of: None, python)
+
+    with pytest.raises(peers.PeerMissing, match="environment of its own and name that Python by --whisperx-python"):
+        asked(sys.executable)
+    with pytest.raises(peers.PeerMissing, match="--whisperx-python /nowhere/python: No such file"):
+        asked("/nowhere/python")
+    # An environment without it: the worker ends, and what it printed is above.
+    bare = tmp_path / "python"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    bare.chmod(0o755)
+    with pytest.raises(peers.PeerMissing, match="it ended with 1; its words are above"):
+        asked(str(bare))
