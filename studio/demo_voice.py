@@ -15,6 +15,7 @@ from assets.launch import run_voice
 from assets.report_asset import REPORT
 from model.evaluation.metrics import EXPECTED
 from model.evaluation.pairs import DIFFERENCE
+from model.validation.compared import RECORDINGS as RECORDED
 from model.validation.texts import LONG, Text, write_texts
 from model.voices.registry import current
 from model.voices.training import base_of
@@ -85,7 +86,8 @@ def voice_figures(settings: Settings) -> dict[str, Any]:
         (row["system"], row["metric"]): row for row in lake.rows("evaluation_summary", DIALECT) if not row["condition"]
     }
     found: dict[str, Any] = {
-        system: {name: _figure(rows.get((system, name))) for name in _SHOWN} for system in ("base", "fine_tuned")
+        system: {name: _figure(rows.get((system, name))) for name in _SHOWN}
+        for system in ("base", "fine_tuned", RECORDED)
     }
     found["difference"] = {
         name: _figure(row) | {"verdict": row["verdict"]}
@@ -108,10 +110,11 @@ def print_voice(summary: dict[str, Any], console: Console) -> None:
     voice = summary.get("voice", {})
     if "model_id" not in voice:
         return
-    table = Table("Tianjin", "base", "fine-tuned", "difference", "")
+    table = Table("Tianjin", "base", "fine-tuned", "difference", "", "recordings")
     for name in _SHOWN:
         cells = [in_words(summary[system].get(name)) for system in ("base", "fine_tuned", "difference")]
-        table.add_row(name, *cells, summary["difference"].get(name, {}).get("verdict") or "")
+        verdict = summary["difference"].get(name, {}).get("verdict") or ""
+        table.add_row(name, *cells, verdict, in_words(summary[RECORDED].get(name)))
     console.print(table)
     said = f"{voice['model_id']}: {voice['status']}: {voice['status_reason']}"
     console.print(said, markup=False, highlight=False, soft_wrap=True)

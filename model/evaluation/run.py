@@ -9,12 +9,12 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from model.evaluation import drift
+from model.evaluation import drift, topline
 from model.evaluation.conditions import in_words
 from model.evaluation.evaluate import EvaluationRow, conditions, evaluate, summaries
 from model.evaluation.intelligibility import error_rate, unspaced
@@ -26,6 +26,7 @@ from model.evaluation.statistics import METHOD
 from model.evaluation.tone_files import write_tones
 from model.evaluation.utterance import Metric
 from model.evaluation.verdicts import judged
+from model.validation.compared import RECORDINGS
 from model.validation.condition import SLOPE, Decoding, Window
 from model.validation.texts import Text
 from pipeline.lake.lake import Lake
@@ -67,6 +68,7 @@ def evaluate_dialect(lake: Lake, settings: Settings, dialect: str, progress: Pro
     sounds = Sounds(lake, dialect, spoken)
     out = _Rows()
     _quality(out, [row for row in spoken if row["purpose"] == "quality"], sounds, judges, systems, progress)
+    _topline(out, lake, sounds, judges, progress)
     _noise(out, [row for row in spoken if row["purpose"] == "noise"], sounds, judges, systems, progress)
     _speed(out, [row for row in spoken if row["purpose"] == "speed"], sounds, judges, systems)
     _drift(out, [row for row in spoken if row["purpose"] == "long"], sounds, judges, systems, progress)
@@ -99,6 +101,23 @@ def _quality(
     _add(out, found, None, sounds, systems, conditions_of)
     copied = {row["utterance_id"]: row["reference_speaker_id"] for row in rows if row["reference_speaker_id"]}
     out.summary += difference_rows(sounds.dialect, found, systems, conditions_of, copied)
+
+
+def _topline(out: _Rows, lake: Lake, sounds: Sounds, judges: Judges, progress: Progress | None) -> None:
+    """What recordings of the dialect score; an error rate where a person said what is right, and not the recogniser."""
+    known = topline.recorded(lake, sounds.dialect)
+    judges.recognizer.transcribe([each for each in known.utterances if each.utterance_id not in known.by_recogniser])
+    metrics = judges.giving(topline.MEASURES)
+    found = evaluate(known.utterances, metrics, _reporting(progress, "recordings"))
+    found = [
+        replace(row, value=None, note=topline.OWN_TEXT)
+        if row.metric in topline.OF_TEXT and row.utterance_id in known.by_recogniser
+        else row
+        for row in found
+        if row.metric in topline.MEASURES
+    ]
+    sounds.recordings |= {(name, RECORDINGS): recording for name, recording in known.recordings.items()}
+    _add(out, found, None, sounds, {RECORDINGS: RECORDINGS}, _conditions_by_metric(metrics))
 
 
 def nothing_spoken(row: Row) -> list[EvaluationRow]:

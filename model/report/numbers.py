@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from model.evaluation.metrics import EXPECTED, QUALITY, Metric, in_order, metric, place
 from model.evaluation.pairs import DIFFERENCE
 from model.evaluation.verdicts import BETTER, NOT_JUDGED, UNDECIDED, WORSE, judged
-from model.validation.compared import BASE, EXPERIMENT, FINE_TUNED, PROMOTED_BEFORE
+from model.validation.compared import BASE, EXPERIMENT, FINE_TUNED, PROMOTED_BEFORE, RECORDINGS
 from pipeline.lake.rows import Row
 
 _SYSTEM_NAMES = {
@@ -16,6 +16,7 @@ _SYSTEM_NAMES = {
     FINE_TUNED: "Fine-tuned",
     PROMOTED_BEFORE: "Promoted before",
     EXPERIMENT: "Experiment",
+    RECORDINGS: "Recordings",
 }
 _OWN = tuple(_SYSTEM_NAMES)
 
@@ -43,6 +44,8 @@ class Comparison:
     fine_tuned: Estimate
     difference: Estimate
     verdict: str
+    recordings: Estimate = Estimate()
+    """What recordings of the dialect score; without a value where they were not measured."""
 
     @property
     def printed(self) -> Metric:
@@ -127,6 +130,7 @@ def comparisons(summary: Sequence[Row], measured: Sequence[Row]) -> list[Compari
             estimate(FINE_TUNED, name),
             estimate(DIFFERENCE, name),
             (rows.get((DIFFERENCE, name)) or {}).get("verdict") or "",
+            _estimate(rows.get((RECORDINGS, name))),
         )
         for name in in_order(names)
     ]
@@ -184,7 +188,7 @@ def systems(summary: Sequence[Row], measured: Sequence[Row], spoken: Sequence[Ro
     `spoken` are the dialect's rows of validation_set.
     """
     whole = overall(summary)
-    present = {row["system"] for row in [*whole, *spoken]} - {DIFFERENCE}
+    present = {row["system"] for row in [*whole, *spoken]} - {DIFFERENCE, RECORDINGS}
     found = []
     for system in sorted(present, key=order):
         asked = [row for row in spoken if row["system"] == system and row["purpose"] == "quality"]

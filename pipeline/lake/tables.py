@@ -458,7 +458,10 @@ TRAINING_SET = _schema(
     audio=True,
 )
 
-_SYSTEM = "base, fine_tuned (who is judged), promoted_before (whose place it would take), experiment, or another's name"
+_SYSTEM = (
+    "base, fine_tuned (who is judged), promoted_before (whose place it would take), experiment, or another's name; "
+    "recordings: no voice but segments of the corpus, judged alike"
+)
 
 VALIDATION_SET = _schema(
     "Synthesized utterances that show what a model learned. AI-generated, every one labelled so",

@@ -209,6 +209,8 @@ def test_every_metric_is_there_for_both_sides_and_the_status_says_what_decided(
     overall = {(row["system"], row["metric"]) for row in summary if not row["condition"]}
     for system in ("base", "fine_tuned", "difference"):
         assert {(system, name) for name in ("cer", "similarity", "dnsmos", "stop_rate", "rtf")} <= overall
+    recordings = {row["metric"]: row for row in summary if row["system"] == "recordings"}
+    assert {"similarity", "dnsmos", "tone_distance"} <= recordings.keys()
     conditions = {row["condition"] for row in summary}
     assert {"clean", "snr 0 dB denoised", "steps 4, guidance 2"} <= conditions
     (model,) = lake.rows("models", DIALECT)
