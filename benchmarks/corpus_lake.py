@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -38,7 +39,7 @@ _GREETINGS = np.array(
         "请先说一下你的名字和年龄",
     ]
 )
-_Columns = dict[str, object]
+_Columns = dict[str, Any]
 
 
 def make_lake(lake: Lake, landing: Path, segments: int, first_batch: int = 0) -> None:

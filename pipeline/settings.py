@@ -363,6 +363,12 @@ class Speakers(_Section):
     )
 
 
+class Corpus(_Section):
+    memory_gb: float = Field(
+        default=2.0, ge=0.25, description="of the steps over the whole corpus; more goes to files below the workspace"
+    )
+
+
 class Dedup(_Section):
     embedding_similarity: float = Field(default=0.9, ge=-1, le=1)
     text_similarity: float = Field(default=0.95, ge=0, le=1)
@@ -619,6 +625,7 @@ class Settings(_Section):
     score: Score = Score()
     dialect: DialectIdentifier = DialectIdentifier()
     speakers: Speakers = Speakers()
+    corpus: Corpus = Corpus()
     dedup: Dedup = Dedup()
     splits: Splits = Splits()
     training_set: TrainingSetPolicy = TrainingSetPolicy()

@@ -7,114 +7,63 @@ through another encoding, level, noise or cut of some milliseconds. A sentence s
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.corpus.candidates import Pairs, Rows
+
 LONGEST_SHIFT = 0.25
 """Seconds by which the cuts of one event may lie apart."""
-_LENGTH_TOLERANCE = 2 * LONGEST_SHIFT
 _RATE = 8000
 _WINDOW = 256
 _HOP = 64
 _LOWEST_BIN, _HIGHEST_BIN = 3, 112  # 94 Hz to 3.5 kHz: what a telephone leaves of a voice
 _COMPRESSION = 0.7
 """Exponent on magnitudes. Loud harmonics decide, so that noise counts little: 10 dB SNR costs about 0.04."""
-_MOST_NEIGHBOURS = 100
-_FACTORS = np.random.default_rng(0).integers(1 << 62, 1 << 63, 8, dtype=np.uint64) | np.uint64(1)
 
 
-@dataclass(frozen=True)
-class RecordingKey:
-    """What deduplication knows of a segment before it listens. `text` is normalised, `audio_sha256` of its samples."""
+def exact_pairs(sha256: NDArray[np.uint64], ids: Callable[[Rows], Sequence[str]]) -> Pairs:
+    """Pairs of rows with the same samples, the smallest id first; chained, so n equal ones give n - 1 pairs.
 
-    segment_id: str
-    text: str
-    seconds: float
-    dnsmos: float
-    audio_sha256: str | None = None
-
-
-def exact_pairs(segments: Sequence[RecordingKey]) -> list[tuple[str, str]]:
-    """Pairs of segment_id with the same samples; chained, so n equal ones give n - 1 pairs."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for segment in segments:
-        if segment.audio_sha256:
-            groups[segment.audio_sha256].append(segment.segment_id)
-    return [(group[0], other) for group in groups.values() for other in group[1:]]
-
-
-def candidate_pairs(segments: Sequence[RecordingKey], text_similarity: float) -> list[tuple[str, str]]:
-    """Pairs of segment_id worth listening to: nearly the same text and length.
-
-    Texts meet in buckets of shared bigram sketches and length, and in a bucket each meets at most 100 of nearest
-    length, so the cost grows with the corpus and not with its square.
+    `sha256` are the first 128 bits of each row's hash, (rows, 2), zero where there is none; `ids` gives ids of rows.
     """
-    from rapidfuzz.distance import Levenshtein
-
-    buckets: dict[tuple[int, int, int], list[int]] = defaultdict(list)
-    for index, segment in enumerate(segments):
-        cell = int(segment.seconds / _LENGTH_TOLERANCE)
-        for number, sketch in enumerate(_sketch(segment.text)):
-            buckets[number, sketch, cell].append(index)
-            buckets[number, sketch, cell + 1].append(index)
-    found: set[tuple[int, int]] = set()
-    refused: set[tuple[int, int]] = set()
-    for members in buckets.values():
-        members.sort(key=lambda index: (segments[index].seconds, segments[index].segment_id))
-        for place, one in enumerate(members):
-            for two in members[place + 1 : place + 1 + _MOST_NEIGHBOURS]:
-                if segments[two].seconds - segments[one].seconds > _LENGTH_TOLERANCE:
-                    break
-                pair = (one, two) if one < two else (two, one)
-                if pair in found or pair in refused:
-                    continue
-                texts = segments[one].text, segments[two].text
-                alike = Levenshtein.normalized_similarity(*texts, score_cutoff=text_similarity) >= text_similarity
-                (found if alike else refused).add(pair)
-    return [(segments[one].segment_id, segments[two].segment_id) for one, two in sorted(found)]
+    order = np.lexsort((sha256[:, 1], sha256[:, 0]))
+    hashes = sha256[order]
+    same = np.append((hashes[1:] == hashes[:-1]).all(axis=1) & hashes[1:].any(axis=1), False)
+    again = np.flatnonzero(same | np.append(False, same[:-1]))
+    rows = order[again]
+    group = np.cumsum(~np.append(False, same[:-1]))[again]
+    rank = np.lexsort((np.array(ids(rows), dtype=object).astype(str), group))
+    rows, group = rows[rank], group[rank]
+    first = np.append(True, group[1:] != group[:-1]) if len(group) else np.zeros(0, bool)
+    head = np.repeat(rows[first], np.diff(np.append(np.flatnonzero(first), len(rows)))) if len(rows) else rows
+    return np.stack([head[~first], rows[~first]], axis=1)
 
 
-def _sketch(text: str) -> Iterator[int]:
-    """Smallest hash of the text's bigrams under each of 8 functions: two texts share one with the chance of overlap."""
-    grams = {text[at : at + 2] for at in range(max(1, len(text) - 1))}
-    hashes = np.array(
-        [int.from_bytes(hashlib.blake2b(gram.encode(), digest_size=8).digest(), "big") for gram in grams], np.uint64
-    )
-    for factor in _FACTORS:
-        mixed = hashes * factor
-        yield int((mixed ^ (mixed >> np.uint64(31))).min())
+def keepers(pairs: Pairs, dnsmos: NDArray[np.float32], ids: Callable[[Rows], Sequence[str]]) -> tuple[Rows, Rows]:
+    """Rows that go and the row that is kept for each: of a group the best DNSMOS stays, at a tie the smallest id.
+
+    A group is what any chain of pairs connects. Rows come in ascending order.
+    """
+    rows, ends = np.unique(pairs, return_inverse=True)
+    group = components(len(rows), ends.reshape(-1, 2))
+    rank = np.lexsort((np.array(ids(rows), dtype=object).astype(str), -dnsmos[rows].astype(np.float64), group))
+    first = np.append(True, group[rank][1:] != group[rank][:-1]) if len(rows) else np.zeros(0, bool)
+    best = np.empty(int(group.max(initial=-1)) + 1, np.int64)
+    best[group[rank][first]] = rows[rank][first]
+    kept = best[group]
+    return rows[kept != rows], kept[kept != rows]
 
 
-def groups(pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
-    """Connected groups of the pairs' ids, each sorted, in order of their first id."""
-    parents: dict[str, str] = {}
+def components(nodes: int, pairs: Pairs) -> NDArray[np.int32]:
+    """For each of the nodes 0, 1, ... the number of the connected component that it is in."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def root(name: str) -> str:
-        while parents.setdefault(name, name) != name:
-            parents[name] = parents[parents[name]]
-            name = parents[name]
-        return name
-
-    for one, two in pairs:
-        low, high = sorted((root(one), root(two)))
-        parents[high] = low
-    members: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(parents):
-        members[root(name)].append(name)
-    return list(members.values())
-
-
-def keepers(segments: Mapping[str, RecordingKey], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """{segment_id: segment_id of the one kept instead}: of a group the best DNSMOS stays, at a tie the smallest id."""
-    replaced = {}
-    for group in groups(pairs):
-        kept = min(group, key=lambda name: (-segments[name].dnsmos, name))
-        replaced |= {name: kept for name in group if name != kept}
-    return replaced
+    graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(nodes, nodes))
+    return connected_components(graph, directed=False)[1]
 
 
 def samples_sha256(samples: NDArray[np.int16], sample_rate: int) -> str:

@@ -46,6 +46,22 @@ def audio_in(file: Path, segment_ids: Collection[str]) -> Iterator[tuple[str, by
                 yield from ((row["segment_id"], row["audio"]["bytes"]) for row in batch.to_pylist() if row["audio"])
 
 
+def audio_at(lake: Lake, partition: str, rows: NDArray[np.int64]) -> Iterator[tuple[int, bytes]]:
+    """(row, FLAC file as bytes) of some rows of a partition of table segments, given in order; rows without sound are
+    left out, and row groups without any of them are not read."""
+    with pq.ParquetFile(readable(lake.path("segments", partition))) as content:
+        sizes = [content.metadata.row_group(group).num_rows for group in range(content.num_row_groups)]
+        begins = np.concatenate([[0], np.cumsum(sizes)])
+        for group in np.unique(np.searchsorted(begins, rows, "right") - 1).tolist():
+            first = int(begins[group])
+            here = rows[(rows >= first) & (rows < begins[group + 1])]
+            sounds = content.read_row_group(group, columns=["audio"])["audio"].take(pa.array(here - first))
+            for row, cell in zip(here.tolist(), sounds, strict=True):
+                sound = cell.as_py()
+                if sound and sound["bytes"]:
+                    yield row, sound["bytes"]
+
+
 def segment_samples(lake: Lake, segment_ids: Collection[str]) -> dict[str, tuple[NDArray[np.float32], int]]:
     """segment_id -> (float32 (T,), sample rate in Hz); holds all of them in memory."""
     return {name: decode_bytes(data) for name, data in segment_audio(lake, segment_ids)}

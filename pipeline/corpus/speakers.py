@@ -1,185 +1,131 @@
-"""Links the local speakers of all recordings to people: pure, by the cosine similarity of their embeddings.
+"""Links the local speakers of all recordings to people, by the cosine similarity of their embeddings.
 
 One rule serves the first run and each later one: clusters of average linkage are merged, best pair first, while their
 similarity is above the threshold and they share no recording. Clusters of an earlier run are never split or merged with
-each other, so their ids stand when recordings are added.
+each other, so their ids stand when recordings are added. Which clusters may meet is found by products of blocks of
+embeddings; only those are merged one by one (`clusters.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.lake.rows import Row
+from pipeline.corpus.clusters import People
+from pipeline.lake.tables import TABLES
 
-Key = tuple[str, str]
 _FULL_WEIGHT_SECONDS = 60.0
 _LEAST_WEIGHT_SECONDS = 0.1
 _SAME_EMBEDDING = 0.999
 _CHUNK = 3000
-"""New local speakers linked at once: the similarities of all pairs are held in memory (72 MB)."""
+"""New local speakers linked at once."""
+_ROWS = 20_000
 
 
-@dataclass(frozen=True)
-class LocalSpeaker:
-    """A speaker as diarization sees it inside one recording; `embedding` may be missing."""
-
-    recording_id: str
-    label: str
-    dialect: str | None
-    seconds: float
-    embedding: Sequence[float] | None
-
-    @property
-    def key(self) -> Key:
-        return self.recording_id, self.label
-
-
-@dataclass
-class _Cluster:
-    """`total` is the weighted sum of the members' unit embeddings, so that dot products give the average linkage."""
-
-    total: NDArray[np.float64]
-    weight: float
-    recordings: set[str]
-    members: list[LocalSpeaker] = field(default_factory=list)
-    speaker_id: str = ""
-
-    @property
-    def mean(self) -> NDArray[np.float64]:
-        return self.total / self.weight
-
-    def absorb(self, other: _Cluster) -> None:
-        self.total = self.total + other.total
-        self.weight += other.weight
-        self.recordings |= other.recordings
-        self.members += other.members
-        self.speaker_id = self.speaker_id or other.speaker_id
-
-
-def link(speakers: Sequence[LocalSpeaker], threshold: float, previous: Sequence[Row] = ()) -> list[Row]:
+def link(speakers: pa.Table, threshold: float, previous: pa.Table) -> pa.Table:
     """Rows of table speakers, ordered by recording and label.
 
-    `previous` are the rows of the run before: who is in them with the same embedding keeps the speaker_id. A local
-    speaker without an embedding is linked to nobody. The same input gives the same output in whatever order it comes.
+    `speakers` has recording_id, local_speaker, dialect, seconds and embedding. `previous` are rows of the run before:
+    who is in them with the same embedding keeps the speaker_id. A local speaker without an embedding is linked to
+    nobody. The same input gives the same output in whatever order it comes.
     """
-    before = {(row["recording_id"], row["local_speaker"]): row for row in previous}
-    taken = {row["speaker_id"] for row in previous}
-    ordered = sorted(speakers, key=lambda speaker: speaker.key)
-    by_size: dict[int, list[LocalSpeaker]] = defaultdict(list)
-    for speaker in ordered:
-        by_size[0 if _unit(speaker.embedding) is None else len(speaker.embedding or ())].append(speaker)
-    rows: list[Row] = []
-    for speaker in by_size.pop(0, []):
-        row = before.get(speaker.key)
-        known = row is not None and _unit(row["embedding"]) is None
-        rows.append(
-            _row(speaker, None, row["speaker_id"] if row is not None and known else _new_id(speaker.key, taken))
-        )
+    local = speakers.take(pc.sort_indices(speakers, [("recording_id", "ascending"), ("local_speaker", "ascending")]))  # type: ignore[attr-defined]
+    local = local.combine_chunks()
+    vectors, before = _Vectors(local["embedding"]), _Vectors(previous["embedding"])
+    at = _places(local, previous)
+    taken = set(previous["speaker_id"].to_pylist())
+    former = np.array([*previous["speaker_id"].to_pylist(), ""], object)
+    ids = np.empty(len(local), object)
+    similarity = np.full(len(local), np.nan)
+    keys = list(zip(local["recording_id"].to_pylist(), local["local_speaker"].to_pylist(), strict=True))
+    alone = np.flatnonzero(vectors.size == 0)
+    for row in alone.tolist():
+        known = at[row] >= 0 and before.size[at[row]] == 0
+        ids[row] = former[at[row]] if known else _new_id(keys[row], taken)
+    recording = local["recording_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    weights = np.clip(local["seconds"].to_numpy(), _LEAST_WEIGHT_SECONDS, _FULL_WEIGHT_SECONDS)
     # Embeddings of two sizes come from two models: nothing can be said about their likeness.
-    for size in sorted(by_size):
-        rows += _link_alike(by_size[size], threshold, before, taken)
-    return sorted(rows, key=lambda row: (row["recording_id"], row["local_speaker"]))
+    for size in np.unique(vectors.size[vectors.size > 0]).tolist():
+        rows = np.flatnonzero(vectors.size == size)
+        people = People(vectors.units(rows), weights[rows], recording[rows], threshold)
+        standing = _unchanged(people.units, rows, at, before)
+        names = people.found(np.flatnonzero(standing), former[at[rows[standing]]])
+        fresh = np.flatnonzero(~standing)
+        for start in range(0, len(fresh), _CHUNK):
+            people.add(fresh[start : start + _CHUNK])
+            for first in people.first_members()[len(names) :].tolist():
+                names.append(_new_id(keys[rows[first]], taken))
+        ids[rows] = np.array([*names, ""], object)[people.of]
+        similarity[rows] = people.similarity()
+    columns = {name: local[name] for name in ("recording_id", "local_speaker", "dialect", "seconds", "embedding")}
+    columns["speaker_id"] = pa.array(ids.tolist(), pa.string())
+    columns["similarity"] = pa.array(similarity.astype(np.float32), mask=np.isnan(similarity))
+    schema = TABLES["speakers"]
+    return pa.table([columns[field.name].cast(field.type) for field in schema], schema=schema)
 
 
-def _link_alike(
-    speakers: Sequence[LocalSpeaker], threshold: float, before: Mapping[Key, Row], taken: set[str]
-) -> list[Row]:
-    known: dict[str, _Cluster] = {}
-    fresh: list[_Cluster] = []
-    for speaker in speakers:
-        unit = _unit(speaker.embedding)
-        assert unit is not None
-        weight = min(max(speaker.seconds, _LEAST_WEIGHT_SECONDS), _FULL_WEIGHT_SECONDS)
-        cluster = _Cluster(unit * weight, weight, {speaker.recording_id}, [speaker])
-        row = before.get(speaker.key)
-        if row is None or not _unchanged(unit, row["embedding"]):
-            fresh.append(cluster)
-            continue
-        cluster.speaker_id = row["speaker_id"]
-        if cluster.speaker_id in known:
-            known[cluster.speaker_id].absorb(cluster)
-        else:
-            known[cluster.speaker_id] = cluster
-    known_clusters = list(known.values())
-    for start in range(0, len(fresh), _CHUNK):
-        known_clusters = _merge(known_clusters, fresh[start : start + _CHUNK], threshold)
-        for cluster in known_clusters:
-            if not cluster.speaker_id:
-                cluster.speaker_id = _new_id(min(member.key for member in cluster.members), taken)
-    return [_row(member, cluster) for cluster in known_clusters for member in cluster.members]
+class _Vectors:
+    """A column of lists of numbers; `size` is that of each, 0 where there is none or one that says nothing."""
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        lists = column.combine_chunks()
+        if isinstance(lists, pa.ChunkedArray):
+            lists = pa.concat_arrays(lists.chunks) if lists.num_chunks else pa.array([], column.type)
+        self.size = pc.fill_null(pc.list_value_length(lists), 0).to_numpy().astype(np.int64)  # type: ignore[attr-defined]
+        self._values = lists.values.to_numpy(zero_copy_only=False)
+        self._begins = lists.offsets.to_numpy().astype(np.int64)[:-1]
+        for size in np.unique(self.size[self.size > 0]).tolist():
+            rows = np.flatnonzero(self.size == size)
+            for start in range(0, len(rows), _ROWS):
+                part = rows[start : start + _ROWS]
+                length = np.linalg.norm(self.raw(part), axis=1)
+                self.size[part[~(np.isfinite(length) & (length > 0))]] = 0
+
+    def raw(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Vectors of one size, (rows, size)."""
+        size = int(self.size[rows[0]]) if len(rows) else 0
+        return self._values[self._begins[rows][:, None] + np.arange(size)].astype(np.float64)
+
+    def units(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Vectors of one size, of length 1."""
+        units = np.empty((len(rows), int(self.size[rows[0]])))
+        for start in range(0, len(rows), _ROWS):
+            raw = self.raw(rows[start : start + _ROWS])
+            units[start : start + _ROWS] = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+        return units
 
 
-def _merge(known_clusters: list[_Cluster], fresh: Sequence[_Cluster], threshold: float) -> list[_Cluster]:
-    """Merge `fresh` clusters with each other and into `known_clusters` ones, best pair first."""
-    if known_clusters:
-        means = np.stack([cluster.mean for cluster in fresh])
-        near = [float((means @ cluster.mean).max()) >= threshold for cluster in known_clusters]
-    else:
-        near = []
-    # An average over members reaches the threshold only if one of them does, so the others need not be looked at.
-    away = [cluster for cluster, close in zip(known_clusters, near, strict=True) if not close]
-    clusters = [cluster for cluster, close in zip(known_clusters, near, strict=True) if close]
-    fixed = len(clusters)
-    clusters += fresh
-    means = np.stack([cluster.mean for cluster in clusters])
-    similarity = means @ means.T
-    np.fill_diagonal(similarity, -np.inf)
-    similarity[:fixed, :fixed] = -np.inf
-    for together in _by_recording(clusters):
-        similarity[np.ix_(together, together)] = -np.inf
-    best = similarity.argmax(axis=1)
-    while True:
-        values = similarity[np.arange(len(clusters)), best]
-        one = int(values.argmax())
-        if not values[one] >= threshold:
-            break
-        one, two = sorted((one, int(best[one])))
-        clusters[one].absorb(clusters[two])
-        row = means @ clusters[one].mean
-        means[one] = clusters[one].mean
-        row = np.where(np.isneginf(similarity[one]) | np.isneginf(similarity[two]), -np.inf, row)
-        similarity[one, :] = similarity[:, one] = row
-        similarity[two, :] = similarity[:, two] = -np.inf
-        # Only rows that pointed at the pair, or are now nearer to it, have another nearest neighbour.
-        stale = np.flatnonzero((best == one) | (best == two))
-        best[stale] = similarity[stale].argmax(axis=1)
-        nearer = row > similarity[np.arange(len(clusters)), best]
-        best[nearer] = one
-        best[one] = int(row.argmax())
-        clusters[two].weight = 0.0
-    return away + [cluster for cluster in clusters if cluster.weight]
+def _places(local: pa.Table, previous: pa.Table) -> NDArray[np.int64]:
+    """The row of each local speaker in the run before, -1 for one who was not there."""
+    names = ["recording_id", "local_speaker"]
+    before = previous.select(names).append_column("at", pa.array(np.arange(len(previous))))
+    here = local.select(names).append_column("row", pa.array(np.arange(len(local))))
+    met = here.join(before, names, join_type="inner")
+    at = np.full(len(local), -1, np.int64)
+    at[met["row"].to_numpy()] = met["at"].to_numpy()
+    return at
 
 
-def _by_recording(clusters: Sequence[_Cluster]) -> Iterable[list[int]]:
-    """Indices of the clusters that have a member in the same recording, recording by recording."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for index, cluster in enumerate(clusters):
-        for recording_id in cluster.recordings:
-            found[recording_id].append(index)
-    return found.values()
+def _unchanged(
+    units: NDArray[np.float64], rows: NDArray[np.int64], at: NDArray[np.int64], before: _Vectors
+) -> NDArray[np.bool_]:
+    """Who is the speaker of the run before: a new diarization may give the label to somebody else."""
+    same = np.zeros(len(rows), bool)
+    there = (
+        np.flatnonzero((at[rows] >= 0) & (before.size[at[rows]] == units.shape[1])) if len(before.size) else rows[:0]
+    )
+    for start in range(0, len(there), _ROWS):
+        part = there[start : start + _ROWS]
+        was = before.units(at[rows[part]])
+        same[part] = np.einsum("ij,ij->i", units[part], was) >= _SAME_EMBEDDING
+    return same
 
 
-def _unit(embedding: Sequence[float] | None) -> NDArray[np.float64] | None:
-    if embedding is None or len(embedding) == 0:
-        return None
-    vector = np.asarray(embedding, dtype=np.float64)
-    length = float(np.linalg.norm(vector))
-    return vector / length if np.isfinite(length) and length > 0 else None
-
-
-def _unchanged(unit: NDArray[np.float64], embedding: Sequence[float] | None) -> bool:
-    """Whether this is the speaker of the run before: a new diarization may give the label to somebody else."""
-    before = _unit(embedding)
-    return before is not None and before.shape == unit.shape and float(before @ unit) >= _SAME_EMBEDDING
-
-
-def _new_id(key: Key, taken: set[str]) -> str:
+def _new_id(key: tuple[str, str], taken: set[str]) -> str:
     """An id from the first member, so that it does not depend on the order in which recordings arrive."""
     salt = 0
     while True:
@@ -189,19 +135,3 @@ def _new_id(key: Key, taken: set[str]) -> str:
             taken.add(speaker_id)
             return speaker_id
         salt += 1
-
-
-def _row(speaker: LocalSpeaker, cluster: _Cluster | None, speaker_id: str = "") -> Row:
-    similarity = None
-    unit = _unit(speaker.embedding)
-    if cluster is not None and unit is not None:
-        similarity = float(unit @ cluster.total / np.linalg.norm(cluster.total))
-    return {
-        "speaker_id": cluster.speaker_id if cluster is not None else speaker_id,
-        "recording_id": speaker.recording_id,
-        "local_speaker": speaker.label,
-        "dialect": speaker.dialect,
-        "seconds": speaker.seconds,
-        "similarity": similarity,
-        "embedding": list(speaker.embedding) if speaker.embedding is not None else None,
-    }

@@ -20,14 +20,23 @@ def content_of(lake: Lake, partitions: Iterable[tuple[str, str]]) -> str:
     digest = hashlib.sha256()
     for table, partition in partitions:
         columns = [name for name in TABLES[table].names if name not in {"audio"} | times_of(table)]
-        read = lake.read(table, partition, columns).combine_chunks()
-        # Descriptions of columns are no content.
-        bare = pa.schema([pa.field(field.name, field.type) for field in read.schema])
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, bare) as writer:
-            writer.write_table(pa.table([_defined(column) for column in read.cast(bare).columns], schema=bare))
-        digest.update(sink.getvalue())
+        digest.update(_bytes_of(lake.read(table, partition, columns)))
     return digest.hexdigest()
+
+
+def digest_of(rows: pa.Table) -> bytes:
+    """SHA-256 of rows: the same for the same values, however they were cut into chunks."""
+    return hashlib.sha256(_bytes_of(rows)).digest()
+
+
+def _bytes_of(rows: pa.Table) -> pa.Buffer:
+    rows = rows.combine_chunks()
+    # Descriptions of columns are no content.
+    bare = pa.schema([pa.field(field.name, field.type) for field in rows.schema])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, bare) as writer:
+        writer.write_table(pa.table([_defined(column) for column in rows.cast(bare).columns], schema=bare))
+    return sink.getvalue()
 
 
 def _defined(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:

@@ -136,6 +136,26 @@ class Lake:
         """Names of the partitions that have a file, sorted."""
         return sorted(file.stem for file in (self.root / table).glob("*.parquet") if not file.name.startswith("."))
 
+    def stamp(self, table: str, partition: str) -> list[int]:
+        """Size and time of writing (ns) of a partition's file: as long as both stand, so does its content."""
+        found = self.path(table, partition).stat()
+        return [found.st_size, found.st_mtime_ns]
+
+    def notes(self, table: str, partition: str) -> dict[bytes, bytes]:
+        """What was written into a partition's file beside its rows; nothing where there is no file."""
+        file = self.path(table, partition)
+        return dict(pq.read_schema(readable(file)).metadata or {}) if file.exists() else {}
+
+    def batches(self, table: str, partition: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Some ten thousand rows of a partition at a time, in order."""
+        file = self.path(table, partition)
+        if not file.exists():
+            return
+        schema = pa.schema([TABLES[table].field(name) for name in columns])
+        with pq.ParquetFile(readable(file)) as content:
+            for batch in content.iter_batches(ROW_GROUP, columns=stored_names(table, columns), use_threads=False):
+                yield _fitted(pa.Table.from_batches([batch]), table, schema)
+
     def read(self, table: str, partition: str | None = None, columns: Sequence[str] | None = None) -> pa.Table:
         """One partition, or all of them one after another; an empty table with the right schema where there is none."""
         schema = TABLES[table] if columns is None else pa.schema([TABLES[table].field(name) for name in columns])

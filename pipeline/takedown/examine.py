@@ -26,7 +26,7 @@ from pipeline.takedown.inventory import Inventory, Removal, What, landed_removal
 from pipeline.takedown.models import cards, model_id
 from pipeline.takedown.plan import Plan
 from pipeline.takedown.rows import clean, has_ids
-from pipeline.takedown.walk import REBUILT, SOUND, Exempt, is_lake_table, walk
+from pipeline.takedown.walk import REBUILT, REBUILT_CORPUS, SOUND, Exempt, is_lake_table, walk
 
 
 def take_inventory(
@@ -64,7 +64,8 @@ def still_there(settings: Settings, plan: Plan, terms: Terms, done: Inventory, r
     """
     now = Inventory(clips=done.clips)
     examiner = Examiner(settings, plan, terms, now)
-    left = [*landed_removals(settings, plan.extents)[0], *examiner.folders()]
+    folders = [one for one in examiner.folders() if not _made_since(one.path)]
+    left = [*landed_removals(settings, plan.extents)[0], *folders]
     paths = {one.path for one in done.removals if one.what not in ("landed file", "folder")}
     for file in sorted(paths | set(rebuilt)):
         if file.is_file():
@@ -72,6 +73,11 @@ def still_there(settings: Settings, plan: Plan, terms: Terms, done: Inventory, r
             left += examiner.of_table(file) if is_table else []
             left += [] if is_table and examiner.is_of_lake(file) else examiner.of_file(file)
     return left
+
+
+def _made_since(folder: Path) -> bool:
+    """Whether it is a cache that was removed, and that the rebuilt corpus has made again from the cleaned tables."""
+    return folder.name in REBUILT and {one.name for one in folder.iterdir()} <= {REBUILT_CORPUS}
 
 
 class Examiner:

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.corpus.facts import FOLDER as FACTS
 from pipeline.lake.tables import TABLES
 from pipeline.releases.names import is_file_of_release
 from pipeline.rights import audit
@@ -16,6 +17,7 @@ from pipeline.takedown.journal import FOLDER as JOURNALS
 
 SOUND = {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".webm", ".mka"}
 REBUILT = ("cache",)
+REBUILT_CORPUS = FACTS
 _NOT_SEARCHED = ("dagster", "batches", JOURNALS)
 _LOGS = {audit.LOG, audit.HEAD, ".audit.lock", ".corrections.lock", ".takedown.gate", ".takedown.lock"}
 _MODEL_CARDS = {"card.json", "README.md"}

@@ -13,9 +13,10 @@ from pipeline.corpus.build import build_corpus
 from pipeline.corpus.build_speakers import build_speakers
 from pipeline.corpus.dedup import samples_sha256
 from pipeline.corpus.empty_sides import empty_sides
-from pipeline.corpus.splits import Member, assign
 from pipeline.lake.lake import Lake
 from pipeline.settings import Ingest, Settings, Speakers, Splits
+from tests.helpers.corpus_arrays import Member, found_hubs
+from tests.helpers.corpus_arrays import assigned as assign
 
 RATE = 16_000
 SIZE = 48
@@ -25,7 +26,7 @@ HOST = "S0"
 def interviews(count: int, share: float = 0.3) -> tuple[list[Member], dict[str, hubs.Hub]]:
     """Interviews of a new person each, all by one host."""
     spoken = [(n, who) for n in range(count) for who in ("host", f"guest {n}")]
-    found = hubs.find(((("yue", f"r{n}", who)) for n, who in spoken), share)
+    found = found_hubs(((("yue", f"r{n}", who)) for n, who in spoken), share)
     members = [
         Member(
             f"r{n} {who}",
@@ -60,9 +61,9 @@ def test_without_hubs_one_host_ties_everything_to_training() -> None:
 
 def test_a_voice_alone_in_its_recordings_is_no_hub_and_recordings_of_hubs_alone_are_for_training() -> None:
     alone = [("nan", f"r{n}", "reader") for n in range(12)]
-    assert hubs.find(alone, 0.3) == {}
+    assert found_hubs(alone, 0.3) == {}
     panel = [("cmn", f"r{n}", who) for n in range(9) for who in "abcd"]
-    found = hubs.find(panel, 0.3)
+    found = found_hubs(panel, 0.3)
     assert set(found) == set("abcd")
     members = [Member(f"{r} {who}", dialect, 5.0, (r,), True) for dialect, r, who in panel]
     assert set(assign(members, 0.2, 0.2, 7).values()) == {"train"}
@@ -70,8 +71,8 @@ def test_a_voice_alone_in_its_recordings_is_no_hub_and_recordings_of_hubs_alone_
 
 def test_who_was_a_hub_remains_one_as_the_corpus_grows() -> None:
     heard = [("yue", f"r{n}", f"guest {n}") for n in range(40)] + [("yue", f"r{n}", "host") for n in range(6)]
-    assert hubs.find(heard, 0.3) == {}
-    assert set(hubs.find(heard, 0.3, {"host", "gone"})) == {"host"}
+    assert found_hubs(heard, 0.3) == {}
+    assert set(found_hubs(heard, 0.3, {"host", "gone"})) == {"host"}
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 
 from pipeline.audio import clips
 from pipeline.corpus.build_speakers import build_speakers
-from pipeline.corpus.hubs import find
 from pipeline.lake.lake import Lake
 from pipeline.settings import Ingest, Settings
 from pipeline.stage import Recording
@@ -18,6 +17,7 @@ from pipeline.stages.diarize import Diarize
 from studio import scripts
 from studio.synthesis import speak
 from studio.voices import nominal_pitch, voices
+from tests.helpers.corpus_arrays import found_hubs
 
 RATE = 16_000
 INTERVIEWS = 3
@@ -64,6 +64,6 @@ def test_the_interviewer_of_studio_scenes_is_one_person_and_a_hub(tmp_path: Path
     ids = {row["speaker_id"] for row in rows if (row["recording_id"], row["local_speaker"]) in hosts}
     assert len(hosts) == INTERVIEWS
     assert len(ids) == 1
-    found = find((("cmn", row["recording_id"], row["speaker_id"]) for row in rows), 0.3)
+    found = found_hubs((("cmn", row["recording_id"], row["speaker_id"]) for row in rows), 0.3)
     assert set(found) == ids
     assert next(iter(found.values())).met == INTERVIEWS

@@ -8,7 +8,8 @@ import random
 import numpy as np
 import pytest
 
-from pipeline.corpus.speakers import LocalSpeaker, link
+from tests.helpers.corpus_arrays import LocalSpeaker
+from tests.helpers.corpus_arrays import linked as link
 
 SIZE = 64
 THRESHOLD = 0.6
