@@ -24,8 +24,9 @@ FOLDER = "corpus"
 
 
 def cache_of(lake: Lake, settings: Settings) -> Path:
-    """The folder for what can be made again from the lake: in the workspace's cache, or in a lake that lies apart."""
-    return settings.root / "cache" / FOLDER if lake.root == settings.lake else lake.root / ".cache"
+    """The folder for what can be made again from the lake: in the workspace's cache, or in a lake of no workspace."""
+    apart = isinstance(lake.root, Path) and lake.root != Lake(settings.lake).root
+    return lake.root / ".cache" if apart else settings.root / "cache" / FOLDER
 
 
 class Facts:

@@ -154,7 +154,7 @@ class Lake:
         schema = pa.schema([TABLES[table].field(name) for name in columns])
         with pq.ParquetFile(readable(file)) as content:
             for batch in content.iter_batches(ROW_GROUP, columns=stored_names(table, columns), use_threads=False):
-                yield _fitted(pa.Table.from_batches([batch]), table, schema)
+                yield fitted(pa.Table.from_batches([batch]), table, schema)
 
     def read(self, table: str, partition: str | None = None, columns: Sequence[str] | None = None) -> pa.Table:
         """One partition, or all of them one after another; an empty table with the right schema where there is none."""
