@@ -26,8 +26,9 @@ class Word:
 class Hypothesis:
     """The text of one clip as the recogniser wrote it, stripped; "" where it found no speech.
 
-    `language` is the code that it was asked for, in Whisper's spelling. `avg_logprob` is in nats a token,
-    `no_speech_prob` 0 to 1. What a recogniser does not tell is None, or no words.
+    `language` is the code that it was asked for, in Whisper's spelling, `language_probability` how probable it finds
+    that one in the clip. `avg_logprob` is in nats a token, `no_speech_prob` 0 to 1. What a recogniser does not tell is
+    None, or no words.
     """
 
     text: str
@@ -36,6 +37,7 @@ class Hypothesis:
     avg_logprob: float | None = None
     no_speech_prob: float | None = None
     compression_ratio: float | None = None
+    language_probability: float | None = None
 
 
 class Recognizer(Protocol):
@@ -52,15 +54,12 @@ class Recognizer(Protocol):
         """
         ...
 
-    def probability(self, samples: NDArray[np.float32], language: str) -> float | None:
-        """How probable it finds this language in float32 (T,) at 16 kHz; None if it does not say."""
-        ...
-
     def transcribe(
         self, clips: Sequence[NDArray[np.float32]], dialect: str, hotwords: Sequence[str] = ()
     ) -> list[Hypothesis]:
         """One hypothesis for each clip, float32 (T,) at 16 kHz, in their order, all in one batch.
 
+        What it says of a clip does not depend on the clips beside it.
         `hotwords` are words to be expected; a recogniser that cannot use them leaves them.
         """
         ...

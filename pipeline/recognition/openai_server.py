@@ -76,10 +76,6 @@ class OpenAIServer:
         wanted = dialects.get(dialect).whisper_language
         return self._codes.get(wanted, wanted)
 
-    def probability(self, samples: NDArray[np.float32], language: str) -> float | None:
-        """None: the protocol has no probability of a language."""
-        return None
-
     def transcribe(
         self, clips: Sequence[NDArray[np.float32]], dialect: str, hotwords: Sequence[str] = ()
     ) -> list[Hypothesis]:

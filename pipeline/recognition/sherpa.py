@@ -89,10 +89,6 @@ class SherpaOnnx:
                 raise ModelUnavailable(f"{self._key} = {self._settings.checkpoint!r} does not know {wanted!r}")
         return wanted
 
-    def probability(self, samples: NDArray[np.float32], language: str) -> float | None:
-        """None: sherpa-onnx gives no probability of a language."""
-        return None
-
     def transcribe(
         self, clips: Sequence[NDArray[np.float32]], dialect: str, hotwords: Sequence[str] = ()
     ) -> list[Hypothesis]:

@@ -39,7 +39,8 @@ class FasterWhisper:
         self._key = key or settings.key("checkpoint")
         self._said: set[str] = set()
         import ctranslate2
-        from faster_whisper import BatchedInferencePipeline
+
+        from pipeline.recognition.whisper_batches import ClipBatches
 
         folder = checkpoints.locate(settings.checkpoint, self._key, known())
         if os.path.isabs(folder):
@@ -58,7 +59,7 @@ class FasterWhisper:
                 if not devices:
                     raise ModelUnavailable(problem) from error
                 logging.getLogger(__name__).warning("%s; trying %s", problem, devices[0])
-        self._batched = BatchedInferencePipeline(self._model)
+        self._batched = ClipBatches(self._model)
 
     def language(self, dialect: str) -> str:
         """The recogniser's code for a dialect. Raises UnknownDialectError, and ModelUnavailable if it has none."""
@@ -73,13 +74,6 @@ class FasterWhisper:
                     logging.getLogger(__name__).warning(words, self._key, self._settings.checkpoint, wanted, code)
                 return code
         raise ModelUnavailable(f"{self._key} = {self._settings.checkpoint!r} does not know the language {wanted!r}")
-
-    def probability(self, samples: NDArray[np.float32], language: str) -> float | None:
-        """How probable the recogniser finds this language in float32 (T,) at 16 kHz; None if it knows but one."""
-        if not self._model.model.is_multilingual:
-            return None
-        _, _, every = self._model.detect_language(samples)
-        return dict(every).get(language)
 
     def transcribe(
         self, clips: Sequence[NDArray[np.float32]], dialect: str, hotwords: Sequence[str] = ()
@@ -112,7 +106,11 @@ class FasterWhisper:
         found: dict[int, list[Any]] = {begin: [] for begin in begins}
         for segment in segments:
             found[segment.seek // self._model.frames_per_second].append(segment)
-        return [_hypothesis(found[begin], begin, language) for begin in begins]
+        probabilities = [told.get(language) for told in self._batched.languages] or [None] * len(clips)
+        return [
+            _hypothesis(found[begin], language, probability)
+            for begin, probability in zip(begins, probabilities, strict=True)
+        ]
 
     def tokenized(self, text: str) -> list[tuple[int, int, int]]:
         """The tokens of a text: id, and the characters of the text from which to which it goes."""
@@ -151,10 +149,10 @@ class FasterWhisper:
 
     def _open(self, folder: str, device: str) -> Any:
         """The recogniser, tried once: a GPU whose libraries do not fit says so at the first computation only."""
-        from faster_whisper import WhisperModel
+        from pipeline.recognition.whisper_batches import ClipModel
 
         compute_type, local = self._settings.compute_type, os.path.isabs(folder)
-        model = WhisperModel(folder, device=device, compute_type=compute_type, cpu_threads=1, local_files_only=local)
+        model = ClipModel(folder, device=device, compute_type=compute_type, cpu_threads=1, local_files_only=local)
         model.encode(model.feature_extractor(np.zeros(SAMPLE_RATE, np.float32))[..., :-1])
         return model
 
@@ -167,19 +165,20 @@ class FasterWhisper:
             )
 
 
-def _hypothesis(segments: Sequence[Any], begin: int, language: str) -> Hypothesis:
-    """What faster-whisper's segments of one clip say; their times count from `begin` s before the clip."""
+def _hypothesis(segments: Sequence[Any], language: str, probability: float | None) -> Hypothesis:
+    """What faster-whisper's segments of one clip say."""
     if not segments:
-        return Hypothesis("", language)
+        return Hypothesis("", language, language_probability=probability)
     return Hypothesis(
         text="".join(segment.text for segment in segments).strip(),
         language=language,
         words=tuple(
-            Word(word.word, word.start - begin, word.end - begin, float(word.probability))
+            Word(word.word, word.start, word.end, float(word.probability))
             for segment in segments
             for word in segment.words or []
         ),
         avg_logprob=float(np.mean([segment.avg_logprob for segment in segments])),
         no_speech_prob=max(segment.no_speech_prob for segment in segments),
         compression_ratio=max(segment.compression_ratio for segment in segments),
+        language_probability=probability,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
@@ -20,7 +21,7 @@ from pipeline.recognition.given_rows import GivenTexts, hypothesis_of
 from pipeline.recognition.given_text import Placement
 from pipeline.recognition.hypothesis import Hypothesis, Recognizer, Word
 from pipeline.settings import RecognizerSettings, Settings
-from pipeline.stage import LedgerEntry, Recording, Stage, StageResult
+from pipeline.stage import GroupRows, LedgerEntry, Recording, Stage, StageResult, rows_of
 from pipeline.stretches import Stretch, contexts, seconds_inside, stretches
 from pipeline.text import dialects
 from pipeline.turn_audio import read_turns
@@ -68,6 +69,44 @@ class _Listener:
     wanted: str | None
 
 
+@dataclass
+class _Work:
+    """A recording of a group: what it is heard by, and its rows so far."""
+
+    recording: Recording
+    turns: Sequence[Row]
+    listeners: list[_Listener] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    languages: dict[tuple[str, str], tuple[float, float | None]] = field(default_factory=dict)
+    error: Exception | None = None
+
+    def note_language(self, chunk: Chunk, facts: Row) -> None:
+        """Of a speaker and recogniser the first chunk that is long enough counts, else the longest."""
+        key = chunk.stretch.speaker, facts["recognizer"]
+        if key not in self.languages or self.languages[key][0] < min(chunk.seconds, _LANGUAGE_SECONDS):
+            self.languages[key] = chunk.seconds, facts["language_probability"]
+
+    def result(self) -> StageResult:
+        """Its rows in order, each with what its speaker's language is, and its ledger."""
+        speakers = {turn["turn_id"]: turn["local_speaker"] for turn in self.turns}
+        for row in self.rows:
+            _, row["language_probability"] = self.languages.get(
+                (speakers[row["turn_id"]], row["recognizer"]), (0.0, None)
+            )
+        places = {listener.settings.label: number for number, listener in enumerate(self.listeners)}
+        self.rows.sort(key=lambda row: (row["start"], row["end"], places.get(row["recognizer"], -1)))
+        total = sum(turn["end"] - turn["start"] for turn in self.turns)
+        return StageResult(self.rows, account(total, self.rows))
+
+
+class _Unusable(Exception):
+    """A recording cannot be worked on, and `why`; the others of its group can."""
+
+    def __init__(self, why: Exception) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
 class Recognize(Stage):
     """One row for each chunk and recogniser, as it was heard; what nobody is asked for stays as one row with a reason.
 
@@ -78,7 +117,7 @@ class Recognize(Stage):
     """
 
     name = "recognize"
-    version = "4"
+    version = "5"
     reads = ("turns",)
     about = ("given",)
     writes = "hypotheses"
@@ -103,46 +142,55 @@ class Recognize(Stage):
 
     def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
         """Rows in order of start, the recognisers in order of the configuration; pauses are in the ledger."""
-        listeners = self._listeners(recording)
-        placed = self._given.place(recording, rows["turns"])
-        found = [hypothesis_of(recording, one, rows["turns"]) for one in placed.texts]
-        longest: dict[str, Chunk] = {}
-        waiting: list[Chunk] = []
-        for chunk, reason in chain(self._chunks(recording, placed.free), self._given_chunks(recording, placed, rows)):
-            if reason is not None and chunk.beside_given:
-                # A pause.
-                continue
-            if reason is not None:
-                dropped = {"decision": "drop", "drop_reason": reason, "covered_seconds": chunk.covered_seconds}
-                found.append(_row(recording, chunk) | dropped)
-                continue
-            best = longest.get(chunk.stretch.speaker)
-            if best is None or best.seconds < min(chunk.seconds, _LANGUAGE_SECONDS):
-                longest[chunk.stretch.speaker] = chunk
-            waiting.append(chunk)
-            if len(waiting) == self._settings.batch_size:
-                found += self._heard(recording, waiting, listeners)
-                waiting = []
-        if waiting:
-            found += self._heard(recording, waiting, listeners)
-        probabilities = {
-            (speaker, listener.settings.label): listener.recognizer.probability(chunk.samples, listener.language)
-            for speaker, chunk in longest.items()
-            for listener in listeners
-        }
-        speakers = {turn["turn_id"]: turn["local_speaker"] for turn in rows["turns"]}
-        for row in found:
-            row["language_probability"] = probabilities.get((speakers[row["turn_id"]], row["recognizer"]))
-        found.sort(key=lambda row: row["start"])
-        total = sum(turn["end"] - turn["start"] for turn in rows["turns"])
-        return StageResult(found, account(total, found))
+        (found,) = self.process_group([recording], {"turns": {recording.recording_id: rows["turns"]}})
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def process_group(self, recordings: Sequence[Recording], rows: GroupRows) -> Sequence[StageResult | Exception]:
+        """Batches are filled across recordings of a dialect that expect the same words; rows are as of each alone."""
+        works = [_Work(recording, rows_of(recording, rows)["turns"]) for recording in recordings]
+        waiting: dict[tuple[str, str], list[tuple[_Work, Chunk]]] = defaultdict(list)
+        for work in works:
+            batch = waiting[work.recording.dialect, work.recording.metadata.get(HOTWORDS, "")]
+            try:
+                for chunk in self._prepared(work):
+                    batch.append((work, chunk))
+                    if len(batch) == self._settings.batch_size:
+                        self._hear(batch)
+                        batch.clear()
+            except _Unusable as error:
+                work.error = error.why
+                batch[:] = [pair for pair in batch if pair[0] is not work]
+        for batch in waiting.values():
+            if batch:
+                self._hear(batch)
+        return [work.error or work.result() for work in works]
+
+    def _prepared(self, work: _Work) -> Iterator[Chunk]:
+        """The chunks of a recording to be heard; what is not becomes rows. Raises _Unusable with what is wrong."""
+        try:
+            work.listeners = self._listeners(work.recording)
+            placed = self._given.place(work.recording, work.turns)
+            work.rows += [hypothesis_of(work.recording, one, work.turns) for one in placed.texts]
+            for chunk, reason in chain(
+                self._chunks(work.recording, placed.free), self._given_chunks(work.recording, placed, work.turns)
+            ):
+                if reason is None:
+                    yield chunk
+                elif not chunk.beside_given:
+                    # Beside given text it is a pause.
+                    dropped = {"decision": "drop", "drop_reason": reason, "covered_seconds": chunk.covered_seconds}
+                    work.rows.append(_row(work.recording, chunk) | dropped)
+        except Exception as error:
+            raise _Unusable(error) from error
 
     def _given_chunks(
-        self, recording: Recording, placed: Placement, rows: Mapping[str, Sequence[Row]]
+        self, recording: Recording, placed: Placement, turns_of_recording: Sequence[Row]
     ) -> Iterator[tuple[Chunk, None]]:
         """The stretches with given text where recognisers are to be compared with it; they account for no seconds."""
         if self._settings.text == "both":
-            turns = {turn["turn_id"]: turn for turn in rows["turns"]}
+            turns = {turn["turn_id"]: turn for turn in turns_of_recording}
             spans = [{"turn_id": one.turn_id, "start": one.start, "end": one.end} for one in placed.texts]
             for span, samples in read_turns(recording, spans, (), SAMPLE_RATE):
                 turn = turns[span["turn_id"]]
@@ -192,18 +240,19 @@ class Recognize(Stage):
             widened.append((max(low, first + lead - more), min(high, last + lead + more)))
         return widened
 
-    def _heard(self, recording: Recording, chunks: Sequence[Chunk], listeners: Sequence[_Listener]) -> Iterator[Row]:
+    @staticmethod
+    def _hear(batch: Sequence[tuple[_Work, Chunk]]) -> None:
         """One batch through every recogniser; the first one's rows account for the seconds."""
-        clips = [chunk.samples for chunk in chunks]
-        hotwords = [word.strip() for word in _BETWEEN_HOTWORDS.split(recording.metadata.get(HOTWORDS, ""))]
-        for number, listener in enumerate(listeners):
-            heard = listener.recognizer.transcribe(clips, recording.dialect, [word for word in hotwords if word])
-            for chunk, hypothesis in zip(chunks, heard, strict=True):
-                yield (
-                    _row(recording, chunk)
-                    | _facts(hypothesis, chunk, listener)
-                    | {"covered_seconds": 0.0 if number else chunk.covered_seconds}
-                )
+        first = batch[0][0]
+        words = [word.strip() for word in _BETWEEN_HOTWORDS.split(first.recording.metadata.get(HOTWORDS, ""))]
+        clips = [chunk.samples for _, chunk in batch]
+        for number, listener in enumerate(first.listeners):
+            heard = listener.recognizer.transcribe(clips, first.recording.dialect, [word for word in words if word])
+            for (work, chunk), hypothesis in zip(batch, heard, strict=True):
+                facts = _facts(hypothesis, chunk, listener)
+                facts["covered_seconds"] = 0.0 if number else chunk.covered_seconds
+                work.rows.append(_row(work.recording, chunk) | facts)
+                work.note_language(chunk, facts)
 
     def _listeners(self, recording: Recording) -> list[_Listener]:
         """The recognisers for this recording's dialect, in order. Raises BadRecording."""
@@ -265,6 +314,7 @@ def _facts(heard: Hypothesis, chunk: Chunk, listener: _Listener) -> Row:
         "words": _words(heard.words, chunk),
         "language": listener.language,
         "language_wanted": listener.wanted,
+        "language_probability": heard.language_probability,
         "asr_avg_logprob": heard.avg_logprob,
         "asr_no_speech_prob": heard.no_speech_prob,
         "asr_compression_ratio": heard.compression_ratio,

@@ -83,11 +83,11 @@ def test_it_says_what_it_knows_and_nothing_else(recognizer: SherpaOnnx) -> None:
     assert recognizer.family == "zipformer_ctc"
     assert recognizer.language("yue") == "yue"
     assert recognizer.language("cmn-sichuan") == "zh"
-    assert recognizer.probability(np.zeros(RATE, np.float32), "zh") is None
     with pytest.raises(UnknownDialectError):
         recognizer.language("cmn-nowhere")
     found = recognizer.transcribe([_samples(_say("cmn", 1))], "cmn", hotwords=["青城山"])[0]
     assert found.language == "zh"
+    assert found.language_probability is None
     assert found.avg_logprob is None
     assert found.no_speech_prob is None
     assert all(word.probability is None for word in found.words)
