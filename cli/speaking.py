@@ -19,7 +19,9 @@ def speak(
     text: Annotated[
         str, typer.Argument(metavar="TEXT", help="what to say; a description may stand in front in parentheses")
     ],
-    out: Annotated[Path, typer.Option(help="the .wav or .flac to write; it is labelled as AI-generated")],
+    out: Annotated[
+        Path, typer.Option(help="the .wav, .flac, .mp3, .ogg or .m4a to write, labelled as AI-generated")
+    ],
     dialect: Dialect = "",
     reference: Annotated[Path | None, typer.Option(help="a clip of the voice to copy")] = None,
     prompt: Annotated[Path | None, typer.Option(help="a clip to continue")] = None,
@@ -38,11 +40,12 @@ def speak(
     workspace: Annotated[Path | None, typer.Option(help="workspace with the consents and the audit log")] = None,
 ) -> None:
     """Speak a text and write it as a labelled file. To copy a voice takes a consent, or that it is your own; logged."""
-    if out.suffix.lower() not in (".wav", ".flac"):
-        stop(f"{out}: write to a .wav or a .flac, which can carry the label")
+    from model.labels import labels
+
+    if out.suffix.lower() not in labels.SUFFIXES:
+        stop(f"{out}: write to a {', '.join(labels.SUFFIXES)}, which can carry the label")
     from model import voxcpm2
     from model.finetune import lora as adapters
-    from model.labels import labels
     from model.labels.content_credentials import CredentialsError, Signature
     from pipeline.errors import BadRecording
     from pipeline.settings import checkpoint_path

@@ -1,7 +1,8 @@
 """AI-content labels in sound files: the implicit metadata of China's GB 45438-2025, written, read back and checked.
 
 A WAV carries it in LIST/INFO (which tools copy along) and in an `AIGC` chunk, a FLAC in a Vorbis comment and in an
-APPLICATION block. A hash over sound and label, keyed if a key is given, tells what was altered.
+APPLICATION block; for other formats see encoded.py. A hash over sound and label, keyed if a key is given, tells what
+was altered.
 """
 
 from __future__ import annotations
@@ -9,90 +10,27 @@ from __future__ import annotations
 import hashlib
 import hmac
 import io
-import json
 import struct
 import uuid
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.labels import content_credentials
+from model.labels import content_credentials, encoded
 from model.labels.content_credentials import Signature
+from model.labels.label import FIELD, STREAMED, Label, LabelError, Report, Standing
 from pipeline.audio import clips
 from pipeline.errors import BadRecording
 from pipeline.lake.files import replace_bytes
 
-FIELD = "AIGC"
+SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".m4a")
 _APPLICATION_ID = b"FYAI"
 # A C2PA manifest no longer holds once the label changes, so it goes with it.
 _MANIFEST = b"C2PA"
 _STREAMINFO, _APPLICATION, _COMMENTS = 0, 2, 4
 _BLOCK_LIMIT = 1 << 24
-
-
-class LabelError(ValueError):
-    """The file cannot carry a label: it is neither WAV nor FLAC, or its structure is broken."""
-
-
-class Standing(StrEnum):
-    """What became of a label since it was written. `partial`: one of its two carriers was stripped, or they differ."""
-
-    INTACT = "intact"
-    PARTIAL = "partial"
-    ALTERED = "altered"
-    MISSING = "missing"
-
-
-@dataclass(frozen=True)
-class Label:
-    """The fields of GB 45438-2025, annex E, in its order.
-
-    label: "1" generated, "2" possibly, "3" suspected. producer and produce_id: who generated it, and their number for
-    it. reserved_1: the producer's proof of integrity; propagator, propagate_id, reserved_2: for who passes it on.
-    """
-
-    label: str = "1"
-    producer: str = "Fangyan"
-    produce_id: str = ""
-    reserved_1: str = ""
-    propagator: str = ""
-    propagate_id: str = ""
-    reserved_2: str = ""
-
-    def to_json(self) -> str:
-        """The value of the AIGC field."""
-        return json.dumps(dict(zip(_NAMES, asdict(self).values(), strict=True)), ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> Label:
-        """Half a surrogate pair, which only a forged label holds, becomes "?". Raises ValueError for no such object."""
-        fields = json.loads(text)
-        if not isinstance(fields, dict) or "Label" not in fields:
-            raise ValueError("no object with a Label")
-        return cls(*(str(fields.get(name, "")).encode(errors="replace").decode() for name in _NAMES))
-
-
-_NAMES = (
-    "Label",
-    "ContentProducer",
-    "ProduceID",
-    "ReservedCode1",
-    "ContentPropagator",
-    "PropagateID",
-    "ReservedCode2",
-)
-
-
-@dataclass(frozen=True)
-class Report:
-    """What `inspect` found: the label if one can be read, its standing, and why in a sentence."""
-
-    standing: Standing
-    label: Label | None
-    reason: str
 
 
 def write(
@@ -103,24 +41,46 @@ def write(
     key: bytes = b"",
     signature: Signature | None = None,
 ) -> Label:
-    """Write mono float32 (T,) as 16-bit WAV or FLAC, by the name's suffix, with its label in it; returns the label.
+    """Write mono float32 (T,) in the format of the name's suffix (SUFFIXES), with its label in it; returns the label.
 
-    The finished file gets a C2PA manifest too if there is a `signature`, here or in the environment.
+    A WAV or FLAC gets a C2PA manifest too if there is a `signature`, here or in the environment.
     Raises LabelError, CredentialsError.
     """
     path = Path(path)
-    signature = signature or Signature.configured()
-    if path.suffix.lower() == ".flac":
-        plain = clips.encode_flac(samples, sample_rate)
-    elif path.suffix.lower() == ".wav":
-        plain = _wav(clips.to_int16(samples), sample_rate)
-    else:
-        raise LabelError(f"{path}: a label goes into .wav or .flac, not {path.suffix or 'a name without suffix'}")
-    data, label = attach(plain, label or Label(), key)
-    if signature is not None:
-        data = content_credentials.sign(data, path.suffix.lower()[1:], label.produce_id, signature)
+    if path.suffix.lower() not in SUFFIXES:
+        named = path.suffix or "a name without suffix"
+        raise LabelError(f"{path}: a label goes into {', '.join(SUFFIXES)}, not {named}")
+    data, label = labelled(samples, sample_rate, path.suffix.lower()[1:], label, key, signature)
     replace_bytes(path, data)
     return label
+
+
+def labelled(
+    samples: NDArray[np.float32],
+    sample_rate: int,
+    form: str,
+    label: Label | None = None,
+    key: bytes = b"",
+    signature: Signature | None = None,
+) -> tuple[bytes, Label]:
+    """The bytes that `write` writes; `form` is a suffix without its dot, or opus, aac."""
+    if form not in ("wav", "flac"):
+        return encoded.encode(samples, sample_rate, form, label or Label(), key)
+    signature = signature or Signature.configured()
+    plain = clips.encode_flac(samples, sample_rate) if form == "flac" else _wav(clips.to_int16(samples), sample_rate)
+    data, label = attach(plain, label or Label(), key)
+    if signature is not None:
+        data = content_credentials.sign(data, form, label.produce_id, signature)
+    return data, label
+
+
+def streamed_wav_head(sample_rate: int, label: Label) -> bytes:
+    """What comes before the samples of a WAV whose length nobody knows yet, the label first."""
+    said = f"{FIELD}={label.to_json()}".encode() + b"\0"
+    form = struct.pack("<HHIIHH", 1, 1, sample_rate, sample_rate * 2, 2, 16)
+    chunks = _chunk(b"LIST", b"INFO" + _chunk(b"ICMT", said)) + _chunk(b"fmt ", form)
+    endless = b"\xff\xff\xff\xff"
+    return b"RIFF" + endless + b"WAVE" + chunks + b"data" + endless
 
 
 def attach(data: bytes, label: Label, key: bytes = b"") -> tuple[bytes, Label]:
@@ -139,6 +99,8 @@ def inspect(source: str | Path | bytes, key: bytes = b"") -> Report:
     A proof made with a key needs that key to be found intact.
     """
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    if not _is_own(data):
+        return encoded.inspect(data, key)
     carried = _container(data).read(data)
     found = [text for text in carried if text]
     if not found:
@@ -147,6 +109,8 @@ def inspect(source: str | Path | bytes, key: bytes = b"") -> Report:
         label = Label.from_json(found[0])
     except (ValueError, RecursionError) as error:
         return Report(Standing.ALTERED, None, f"the AIGC field cannot be read: {error}")
+    if label.reserved_1 == STREAMED:
+        return Report(Standing.UNPROVED, label, "was written before the sound, which it cannot vouch for")
     if not hmac.compare_digest(label.reserved_1.encode(), _proof(data, label, key).encode()):
         return Report(Standing.ALTERED, label, "sound or label is not what was written, or the key is another")
     if len(found) < len(carried):
@@ -268,6 +232,10 @@ class _Flac:
             return 0
         # Sizes in ID3 have seven bits a byte.
         return 10 + sum(byte << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
+
+
+def _is_own(data: bytes) -> bool:
+    return data[:4] == b"RIFF" or data[_Flac._start(data) :][:4] == b"fLaC"
 
 
 def _container(data: bytes) -> type[_Wav] | type[_Flac]:

@@ -61,7 +61,7 @@ def test_a_stripped_file_is_shown_as_such(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_told_in_a_line(tmp_path: Path) -> None:
-    code, said = run("speak", "好", "--out", tmp_path / "x.mp3")
+    code, said = run("speak", "好", "--out", tmp_path / "x.aiff")
     assert (code, "wav" in said) == (1, True)
     code, said = run("speak", "好", "--out", tmp_path / "x.wav", "--checkpoint", tmp_path / "none")
     assert (code, "no such folder" in said) == (1, True)
