@@ -24,18 +24,20 @@ from cli import (
     release,
     rights,
     running,
+    serve,
     speaking,
     sql,
     status,
     studio,
     ui,
+    voices,
 )
 from cli.terminal import say
 
 _ORDER = (
     *("init", "doctor", "calibrate", "run", "status", "ui", "desk", "ask", "sql"),
     *("corrections", "quality", "export", "import", "release"),
-    *("voice", "speak", "finetune", "label", "prompts", "systems", "listen"),
+    *("voice", "speak", "serve", "finetune", "label", "prompts", "systems", "listen"),
     *("consent", "takedown", "audit"),
     *("demo", "studio"),
 )
@@ -69,8 +71,9 @@ app.command("quality", rich_help_panel=_CORPUS)(quality.quality)
 app.command("export", rich_help_panel=_CORPUS)(export.export)
 app.command("import", rich_help_panel=_CORPUS)(import_list.import_list)
 app.add_typer(release.release_app, name="release", rich_help_panel=_CORPUS)
-app.command("voice", rich_help_panel=_VOICE)(running.voice)
+app.add_typer(voices.voice_app, name="voice", rich_help_panel=_VOICE)
 app.command("speak", rich_help_panel=_VOICE)(speaking.speak)
+app.add_typer(serve.serve_app, name="serve", rich_help_panel=_VOICE)
 app.command("finetune", rich_help_panel=_VOICE)(finetune.finetune)
 app.add_typer(labels.label_app, name="label", rich_help_panel=_VOICE)
 app.add_typer(evaluation.prompts_app, name="prompts", rich_help_panel=_VOICE)

@@ -19,9 +19,7 @@ def speak(
     text: Annotated[
         str, typer.Argument(metavar="TEXT", help="what to say; a description may stand in front in parentheses")
     ],
-    out: Annotated[
-        Path, typer.Option(help="the .wav, .flac, .mp3, .ogg or .m4a to write, labelled as AI-generated")
-    ],
+    out: Annotated[Path, typer.Option(help="the .wav, .flac, .mp3, .ogg or .m4a to write, labelled as AI-generated")],
     dialect: Dialect = "",
     reference: Annotated[Path | None, typer.Option(help="a clip of the voice to copy")] = None,
     prompt: Annotated[Path | None, typer.Option(help="a clip to continue")] = None,

@@ -36,7 +36,10 @@ CONFIGURATION = "fangyan.toml"
 _ADDRESS = re.compile(r"(^|/)(s3a?|gc?s|az|abfss?|wasbs?|oss|cos|obs|hdfs|hf|s?ftp|https?|file):/", re.IGNORECASE)
 _ENVIRONMENT_PREFIX = "FANGYAN_"
 _RELATIVE = (
-    *((section, "checkpoint") for section in ("diarize", "given_text", "transcribe", "align", "dialect", "base_model")),
+    *(
+        (section, "checkpoint")
+        for section in ("diarize", "given_text", "transcribe", "align", "dialect", "base_model", "serve")
+    ),
     ("transcribe", "calibration"),
     ("validation", "systems"),
 )
@@ -522,6 +525,22 @@ class Ui(_Section):
     report: str = Field(default="http://127.0.0.1:3001", description="of the report; the port after the UI's")
 
 
+class Serve(_Section):
+    """What `fangyan serve` speaks with and how much it takes on; see docs/serve.md."""
+
+    checkpoint: str = Field(default="checkpoints/voxcpm2-micro", description="a VoxCPM2 directory or hub name")
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="auto: bfloat16 where the processor multiplies it"
+    )
+    rows: int = Field(default=16, ge=1, description="requests that are spoken side by side")
+    waiting: int = Field(default=64, ge=0, description="requests that may wait; more get 429 and a Retry-After")
+    deadline_seconds: float = Field(default=120.0, gt=0, description="a request that takes longer is given up")
+    requests_per_minute: int = Field(default=120, ge=1, description="of one key")
+    max_characters: int = Field(default=4096, ge=1, description="of a request's text")
+    max_steps: int = Field(default=50, ge=2, description="solver steps a patch that a request may ask for")
+
+
 class Desk(_Section):
     """Where a browser finds what `fangyan desk` serves; for links, and the host that it answers to besides its own."""
 
@@ -637,6 +656,7 @@ class Settings(_Section):
     alerts: Alerts = Alerts()
     review: Review = Review()
     ui: Ui = Ui()
+    serve: Serve = Serve()
     desk: Desk = Desk()
     dialects: dict[str, ConfiguredDialect] = {}
 

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 FIELD = "AIGC"
+KEY_VARIABLE = "FANGYAN_LABEL_KEY"
+"""Names the environment variable with the key that proofs are made with."""
 STREAMED = "streamed"
 """In place of a proof, in the label that goes before sound which is still being made."""
 

@@ -38,6 +38,15 @@ def split_text(text: str, longest: float = LONGEST) -> list[str]:
     return [wording.join_control(control, piece) for piece in pieces] or [text]
 
 
+def complete_sentences(text: str, ended: bool) -> tuple[str, str]:
+    """A text that is still being written, cut after its last whole sentence: what can be spoken, and the rest."""
+    if ended:
+        return text, ""
+    sentences = [match[0] for match in _SENTENCE.finditer(text)]
+    whole = "".join(sentences[:-1])
+    return whole, text[len(whole) :]
+
+
 def join_audio(pieces: Sequence[NDArray[np.float32]], sample_rate: int) -> NDArray[np.float32]:
     """Pieces (T,) with a short silence between, their inner ends faded so that no step is heard."""
     joined: list[NDArray[np.float32]] = []

@@ -23,7 +23,7 @@ from model.voxcpm2.config import VoxCPM2Config, read_config, write_config
 from model.voxcpm2.job import Job, make_job
 from model.voxcpm2.long_text import combined, join_audio, split_text
 from model.voxcpm2.network import Network
-from model.voxcpm2.packed import PackedNetwork
+from model.voxcpm2.packed import PackedNetwork, multiplies_bfloat16
 from model.voxcpm2.packed_vae import PackedAudioVAE, PackedDecoder
 from model.voxcpm2.prompt import BadRequest, Mode, Prompt, build_prompt
 from model.voxcpm2.references import load_reference
@@ -269,6 +269,12 @@ def load(
             raise ValueError("compiled=True is for GPUs: on a CPU the network's twin is faster")
         compile_solver(network.feat_decoder)
     return VoxCPM2(config, network, checkpoint.read_audio_vae(config, folder, where), tokenizer)
+
+
+def fastest_dtype(device: str | torch.device | None = None) -> str | None:
+    """The quickest dtype for `load`: bfloat16 on processors that multiply it, None (its default) elsewhere."""
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return "bfloat16" if where.type == "cpu" and multiplies_bfloat16() else None
 
 
 def save(model: VoxCPM2, folder: str | Path) -> None:

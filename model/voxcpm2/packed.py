@@ -171,5 +171,12 @@ def trace(weight: Tensor) -> tuple[object, ...]:
     )
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether this processor has instructions that multiply bfloat16, so that it is the quicker dtype."""
+    cpu = torch.cpu
+    asked = (getattr(cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return _has_bfloat16() and any(each is not None and each() for each in asked)
+
+
 def _has_bfloat16() -> bool:
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()
