@@ -461,6 +461,7 @@ class Evaluation(_Section):
             "cer": 0.02,
             "similarity": 0.02,
             "dnsmos": 0.1,
+            "distillmos": 0.1,
             "tone_distance": 0.1,
             "dialect_accuracy": 0.1,
             "stop_rate": 0.06,

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from model.evaluation.corpus_speech import from_segment, paces
 from model.evaluation.dialect import DialectAccuracy
 from model.evaluation.intelligibility import Intelligibility
-from model.evaluation.mos import PredictedMos
+from model.evaluation.mos import DistillMos, PredictedMos
 from model.evaluation.recognition import UtteranceAligner, UtteranceRecognizer
 from model.evaluation.robustness import Robustness
 from model.evaluation.similarity import Embedding, Similarity, mean_direction
@@ -73,6 +73,7 @@ _METRICS: tuple[tuple[type[Any], Callable[[Evidence], Metric]], ...] = (
     (Intelligibility, lambda known: Intelligibility(known.models.recognizer)),
     (Similarity, lambda known: Similarity(known.models.embedding, known.voices)),
     (PredictedMos, lambda known: PredictedMos()),
+    (DistillMos, lambda known: DistillMos()),
     (ToneFidelity, lambda known: ToneFidelity(known.models.aligner, known.references)),
     (DialectAccuracy, lambda known: DialectAccuracy(known.dialect)),
     (Robustness, lambda known: Robustness(known.models.recognizer, known.models.aligner, known.paces)),

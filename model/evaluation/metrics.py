@@ -176,6 +176,7 @@ _ALL = (
         1.0,
         2,
     ),
+    Metric("distillmos", "Predicted quality, second judge", "DistillMOS, predicted", "higher", "MOS", 1.0, 2),
     Metric(
         "stop_rate",
         "Stops by itself",
@@ -221,7 +222,7 @@ _PLACE = {name: place for place, name in enumerate(METRICS)}
 # The metrics whose difference makes the verdict, and those that every dialect is expected to have.
 QUALITY = (
     *("cer", "wer", "tone_distance", "dialect_accuracy", "similarity", "centroid_similarity", "listener_mos"),
-    *("preference", "dnsmos", "stop_rate", "repeats", "skips"),
+    *("preference", "dnsmos", "distillmos", "stop_rate", "repeats", "skips"),
 )
 EXPECTED = ("cer", "tone_distance", "similarity", "dnsmos", "stop_rate", "rtf")
 

@@ -23,7 +23,7 @@ from pipeline.lake.views import literal
 
 MOST = 60
 OF_TEXT = ("cer", "cer_raw", "wer", "wer_raw")
-MEASURES = (*OF_TEXT, "tone_distance", "tone_accuracy", "similarity", "dnsmos", "dialect_accuracy")
+MEASURES = (*OF_TEXT, "tone_distance", "tone_accuracy", "similarity", "dnsmos", "distillmos", "dialect_accuracy")
 OWN_TEXT = "its text was written by the recogniser that would judge it"
 _BY_PEOPLE = ("given", "corrected", "accepted")
 _COLUMNS = ["segment_id", "dialect", "text", "romanization", "characters", "start", "audio"]
