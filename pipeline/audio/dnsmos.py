@@ -6,19 +6,19 @@ The networks lie in the speechmos wheel, whose own Python builds its sessions an
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio import p808
+from pipeline.audio import p808, p835
 from pipeline.audio.p808 import P808
+from pipeline.audio.p835 import P835Network
 from pipeline.errors import ModelUnavailable
 
 SAMPLE_RATE = 16_000
-WINDOW = 144_160
+WINDOW = p835.WINDOW
 """Samples the networks look at: 9.01 s."""
 
 _P835, _P808 = "sig_bak_ovr.onnx", "model_v8.onnx"
@@ -48,53 +48,45 @@ class Mos(NamedTuple):
 
 
 class Dnsmos:
-    """The networks, open. A window of 9.01 s costs about 0.35 s of one core.
+    """The networks, open. A window costs about 0.4 s of one core; where windows share frames, each frame counts once.
 
     `windows` says where the 9.01 s windows lie: "reference" every second as published, so that scores compare with
-    other corpora; "cover" as few evenly spaced ones as cover the clip, up to nine times cheaper.
+    other corpora; "cover" as few evenly spaced ones as cover the clip. Those of "reference" share their frames, and so
+    do the repetitions of a short clip in the window of "cover" if it is cut to whole frames (`whole_frames`).
     """
 
     def __init__(self, windows: Literal["reference", "cover"] = "reference") -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
         self._windows = windows
-        self._session: Any = onnxruntime.InferenceSession(
-            str(model_file(_P835)), sess_options=options, providers=["CPUExecutionProvider"]
-        )
-        self._input = self._session.get_inputs()[0].name
+        self._p835 = P835Network(model_file(_P835).read_bytes())
         self._p808 = P808(str(model_file(_P808)))
 
     def score(self, samples: NDArray[np.float32]) -> Mos:
         """Score a clip, float32 (T,) at 16 kHz in [-1, 1]; one shorter than 9.01 s is repeated to fill the window."""
-        windows = self._cut(samples)
-        heard = float(np.mean([self._p808.score(window[: p808.SAMPLES]) for window in windows]))
-        return Mos(*self._rated(windows), p808=heard)
+        clip = self._repeated(samples)
+        heard = self._p808.scores([clip[at : at + p808.SAMPLES] for at in self._starts(clip.size)])
+        return Mos(*self.p835(samples), p808=float(np.mean(heard)))
 
     def p835(self, samples: NDArray[np.float32]) -> P835:
         """The scores of P.835 alone of a clip, float32 (T,) at 16 kHz in [-1, 1]."""
-        return self._rated(self._cut(samples))
-
-    def _cut(self, samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """The windows (144160,) that are looked at."""
-        if samples.size == 0:
-            raise ValueError("DNSMOS cannot score a clip without samples")
-        clip = np.clip(samples, -1.0, 1.0).astype(np.float32)
-        while clip.size < WINDOW:
-            clip = np.concatenate([clip, clip])
-        if self._windows == "cover" and samples.size < WINDOW:
-            clip = clip[:WINDOW]
-        return [clip[at : at + WINDOW] for at in self._starts(clip.size)]
-
-    def _rated(self, windows: Sequence[NDArray[np.float32]]) -> P835:
-        raw = np.array([self._session.run(None, {self._input: window[None]})[0][0] for window in windows])
+        if self._windows == "cover" and 0 < samples.size < WINDOW and samples.size % p835.HOP == 0:
+            raw = self._p835.repeated(np.clip(samples, -1.0, 1.0).astype(np.float32))
+        else:
+            clip = self._repeated(samples)
+            raw = self._p835.windows(clip, self._starts(clip.size))
         sig, bak, ovrl = (
             float(np.polyval(polynomial, raw[:, column]).mean())
             for column, polynomial in enumerate((_TO_SIG, _TO_BAK, _TO_OVRL))
         )
         return P835(ovrl=ovrl, sig=sig, bak=bak)
+
+    def _repeated(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What is looked at: a clip of a window or more as it is, a shorter one repeated."""
+        if samples.size == 0:
+            raise ValueError("DNSMOS cannot score a clip without samples")
+        clip = np.clip(samples, -1.0, 1.0).astype(np.float32)
+        while clip.size < WINDOW:
+            clip = np.concatenate([clip, clip])
+        return clip[:WINDOW] if self._windows == "cover" and samples.size < WINDOW else clip
 
     def _starts(self, size: int) -> list[int]:
         if self._windows == "cover":
@@ -104,6 +96,11 @@ class Dnsmos:
         seconds = size // SAMPLE_RATE
         count = int(seconds - WINDOW / SAMPLE_RATE) + 1
         return [at * SAMPLE_RATE for at in range(count)]
+
+
+def whole_frames(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A clip (T,) at 16 kHz less the up to 9.9 ms at its end that make no whole frame; one of no frame as it is."""
+    return samples[: samples.size // p835.HOP * p835.HOP] if samples.size >= p835.HOP else samples
 
 
 def model_file(name: str) -> Path:

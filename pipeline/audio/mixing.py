@@ -30,6 +30,9 @@ def channels_of(frame: Any) -> np.ndarray:
     if values.dtype.kind == "i":
         wide = np.float64 if values.itemsize > 2 else np.float32
         return values.astype(wide) / float(2 ** (8 * values.itemsize - 1))
+    # NaN is not less than anything either; nearly no frame has any of it.
+    if np.abs(values).max(initial=0.0) <= _LARGEST:
+        return values
     return np.clip(np.nan_to_num(values, nan=0.0), -_LARGEST, _LARGEST)
 
 

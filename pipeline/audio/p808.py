@@ -6,6 +6,7 @@ made here without: 120 bands after Slaney, windows of 321 samples every 160, in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -34,9 +35,10 @@ class P808:
         )
         self._input = self._session.get_inputs()[0].name
 
-    def score(self, samples: NDArray[np.float32]) -> float:
-        """The opinion of a window, float32 (144000,) at 16 kHz in [-1, 1]."""
-        return float(self._session.run(None, {self._input: mel_spectrogram(samples)[None]})[0][0][0])
+    def scores(self, windows: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """The opinions (W,) of windows, each float32 (144000,) at 16 kHz in [-1, 1]."""
+        mels = np.stack([mel_spectrogram(window) for window in windows])
+        return self._session.run(None, {self._input: mels})[0][:, 0]
 
 
 def mel_spectrogram(samples: NDArray[np.float32]) -> NDArray[np.float32]:

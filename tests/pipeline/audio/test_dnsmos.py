@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import importlib.util
 import random
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
-from pipeline.audio import dnsmos
+from pipeline.audio import dnsmos, onnx_parts
 from pipeline.audio.clips import resample
 from pipeline.audio.dnsmos import SAMPLE_RATE, WINDOW, Dnsmos
+from pipeline.audio.p835 import HOP, P835Network
 from studio import scripts
 from studio.synthesis import speak
 from studio.voices import voices
@@ -24,10 +27,26 @@ def model() -> Dnsmos:
 
 
 @pytest.fixture(scope="module")
+def network() -> P835Network:
+    return P835Network(dnsmos.model_file("sig_bak_ovr.onnx").read_bytes())
+
+
+@pytest.fixture(scope="module")
 def speech() -> np.ndarray:
     """About 3 s of one voice at 16 kHz."""
     utterance = speak(scripts.sentence("cmn", random.Random(5)), voices(held_out=True)[0])
     return resample(utterance.samples, utterance.sample_rate, SAMPLE_RATE)
+
+
+def _published(window: np.ndarray) -> np.ndarray:
+    """The raw scores (3,) that the network as it is in the wheel gives a window (144160,)."""
+    [scores] = _session().run(None, {"input_1": window[None].astype(np.float32)})
+    return np.asarray(scores)[0]
+
+
+@cache
+def _session() -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(str(dnsmos.model_file("sig_bak_ovr.onnx")))
 
 
 def test_polynomials_are_those_of_the_package():
@@ -60,7 +79,7 @@ def test_one_window_of_a_repeated_clip_is_the_networks_output_through_the_polyno
         clip = np.append(clip, clip)
     whole_seconds = clip.size // SAMPLE_RATE
     raw = [
-        model._session.run(None, {"input_1": clip[None, at : at + WINDOW]})[0][0]
+        _published(clip[at : at + WINDOW])
         for at in range(0, (int(whole_seconds - 9.01) + 1) * SAMPLE_RATE, SAMPLE_RATE)
     ]
     sig, bak, ovrl = np.array(raw).T
@@ -68,6 +87,31 @@ def test_one_window_of_a_repeated_clip_is_the_networks_output_through_the_polyno
     assert found.ovrl == pytest.approx(np.mean(-0.06766283 * ovrl**2 + 1.11546468 * ovrl + 0.04602535), abs=1e-5)
     assert found.sig == pytest.approx(np.mean(-0.08397278 * sig**2 + 1.22083953 * sig + 0.0052439), abs=1e-5)
     assert found.bak == pytest.approx(np.mean(-0.13166888 * bak**2 + 1.60915514 * bak - 0.39604546), abs=1e-5)
+
+
+def test_windows_that_share_their_frames_score_as_each_one_by_itself(network: P835Network, speech: np.ndarray):
+    sound = np.resize(speech, 1399 * HOP)
+    starts = [0, 100 * HOP, 100 * HOP + 77, 498 * HOP]
+    for start, found in zip(starts, network.windows(sound, starts), strict=True):
+        assert found == pytest.approx(_published(sound[start : start + WINDOW]), abs=1e-5)
+
+
+@pytest.mark.parametrize("frames", [1, 3, 57, 897])
+def test_a_clip_is_repeated_without_being_computed_again(network: P835Network, speech: np.ndarray, frames: int):
+    clip = np.resize(speech, frames * HOP)
+    assert network.repeated(clip)[0] == pytest.approx(_published(np.resize(clip, WINDOW)), abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [40_000, 40_077])
+def test_a_short_clip_scores_as_its_repetitions_do(speech: np.ndarray, size: int):
+    ovrl = np.polyval(dnsmos._TO_OVRL, _published(np.resize(speech[:size], WINDOW))[2])
+    assert Dnsmos(windows="cover").p835(speech[:size]).ovrl == pytest.approx(ovrl, abs=1e-5)
+
+
+def test_an_onnx_file_without_the_tensor_that_is_asked_for_is_refused():
+    model = dnsmos.model_file("sig_bak_ovr.onnx").read_bytes()
+    with pytest.raises(ValueError, match="does not make 'nothing'"):
+        onnx_parts.part(model, ("input_1", ("N", "samples")), ("nothing", ("N", 3)))
 
 
 def test_noise_costs_background_quality(model: Dnsmos, speech: np.ndarray):
