@@ -183,6 +183,9 @@ class Denoise(_Section):
     worse_by: float = Field(
         default=0.05, ge=0, description="DNSMOS OVRL may fall by this much before the original is kept"
     )
+    sure_snr_db: float = Field(
+        default=14.0, description="under this SNR a turn keeps its original only if its SNR falls; DNSMOS is not asked"
+    )
 
 
 class RecognizerSettings(_Section):

@@ -52,7 +52,7 @@ class Dnsmos:
 
     `windows` says where the 9.01 s windows lie: "reference" every second as published, so that scores compare with
     other corpora; "cover" as few evenly spaced ones as cover the clip. Those of "reference" share their frames, and so
-    do the repetitions of a short clip in the window of "cover" if it is cut to whole frames (`whole_frames`).
+    do the repetitions of a short clip in the window of "cover" that lasts whole hundredths of a second.
     """
 
     def __init__(self, windows: Literal["reference", "cover"] = "reference") -> None:
@@ -96,11 +96,6 @@ class Dnsmos:
         seconds = size // SAMPLE_RATE
         count = int(seconds - WINDOW / SAMPLE_RATE) + 1
         return [at * SAMPLE_RATE for at in range(count)]
-
-
-def whole_frames(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A clip (T,) at 16 kHz less the up to 9.9 ms at its end that make no whole frame; one of no frame as it is."""
-    return samples[: samples.size // p835.HOP * p835.HOP] if samples.size >= p835.HOP else samples
 
 
 def model_file(name: str) -> Path:

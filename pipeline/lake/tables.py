@@ -129,7 +129,7 @@ DENOISED = _schema(
     _field("snr_before_db", pa.float32(), "Estimated signal-to-noise ratio of the original", "dB"),
     _field("snr_after_db", pa.float32(), "Estimated signal-to-noise ratio after denoising", "dB"),
     _field("bak_before", pa.float32(), "DNSMOS P.835 BAK, 1 to 5: of the original, if not noisy with its neighbours"),
-    _field("dnsmos_before", pa.float32(), "DNSMOS P.835 OVRL of the original, 1 to 5"),
+    _field("dnsmos_before", pa.float32(), "DNSMOS P.835 OVRL of the original, 1 to 5; null where it was not asked"),
     _field("dnsmos_after", pa.float32(), "DNSMOS P.835 OVRL after denoising, 1 to 5"),
     _field("audio", AUDIO, "Denoised turn, mono FLAC"),
     _field("sample_rate", pa.int32(), "Sample rate of `audio`", "Hz"),

@@ -26,11 +26,12 @@ class Denoise(Stage):
     """Denoised audio of the turns under the bound on SNR or on DNSMOS BAK, or of all, by policy.
 
     Turns of a good SNR are looked at by BAK together, about nine seconds of neighbours at a time: a window of DNSMOS
-    costs as much for a turn of one second.
+    costs as much for a turn of one second. Whether a turn got worse is asked of DNSMOS from `sure_snr_db` on; in more
+    noise denoising is good for nearly all, and the few are not worth two windows each (docs/quality.md).
     """
 
     name = "denoise"
-    version = "3"
+    version = "4"
     reads = ("turns",)
     writes = "denoised"
     resources = Resources(cpus=1.0, memory_gb=1.0)
@@ -98,7 +99,7 @@ class Denoise(Stage):
         wide = rnnoise.denoise(clips.resample(turn.samples, turn.rate, rnnoise.SAMPLE_RATE))
         cleaned = clips.resample(wide, rnnoise.SAMPLE_RATE, turn.rate)[turn.lead_in : turn.samples.size]
         facts: Row = {"snr_before_db": turn.snr_db, "snr_after_db": quality.snr_db(cleaned, turn.rate)}
-        if turn.seconds >= MIN_SCORED_SECONDS:
+        if turn.seconds >= MIN_SCORED_SECONDS and turn.snr_db >= self._settings.sure_snr_db:
             before = self._networks().p835(turn.narrow())
             after = self._networks().p835(clips.resample(cleaned, turn.rate, dnsmos.SAMPLE_RATE))
             facts |= {"dnsmos_before": before.ovrl, "bak_before": before.bak, "dnsmos_after": after.ovrl}

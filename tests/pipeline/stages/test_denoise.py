@@ -103,7 +103,7 @@ def test_a_noisy_turn_is_denoised_at_its_own_rate_and_a_clean_one_kept(tmp_path:
     assert kept["audio"] is None
     assert (cleaned["applied"], cleaned["reason"], cleaned["sample_rate"]) == (True, "noisy", rate)
     assert cleaned["snr_after_db"] > cleaned["snr_before_db"] + 10
-    assert cleaned["dnsmos_after"] > cleaned["dnsmos_before"]
+    assert (cleaned["dnsmos_before"], cleaned["dnsmos_after"]) == (None, None)
     assert cleaned["audio"]["path"] == f"{second['turn_id']}.flac"
     samples, found = clips.decode_bytes(cleaned["audio"]["bytes"])
     assert found == rate
@@ -135,6 +135,19 @@ def test_a_turn_that_got_worse_keeps_its_original(tmp_path: Path):
     [row] = _run(recording, [_turn(0.0, round(recording.duration, 2))], policy="always", worse_by=0.05).rows
     assert row["dnsmos_after"] < row["dnsmos_before"] - 0.05
     assert (row["applied"], row["reason"], row["audio"]) == (False, "got_worse", None)
+
+
+def test_dnsmos_is_asked_from_the_sure_snr_on_and_snr_alone_decides_under_it(tmp_path: Path):
+    noisy = _noisy(_speech(9, 16_000), 8.0)
+    recording = _recording(tmp_path / "x.wav", noisy, 16_000)
+    turn = _turn(0.0, round(recording.duration - 0.01, 2))
+    [asked] = _run(recording, [turn], sure_snr_db=-10.0, worse_by=5.0).rows
+    assert asked["dnsmos_after"] > asked["dnsmos_before"]
+    bound = asked["snr_before_db"] + 0.5
+    [sure] = _run(recording, [turn], sure_snr_db=bound, worse_by=0.0).rows
+    assert sure["dnsmos_before"] is None
+    assert (sure["applied"], sure["reason"]) == (True, "noisy")
+    assert sure["snr_after_db"] > sure["snr_before_db"]
 
 
 def test_always_denoises_clean_turns_too(tmp_path: Path):
