@@ -9,7 +9,7 @@ from pipeline.corrections.text_rows import cut_by_spans
 from pipeline.lake.rows import Row
 from pipeline.segmentation import Segment
 from pipeline.text.pieces import join_texts
-from pipeline.text.romanize import romanize
+from pipeline.text.romanize import romanize, sounds_in_ipa
 
 _UNREAD = "?"
 
@@ -91,6 +91,14 @@ def readings_in(segment: Segment, dialect: str) -> str:
     if len(tokens) != len(segment.characters):
         return " ".join(segment.readings)
     return " ".join(token.reading or _UNREAD for token in tokens)
+
+
+def ipa_in(segment: Segment, dialect: str) -> str | None:
+    """The IPA of a segment's characters by the dictionary of a dialect, one a character, separated by spaces.
+
+    None where the dictionary has no IPA, or reads the text otherwise than it is aligned."""
+    found = sounds_in_ipa(segment.text, dialect)
+    return " ".join(one or _UNREAD for one in found) if any(found) and len(found) == len(segment.characters) else None
 
 
 def _readings(part: Row) -> list[str]:

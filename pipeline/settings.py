@@ -207,6 +207,16 @@ class RecognizerSettings(_Section):
     device: str = "auto"
     compute_type: str = "default"
     beam_size: int = Field(default=5, ge=1)
+    prompt: Literal["none", "dialect"] = Field(
+        default="none",
+        description="text to go on from; dialect: the registry's, where it has one",
+    )
+    prompts: dict[str, str] = Field(default={}, description='for a dialect in its place: { wuu = "..." }; "": none')
+
+    def prompt_of(self, dialect: str) -> str:
+        """The text that it is to go on from when this dialect is spoken; "" for none."""
+        own = dialects.get(dialect).recogniser_prompt if self.prompt == "dialect" else ""
+        return self.prompts.get(dialect, own)
 
     @property
     def label(self) -> str:
@@ -228,6 +238,11 @@ class Transcribe(_Section):
     compute_type: str = "default"
     batch_size: int = Field(default=8, ge=1)
     beam_size: int = Field(default=5, ge=1)
+    prompt: Literal["none", "dialect"] = Field(
+        default="none",
+        description="text to go on from; dialect: the registry's, where it has one",
+    )
+    prompts: dict[str, str] = Field(default={}, description='for a dialect in its place: { wuu = "..." }; "": none')
     text: Literal["given", "recognised", "both"] = Field(
         default="given",
         description="given: the transcript that came with a recording, the rest recognised; both: compared, too",
@@ -277,7 +292,7 @@ class Transcribe(_Section):
     @property
     def used(self) -> tuple[RecognizerSettings, ...]:
         """The recognisers listed, else the one of `checkpoint`."""
-        alone = {"checkpoint", "device", "compute_type", "beam_size"}
+        alone = {"checkpoint", "device", "compute_type", "beam_size", "prompt", "prompts"}
         return self.recognizers or (RecognizerSettings(**self.model_dump(include=alone)),)
 
 
@@ -593,6 +608,7 @@ class ConfiguredDialect(_Section):
     )
     whisper_language: str | None = Field(default=None, description="the recogniser's code for it; default: zh")
     prompt: str | None = Field(default=None, description="what VoxCPM2 is told before a text; default: name_zh")
+    recogniser_prompt: str | None = Field(default=None, description="what a recogniser goes on from, in its characters")
     sample: str | None = Field(default=None, description="a sentence in it")
     tones: dict[str, _Tone] | None = Field(
         default=None, description="Chao value of each tone of its readings; none: tones are not measured"
@@ -615,6 +631,7 @@ class ConfiguredDialect(_Section):
             "characters": self.characters,
             "whisper_language": self.whisper_language,
             "voxcpm_prefix": self.prompt,
+            "recogniser_prompt": self.recogniser_prompt,
             "sample": self.sample,
             "tones": self.tones,
             "tones_source": self.tones_source,

@@ -91,6 +91,7 @@ def measure(
                 kind,
                 store,
                 lambda done, of, bar=bar: progress.update(bar, completed=done),
+                whisperx_python,
             )
         for name, settings in configurations.items():
             sources = system.land(recordings, settings)

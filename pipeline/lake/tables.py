@@ -265,6 +265,7 @@ SEGMENTS = _schema(
     _field("text_normalized", pa.string(), "Spoken characters only, NFKC, no punctuation, lower case"),
     *_GIVEN_TEXT,
     _field("romanization", pa.string(), "Readings, one per character, separated by spaces"),
+    _field("romanization_ipa", pa.string(), "The same in IPA, ? for none; null where the dictionary has no IPA"),
     _field("characters", CHARACTERS, "Spoken characters with their times in the original recording"),
     _field("language_probability", pa.float32(), "Probability of the recognised language"),
     _field("confidence", pa.float32(), "Calibrated share of the recognised text that is right; null: uncalibrated"),

@@ -79,7 +79,7 @@ class OpenAIServer:
     def transcribe(
         self, clips: Sequence[NDArray[np.float32]], dialect: str, hotwords: Sequence[str] = ()
     ) -> list[Hypothesis]:
-        """One request for each clip, `concurrency` at a time; hotwords go as the prompt.
+        """One request for each clip, `concurrency` at a time; hotwords go behind the prompt.
 
         Raises ModelUnavailable when the server refuses, cannot be reached or answers nonsense: nothing is lost then,
         the stage stops and goes on from there at the next run.
@@ -95,9 +95,10 @@ class OpenAIServer:
     def _hypothesis(self, clip: NDArray[np.float32], dialect: str, hotwords: Sequence[str]) -> Hypothesis:
         """Ask for one clip, in the form that the server is known to give."""
         language, form = self.language(dialect), self._format
+        prompt = self._settings.prompt_of(dialect) + "、".join(hotwords)
         while True:
             try:
-                answer = self._ask(clip, language, hotwords, form)
+                answer = self._ask(clip, language, prompt, form)
             except RequestFailed as error:
                 older = _OLDER_CODES.get(language)
                 if error.status in _REFUSED and form + 1 < len(_FORMATS):
@@ -123,11 +124,11 @@ class OpenAIServer:
             )
         self._format, self._known = max(self._format, form), True
 
-    def _ask(self, clip: NDArray[np.float32], language: str, hotwords: Sequence[str], form: int) -> Mapping[str, Any]:
+    def _ask(self, clip: NDArray[np.float32], language: str, prompt: str, form: int) -> Mapping[str, Any]:
         """The server's answer as JSON. Raises RequestFailed, and ModelUnavailable for what is no transcription."""
         fields = [("model", self._settings.model), ("language", language), ("temperature", "0"), *_FORMATS[form]]
-        if hotwords:
-            fields.append(("prompt", "、".join(hotwords)))
+        if prompt:
+            fields.append(("prompt", prompt))
         boundary = secrets.token_hex(16)
         body = _multipart(fields, _wav(clip), boundary)
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Accept": "application/json"}

@@ -32,6 +32,8 @@ _WITHOUT_EFFECT = {
     "timeout_seconds",
     "attempts",
     "concurrency",
+    "prompt",
+    "prompts",
 }
 """Settings that shape no hypothesis, and those that are told in other words."""
 
@@ -84,6 +86,8 @@ def first_of_each(configured: Sequence[RecognizerSettings]) -> list[RecognizerSe
 def identity(settings: RecognizerSettings) -> dict[str, Any]:
     """What shapes a recogniser's hypotheses: its settings but for the device, and its checkpoint's content."""
     facts = settings.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+    if prompts := {code: text for code in dialects.REGISTRY if (text := settings.prompt_of(code))}:
+        facts["prompts"] = prompts
     return facts | {"name": settings.label, "checkpoint": checkpoints.fingerprint(settings.checkpoint)}
 
 

@@ -102,6 +102,7 @@ class FasterWhisper:
             vad_filter=False,
             clip_timestamps=stretches,
             hotwords=" ".join(hotwords) or None,
+            initial_prompt=self._settings.prompt_of(dialect) or None,
         )
         found: dict[int, list[Any]] = {begin: [] for begin in begins}
         for segment in segments:

@@ -14,7 +14,7 @@ from pipeline.aligned_turns import cut_between_turns
 from pipeline.audio import clips, dnsmos, quality
 from pipeline.audio.dnsmos import Dnsmos
 from pipeline.corpus import dedup, tiers
-from pipeline.corrected_segments import fixed_segments, parts_of, readings_in, rescale, seconds_beside
+from pipeline.corrected_segments import fixed_segments, ipa_in, parts_of, readings_in, rescale, seconds_beside
 from pipeline.corrections.spans import CorrectedSpan
 from pipeline.lake.rows import Row
 from pipeline.lake.tables import span_id
@@ -35,7 +35,7 @@ class Score(Stage):
     """
 
     name = "score"
-    version = "5"
+    version = "6"
     reads = ("recordings", "turns", "denoised", "transcripts", "alignments")
     corrected = ("text", "source", "speaker", "dialect", "keep", "unintelligible", "cut_by_hand")
     writes = "segments"
@@ -72,6 +72,7 @@ class Score(Stage):
         for found, span, share, reason in zip(segments, said, shares, reasons, strict=True):
             own = [(aligned[index], seconds) for index, seconds in found.covered]
             row = about | _facts(found, own, transcripts) | _as_said(span, found)
+            row["romanization_ipa"] = ipa_in(found, row["dialect"])
             row |= {
                 "turn_id": _first_turn(found, rows["turns"]) or own[0][0]["turn_id"],
                 "segment_id": span_id(recording.recording_id, found.start, found.end),

@@ -15,14 +15,14 @@ from pipeline.recognition.given_rows import transcript_of
 from pipeline.recognition.hypothesis import Word
 from pipeline.recognition.units import units_of
 from pipeline.recognition.vote import Choice, agreement, align, text_of, tokens_of, vote
-from pipeline.settings import Settings, checkpoint_path
+from pipeline.settings import RecognizerSettings, Settings, checkpoint_path
 from pipeline.stage import LedgerEntry, Recording, Resources, Stage, StageResult
 from pipeline.text.writing import punctuated, written
 
 UNCALIBRATED = "uncalibrated"
 
 _OF_BASE = ("language", "language_wanted", "asr_avg_logprob", "asr_no_speech_prob", "asr_compression_ratio")
-_RECOGNISERS_OWN = {"checkpoint", "device", "compute_type", "beam_size", "recognizers", "batch_size"}
+_RECOGNISERS_OWN = set(RecognizerSettings.model_fields) | {"recognizers", "batch_size"}
 
 
 class Transcribe(Stage):

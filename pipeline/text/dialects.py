@@ -36,8 +36,10 @@ class Dialect:
     `whisper_language` is the language token that Whisper knows it by, `romanization` how an aligner spells it
     ("pinyin", "jyutping", "tailo" or "letters"), `tones` the Chao value (1 low to 5 high) of each tone category,
     `voxcpm_prefix` what VoxCPM2 is told in parentheses before the text ("" where the wording alone decides). The script
-    "hanzi" has `characters` as a BCP-47 tag: simplified, or traditional with the place whose shapes they take. Without
-    `own_readings` those are borrowed from Mandarin: they find characters in order and tell nothing of sounds or tones.
+    "hanzi" has `characters` as a BCP-47 tag: simplified, or traditional with the place whose shapes they take.
+    `recogniser_prompt` is what a recogniser of Whisper's kind is given to go on from, "" where none was found to help.
+    Without `own_readings` those are borrowed from Mandarin: they find characters in order and tell nothing of sounds or
+    tones.
     """
 
     code: str
@@ -53,6 +55,7 @@ class Dialect:
     tones_source: str = ""
     characters: str = "zh-Hans"
     own_readings: bool = True
+    recogniser_prompt: str = ""
 
     @property
     def traditional(self) -> bool:
@@ -92,6 +95,7 @@ _CHINESE = (
         characters="zh-Hant-HK",
         sample="你食咗飯未呀？我哋一齊去飲茶啦。",
         voxcpm_prefix="粤语",
+        recogniser_prompt="以下係廣東話句子，用粵語字寫：係、唔、嘅、咗、喺、佢、哋、嘢。",
         wording="Native Cantonese characters (係 唔 嘅 咗 喺 佢 哋 嘢), traditional script; never Mandarin wording.",
         tones={"1": "55", "2": "35", "3": "33", "4": "21", "5": "23", "6": "22"},
         tones_source="Guangzhou and Hong Kong: R. Bauer and P. Benedict, Modern Cantonese Phonology, 1997; tone 1 is "

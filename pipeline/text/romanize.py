@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from pipeline.text import dialects, numbers
-from pipeline.text.readings import READERS
+from pipeline.text.readings import READERS, ipa
 from pipeline.text.script import in_script
 
 _SINITIC = frozenset(
@@ -86,6 +86,19 @@ def romanize(text: str, dialect: str) -> list[Token]:
                 for character, reading in zip(run, reader(run), strict=True)
             ]
     return tokens
+
+
+def sounds_in_ipa(text: str, dialect: str) -> list[str]:
+    """IPA with tone letters or digits for each token of `romanize`, by the same dictionary; "" where it has none, as
+    for words of letters and everywhere in dialects whose dictionary has no IPA (pinyin)."""
+    romanization = _romanization(dialect)
+    reader = READERS.get(romanization)
+    text = unicodedata.normalize("NFKC", _spoken(text, dialect) if reader else text)
+    found: list[str] = []
+    for piece in _PIECE.finditer(text):
+        han = piece.lastgroup == "han"
+        found += ipa(piece.group(), romanization) if han else [""]
+    return found
 
 
 def _romanization(dialect: str) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.text.readings import ipa, tailo, tailo_spoken
-from pipeline.text.romanize import romanize
+from pipeline.text.romanize import romanize, sounds_in_ipa
 from pipeline.text.tone_sandhi import surface_tones
 
 
@@ -54,3 +54,13 @@ def test_ipa_is_given_where_the_dictionary_has_it():
     assert ipa("你好", "jyutping") == ["nei̯˩˧", "hou̯˧˥"]
     assert ipa("人", "tailo") == ["laŋ5"]
     assert ipa("人", "pinyin") == [""]
+
+
+def test_a_texts_ipa_goes_along_its_tokens_and_is_empty_where_there_is_none():
+    assert sounds_in_ipa("你好，KTV 2個！", "yue") == [*ipa("你好", "jyutping"), "", *ipa("兩個", "jyutping")]
+    assert sounds_in_ipa("人", "nan") == ["laŋ5"]
+    assert sounds_in_ipa("你好", "cmn-sichuan") == ["", ""]
+    assert sounds_in_ipa("hello", "en") == [""]
+    for dialect in ("yue", "nan", "cmn"):
+        text = "12306，3:30 打KTV囉囉"
+        assert len(sounds_in_ipa(text, dialect)) == len(romanize(text, dialect))
