@@ -86,6 +86,11 @@ def speak(
         Console(stderr=True).print(
             f"too long for its text after {result.attempts} attempts; listen before you use it", style="yellow"
         )
+    if result.too_short:
+        Console(stderr=True).print(
+            f"too short for its text after {result.attempts} attempts: words were left out; listen before you use it",
+            style="yellow",
+        )
     Console().print(
         f"{out}: {result.seconds:.2f} s at {result.sample_rate} Hz, {result.mode}, {result.patches} patches, "
         f"{result.steps} steps, guidance {result.guidance:g}, seed {result.seed} (attempt {result.attempts}), "

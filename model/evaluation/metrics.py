@@ -180,7 +180,7 @@ _ALL = (
     Metric(
         "stop_rate",
         "Stops by itself",
-        "Stopped by itself, not too long after the text's expected end: 1, else 0",
+        "Stopped by itself near the text's expected end, half to one and a half times its length: 1, else 0",
         "higher",
         "%",
         100.0,

@@ -19,6 +19,7 @@ from pipeline.text.script import folded
 SYLLABLES_PER_SECOND = 4.5
 """Where the corpus does not tell: an unhurried reader, short pauses included."""
 LONGEST_RATIO = 1.5
+SHORTEST_RATIO = 0.5
 """A stop counts only within this many times the expected length."""
 _FEWEST = 2
 """Characters that must repeat or miss together: single ones are the recogniser's own errors more often than not."""
@@ -57,7 +58,7 @@ class Robustness:
             **recognizer.conditions,
             **aligner.conditions,
             "characters_per_second": self._paces or SYLLABLES_PER_SECOND,
-            "stop_within": LONGEST_RATIO,
+            "stop_within": f"{SHORTEST_RATIO:g} to {LONGEST_RATIO:g}",
             "silence_db": _SILENT_DB,
         }
 
@@ -68,7 +69,7 @@ class Robustness:
         share, longest = silences(utterance.samples, utterance.sample_rate)
         reason = utterance.facts.get("stop_reason")
         values = {
-            "stop_rate": float(reason in (None, "stopped") and ratio <= LONGEST_RATIO),
+            "stop_rate": float(reason in (None, "stopped") and SHORTEST_RATIO <= ratio <= LONGEST_RATIO),
             "duration_ratio": ratio,
             "silence_share": share,
             "longest_silence_s": longest,

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from model.voxcpm2 import text as wording
 from model.voxcpm2.prompt import BadRequest, Prompt
 from model.voxcpm2.result import Request, StopReason
 
 PATCHES_PER_TOKEN = 6.0
+LEAST_SECONDS_PER_CHARACTER = 0.125
+"""Nobody reads aloud at more than eight syllables a second; a Latin letter takes a third of a syllable's time."""
 _SPARE_PATCHES = 10
 _MOST_PATCHES = 4096
 
@@ -24,6 +27,8 @@ class Job:
     prompt: Prompt
     limit: int
     limited_by: StopReason
+    least: float = 0.0
+    """Patches that its text takes at the least."""
     attempt: int = 1
     patches: list[Tensor] = field(default_factory=list)
     ended: StopReason | None = None
@@ -43,14 +48,26 @@ class Job:
         return len(self.patches) >= PATCHES_PER_TOKEN * self.prompt.target_tokens
 
     @property
+    def too_short(self) -> bool:
+        """It stopped by itself before its text can have been said: it probably left words out."""
+        return self.ended is StopReason.STOPPED and len(self.patches) < self.least
+
+    @property
     def worth_another(self) -> bool:
         """Its text may fare better with the next seed, which changes nothing where the noise is given."""
-        return self.too_long and self.attempt < self.request.attempts and self.request.noise is None
+        return (self.too_long or self.too_short) and self.attempt < self.request.attempts and self.request.noise is None
 
     def again(self) -> Job:
         """The same request with the next seed."""
         return Job(
-            self.index, self.request, self.prompt, self.limit, self.limited_by, self.attempt + 1, started=self.started
+            self.index,
+            self.request,
+            self.prompt,
+            self.limit,
+            self.limited_by,
+            self.least,
+            self.attempt + 1,
+            started=self.started,
         )
 
     def noise(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -75,7 +92,7 @@ class Job:
             self.ended = self.limited_by
 
 
-def make_job(index: int, request: Request, prompt: Prompt, context: int) -> Job:
+def make_job(index: int, request: Request, prompt: Prompt, context: int, patch_seconds: float) -> Job:
     """A first attempt, its length limited by the request, by its text, and by `context` positions in all."""
     limit = request.max_patches or min(int(prompt.target_tokens * PATCHES_PER_TOKEN + _SPARE_PATCHES), _MOST_PATCHES)
     room = context - len(prompt)
@@ -83,6 +100,6 @@ def make_job(index: int, request: Request, prompt: Prompt, context: int) -> Job:
         raise BadRequest(
             f"text and audio take {len(prompt)} positions of {context}; shorten the text or the references"
         )
-    return Job(
-        index, request, prompt, min(limit, room), StopReason.MAX_PATCHES if limit <= room else StopReason.CONTEXT
-    )
+    limited_by = StopReason.MAX_PATCHES if limit <= room else StopReason.CONTEXT
+    least = LEAST_SECONDS_PER_CHARACTER * wording.spoken_length(request.text) / patch_seconds
+    return Job(index, request, prompt, min(limit, room), limited_by, least)

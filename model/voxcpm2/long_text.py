@@ -95,9 +95,10 @@ def combined(results: Sequence[Result], text: str, audio: NDArray[np.float32], b
 
 
 def weakest(results: Sequence[Result]) -> Result:
-    """The piece that gives most reason to listen again: too long first, then not stopped, then most attempts."""
+    """The piece that gives most reason to listen again: too long, then too short, not stopped, and most attempts."""
     return max(
-        results, key=lambda result: (result.too_long, result.stop_reason is not StopReason.STOPPED, result.attempts)
+        results,
+        key=lambda one: (one.too_long, one.too_short, one.stop_reason is not StopReason.STOPPED, one.attempts),
     )
 
 

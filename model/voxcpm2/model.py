@@ -171,7 +171,9 @@ class VoxCPM2:
 
     def job(self, request: Request, index: int = 0, encoded: dict[object, Tensor] | None = None) -> Job:
         """A first attempt at a request, for a Batch. Raises BadRequest, UnusableReference, UnknownDialectError."""
-        return make_job(index, request, self.prompt(request, encoded), self.config.max_length)
+        return make_job(
+            index, request, self.prompt(request, encoded), self.config.max_length, self.config.patch_seconds
+        )
 
     def speaker(self) -> Network:
         """The network to speak with: on a CPU its twin of the present weights."""
@@ -231,6 +233,7 @@ class VoxCPM2:
             attempts=job.attempt,
             stop_reason=job.ended,
             too_long=job.too_long,
+            too_short=job.too_short,
             real_time_factor=(perf_counter() - job.started) / seconds,
             device=str(self.network.device),
             dtype=str(self.network.dtype).removeprefix("torch."),

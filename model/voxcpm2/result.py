@@ -72,9 +72,10 @@ class Request:
 class Result:
     """An utterance: audio float32 (T,) at `sample_rate` Hz, and how it came about.
 
-    seconds: of audio. seed: of the attempt that is given back, the `attempts`th. too_long: even the last attempt was
-    too long for its text. real_time_factor: wall seconds from its start to its end, other requests of the batch in
-    between included, per second of audio. latents (N, P, D) can be a reference or a prompt of another request.
+    seconds: of audio. seed: of the attempt that is given back, the `attempts`th. too_long, too_short: even the last
+    attempt was too long for its text, or stopped before the text can have been said. real_time_factor: wall seconds
+    from its start to its end, other requests of the batch in between included, per second of audio. latents (N, P, D)
+    can be a reference or a prompt of another request.
     """
 
     audio: NDArray[np.float32]
@@ -89,6 +90,7 @@ class Result:
     attempts: int
     stop_reason: StopReason
     too_long: bool
+    too_short: bool
     real_time_factor: float
     device: str
     dtype: str

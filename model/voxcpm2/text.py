@@ -48,6 +48,13 @@ def join_control(control: str, text: str) -> str:
     return f"({control}){text}" if control else text
 
 
+def spoken_length(text: str) -> float:
+    """Characters of a text that are spoken, without description, tags and punctuation; a Latin letter is a third."""
+    _, rest = split_control(clean(text))
+    spoken = [character for character in _TAG.sub("", rest) if character.isalnum()]
+    return sum(1 / 3 if character.isascii() else 1.0 for character in spoken)
+
+
 def check_tags(text: str) -> list[str]:
     """What is wrong with the control tags in `text`, one sentence each, with the tag that was probably meant."""
     complaints = []

@@ -150,7 +150,7 @@ def test_speech_never_outgrows_the_context(model: VoxCPM2) -> None:
         model.generate([Request("好" * 256)])
 
 
-def test_stopping_is_heeded_once_long_enough(model: VoxCPM2) -> None:
+def stopping_at_once() -> VoxCPM2:
     always = voxcpm2.load(CHECKPOINT)
     weight = always.network.stop_head.weight
     with torch.no_grad():
@@ -158,6 +158,24 @@ def test_stopping_is_heeded_once_long_enough(model: VoxCPM2) -> None:
         weight[1] = 1.0
         always.network.stop_proj.weight.zero_()
         always.network.stop_proj.bias.fill_(5.0)
+    return always
+
+
+def test_what_stops_before_its_text_can_have_been_said_is_tried_again_and_called_too_short() -> None:
+    always = stopping_at_once()
+    patch = always.config.patch_seconds
+    text = "好" * (int(4 * patch / 0.125) + 2)  # more than four patches of eight syllables a second
+    result = always.generate([Request(text, steps=2, attempts=3)])[0]
+    assert (result.stop_reason, result.patches) == (StopReason.STOPPED, 4)
+    assert (result.too_short, result.too_long, result.attempts) == (True, False, 3)
+    long_enough = always.generate([Request(text, steps=2, min_patches=6, attempts=3)])[0]
+    assert (long_enough.too_short, long_enough.attempts) == (False, 1)
+    cut_on_purpose = always.generate([Request(text, steps=2, max_patches=2, attempts=3)])[0]
+    assert (cut_on_purpose.too_short, cut_on_purpose.attempts) == (False, 1)
+
+
+def test_stopping_is_heeded_once_long_enough(model: VoxCPM2) -> None:
+    always = stopping_at_once()
     result = always.generate([Request("你好世界", steps=2)])[0]
     assert (result.patches, result.stop_reason, result.attempts) == (4, StopReason.STOPPED, 1)
 

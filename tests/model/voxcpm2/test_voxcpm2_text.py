@@ -16,6 +16,12 @@ def test_parentheses_turn_half_width_and_spaces_single() -> None:
     assert text.join_control("粤语", "你好") == "(粤语)你好"
 
 
+def test_only_what_is_spoken_counts_as_length() -> None:
+    assert text.spoken_length("(四川话)今天，天气很好！") == 6
+    assert text.spoken_length("[laughing]好 abc") == pytest.approx(2.0)
+    assert text.spoken_length("……") == 0
+
+
 def test_near_misses_of_tags_get_a_suggestion() -> None:
     assert text.check_tags("[laughing] 好 [sigh]") == []
     (complaint,) = text.check_tags("[laughting] 好")
