@@ -1,7 +1,11 @@
-"""The file that ingest read, opened again: decoded with the same options, and refused if another lies in its place."""
+"""The file that ingest read, opened again: decoded with the same options, and refused if another lies in its place.
+
+At 16 kHz a recording is decoded once: who reads all of it leaves it to the stages after (pipeline/audio/kept.py).
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,17 +13,27 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio import clips
+from pipeline.audio import clips, kept
 from pipeline.audio.opening import open_file
 from pipeline.errors import BadRecording
 from pipeline.lake.files import file_sha256
 from pipeline.stage import Recording
 
+_BLOCK_SECONDS = 10.0
+
 
 def blocks(recording: Recording, sample_rate: int) -> Iterator[NDArray[np.float32]]:
     """`clips.blocks` of the original. Raises BadRecording, changed_on_disk among its reasons."""
     with _the_same_file(recording):
-        yield from clips.blocks(recording.path, sample_rate, options=recording.decoding)
+        whole = _kept(recording, sample_rate)
+        if whole is not None:
+            size = round(_BLOCK_SECONDS * sample_rate)
+            yield from (np.array(whole[at : at + size]) for at in range(0, len(whole), size))
+            return
+        found = clips.blocks(recording.path, sample_rate, _BLOCK_SECONDS, recording.decoding)
+        if recording.kept is not None and recording.file_sha256 and sample_rate == kept.SAMPLE_RATE:
+            found = recording.kept.keeping(_key(recording), found, recording.duration)
+        yield from found
 
 
 def read_spans(
@@ -27,7 +41,23 @@ def read_spans(
 ) -> Iterator[NDArray[np.float32]]:
     """`clips.read_spans` of the original. Raises BadRecording, changed_on_disk among its reasons."""
     with _the_same_file(recording):
+        whole = _kept(recording, sample_rate)
+        if whole is not None:
+            for start, end in spans:
+                yield np.array(whole[round(start * sample_rate) : round(end * sample_rate)])
+            return
         yield from clips.read_spans(recording.path, spans, sample_rate, recording.decoding)
+
+
+def _kept(recording: Recording, sample_rate: int) -> NDArray[np.float32] | None:
+    if recording.kept is None or not recording.file_sha256 or sample_rate != kept.SAMPLE_RATE:
+        return None
+    return recording.kept.samples(_key(recording))
+
+
+def _key(recording: Recording) -> str:
+    """What decoding gives depends on the file's content and on how it is decoded."""
+    return hashlib.sha256(f"{recording.file_sha256} {recording.decoding}".encode()).hexdigest()[:32]
 
 
 @contextmanager

@@ -116,6 +116,9 @@ class Engine(_Section):
         ge=0,
         description="short recordings are worked on together, so much audio at a time; 0: each alone",
     )
+    audio_cache_gb: float = Field(
+        default=4.0, ge=0, description="decoded audio kept between stages, 0.23 GB an hour, in the workspace's cache"
+    )
 
     @field_validator("workers_of")
     @classmethod

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pipeline.audio.decoding_options import PLAIN, DecodingOptions
+from pipeline.audio.kept import KeptAudio
 from pipeline.corrections.spans import CorrectedSpan
 from pipeline.exchange.given import GivenLine
 from pipeline.exchange.sidecars import Sidecar
@@ -40,7 +41,8 @@ class Recording:
     free columns that came with the file. `permission` is what the consents say when the stage begins. `file_sha256` is
     the hash of the file that ingest read, `decoding` how it was decoded: `pipeline.original_audio` reads it again so,
     and no other file in its place. `sidecars` are the transcripts beside a landed file, `given` the lines that ingest
-    read from them or from the metadata. `corrected` are the stretches of which people said what is right.
+    read from them or from the metadata. `corrected` are the stretches of which people said what is right. `kept` is
+    where its decoded audio may lie, and be left.
     """
 
     source: str
@@ -60,6 +62,7 @@ class Recording:
     sidecars: tuple[Sidecar, ...] = ()
     given: tuple[GivenLine, ...] = ()
     corrected: tuple[CorrectedSpan, ...] = ()
+    kept: KeptAudio | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline import batches, ledger, stage_list
 from pipeline.audio.decoding_options import from_json
+from pipeline.audio.kept import KeptAudio
 from pipeline.corrections.spans import corrected_spans, facts
 from pipeline.corrections.store import Corrections
 from pipeline.exchange.given import GivenLine
@@ -151,6 +152,7 @@ def _recording(row: Row, batch: str, settings: Settings) -> Recording:
         file_sha256=row["file_sha256"],
         decoding=from_json(row["decoding"]),
         given=tuple(GivenLine.from_row(line) for line in row.get("given") or ()),
+        kept=KeptAudio(str(settings.root / "cache" / "audio"), round(settings.engine.audio_cache_gb * 1e9)),
     )
 
 

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 import killed_takedown
+import numpy as np
 import pytest
 import small_workspace as small
 from audio_traces import pcm, traces, windows
@@ -21,6 +22,7 @@ from assets.launch import RunFailed, run_pending
 from cli.main import app
 from pipeline import batches, ledger
 from pipeline.audio import clips
+from pipeline.audio.kept import KeptAudio
 from pipeline.lake.lake import Lake
 from pipeline.lake.lock import writing
 from pipeline.lake.query import query
@@ -165,6 +167,15 @@ def test_a_second_speaker_of_the_same_recording_can_follow(settings: Settings) -
     takedown.take_down(settings, "speaker", ben)
     assert rows(settings, "recordings") == rows(settings, "segments") == rows(settings, "ledger") == []
     assert no_leaks(settings)
+
+
+def test_decoded_audio_kept_between_stages_goes(settings: Settings) -> None:
+    keeping = KeptAudio(str(settings.root / "cache" / "audio"), 10_000_000)
+    list(keeping.keeping("0123", iter([np.ones(16_000, np.float32)]), 1.0))
+    assert keeping.samples("0123") is not None
+    takedown.take_down(settings, "speaker", small.speaker_id(settings, ANN))
+    assert keeping.samples("0123") is None
+    assert not (settings.root / "cache" / "audio").exists()
 
 
 def test_training_files_and_exports_lose_what_is_withdrawn_and_keep_the_rest(settings: Settings) -> None:
