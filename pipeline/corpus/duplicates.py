@@ -17,9 +17,6 @@ from pipeline.corpus.sketches import BANDS
 from pipeline.lake.lake import Lake
 from pipeline.settings import Settings
 
-_SHARE_OF_PRINTS = 0.2
-"""Of [corpus] memory_gb, for the sounds that are compared."""
-
 
 @dataclass(frozen=True)
 class Duplicates:
@@ -38,7 +35,7 @@ def find_pairs(lake: Lake, segments: Segments, kept: NDArray[np.bool_], settings
     fresh = kept.copy()
     fresh[exact[:, 1]] = False
     rows = np.flatnonzero(fresh)
-    listener = Listener(lake, segments, sha256, folder, settings.corpus.memory_gb * 1e9 * _SHARE_OF_PRINTS)
+    listener = Listener(lake, segments, sha256, folder)
     near, candidates = [exact], 0
     for pairs in _candidates(segments, rows, settings.dedup.text_similarity):
         candidates += len(pairs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,21 +18,21 @@ from pipeline.lake.files import replace_file
 from pipeline.lake.lake import Lake
 
 VERSION = 1
-_BYTES_OF_PRINT = 120_000
-"""Of a fingerprint of four seconds or so."""
+_AT_ONCE = 20_000
+"""Pairs whose fingerprints lie in one file: about 120 kB a segment. Each partition is read once for all of them."""
+_BINS = dedup.HIGHEST_BIN - dedup.LOWEST_BIN
 _NO_SOUND = -1.0
 _HEARD = np.dtype([("pair", np.uint64), ("similarity", np.float32)])
 
 
 class Listener:
-    """Compares the sound of segments, within `memory` bytes for their fingerprints."""
+    """Compares the sound of segments, whose fingerprints lie in a file below `folder` meanwhile."""
 
-    def __init__(self, lake: Lake, segments: Segments, sha256: NDArray[np.uint64], folder: Path, memory: float) -> None:
+    def __init__(self, lake: Lake, segments: Segments, sha256: NDArray[np.uint64], folder: Path) -> None:
         self.compared = 0
         """Pairs whose sound was compared, not remembered."""
         self._lake, self._segments = lake, segments
         self._mixed = (sha256[:, 0] * np.uint64(0x9E3779B97F4A7C15)) ^ sha256[:, 1]
-        self._at_once = max(1, round(memory / _BYTES_OF_PRINT / 2))
         self._file = folder / f"compared-{VERSION}.npy"
         self._before = np.load(self._file) if self._file.exists() else np.zeros(0, _HEARD)
         self._now: list[NDArray] = []
@@ -44,8 +45,8 @@ class Listener:
         scores = np.full(len(pairs), _NO_SOUND, np.float32)
         scores[known] = self._before["similarity"][at[known]]
         unknown = np.flatnonzero(~known)
-        for start in range(0, len(unknown), self._at_once):
-            portion = unknown[start : start + self._at_once]
+        for start in range(0, len(unknown), _AT_ONCE):
+            portion = unknown[start : start + _AT_ONCE]
             scores[portion] = self._similarities(pairs[portion])
         heard = np.empty(len(pairs), _HEARD)
         heard["pair"], heard["similarity"] = names, scores
@@ -66,15 +67,26 @@ class Listener:
         return np.where(low > 0, (low * np.uint64(0xBF58476D1CE4E5B9)) ^ (high + (low >> np.uint64(29))), np.uint64(0))
 
     def _similarities(self, pairs: Pairs) -> NDArray[np.float32]:
-        prints = dict(self._prints(np.unique(pairs)))
         self.compared += len(pairs)
-        return np.array(
-            [
-                dedup.similarity(prints[one], prints[two]) if one in prints and two in prints else _NO_SOUND
-                for one, two in pairs.tolist()
-            ],
-            np.float32,
-        )
+        scores = np.full(len(pairs), _NO_SOUND, np.float32)
+        with tempfile.TemporaryFile(dir=self._file.parent) as spill:
+            places: dict[int, tuple[int, int]] = {}
+            for row, print_ in self._prints(np.unique(pairs)):
+                places[row] = spill.tell(), len(print_)
+                spill.write(print_.tobytes())
+            if not places:
+                return scores
+            spill.flush()
+            stored = np.memmap(spill, np.uint8, "r")
+
+            def print_of(row: int) -> NDArray[np.uint8]:
+                begin, frames = places[row]
+                return stored[begin : begin + frames * _BINS].reshape(frames, _BINS)
+
+            for number, (one, two) in enumerate(pairs.tolist()):
+                if one in places and two in places:
+                    scores[number] = dedup.similarity(print_of(one), print_of(two))
+        return scores
 
     def _prints(self, rows: Rows) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         begins = self._segments.begins

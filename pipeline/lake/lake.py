@@ -137,9 +137,9 @@ class Lake:
         return sorted(file.stem for file in (self.root / table).glob("*.parquet") if not file.name.startswith("."))
 
     def stamp(self, table: str, partition: str) -> list[int]:
-        """Size and time of writing (ns) of a partition's file: as long as both stand, so does its content."""
+        """Size, time of writing (ns) and number of a partition's file: while they stand, so does its content."""
         found = self.path(table, partition).stat()
-        return [found.st_size, found.st_mtime_ns]
+        return [found.st_size, found.st_mtime_ns, found.st_ino]
 
     def notes(self, table: str, partition: str) -> dict[bytes, bytes]:
         """What was written into a partition's file beside its rows; nothing where there is no file."""
