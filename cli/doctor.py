@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.checkpoint_findings import Finding, checkpoint, mismatches
+from cli.cluster_findings import cluster
 from cli.terminal import Config, WorkspaceFolder, read_settings, stop
 from pipeline import stage_list
 from pipeline.corpus import outlook, tiers
@@ -71,7 +72,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield _recognizer(recognizer)
         if hasattr(section, "checkpoint") and not several:
             yield _named(entry.name, section)
-        yield _workers(entry.name, entry.build(settings).resources, settings)
+        if settings.engine.kind == "local":
+            yield _workers(entry.name, entry.build(settings).resources, settings)
+    if settings.engine.kind == "ray":
+        yield from cluster(settings)
     if settings.dialect.checkpoint:
         yield checkpoint("dialect", settings.dialect.checkpoint, settings.dialect.kind)
     yield from mismatches(settings)

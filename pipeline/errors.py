@@ -1,4 +1,4 @@
-"""Errors that the engine catches by class: a recording that cannot be worked on, a model that is missing."""
+"""Errors that the engine catches by class: a bad recording, a missing model or cluster."""
 
 from __future__ import annotations
 
@@ -19,3 +19,7 @@ class BadRecording(Exception):
 
 class ModelUnavailable(Exception):
     """A model that the configuration names is missing or cannot load; the whole stage stops with this message."""
+
+
+class ClusterUnavailable(Exception):
+    """The machines that are to run a stage cannot be reached or cannot do it: the stage stops, no file is to blame."""

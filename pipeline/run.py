@@ -88,7 +88,8 @@ def run_stage(
     done |= {source: _handed_on(stage, task) for source, task in tasks.items() if task.handed_on and source not in done}
     hours_to_do = sum(task.seconds_in for task in pending) / 3600
     engine = engine_of(settings, stage)
-    groups = groups_of([task.recording for task in pending], settings.engine.group_minutes, engine.workers)
+    workers = engine.workers if pending else 1
+    groups = groups_of([task.recording for task in pending], settings.engine.group_minutes, workers)
     with closing(Upstream(stage, lake, batch)) as upstream:
         for finished in engine.run(stage, groups, upstream):
             made = [_part(stage, tasks[one.recording.source], one) for one in finished]

@@ -34,6 +34,7 @@ from pipeline.text import dialects
 
 CONFIGURATION = "fangyan.toml"
 _ADDRESS = re.compile(r"(^|/)(s3a?|gc?s|az|abfss?|wasbs?|oss|cos|obs|hdfs|hf|s?ftp|https?|file):/", re.IGNORECASE)
+_CLUSTER = re.compile(r"auto|local|(ray://)?([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}")
 _ENVIRONMENT_PREFIX = "FANGYAN_"
 _RELATIVE = (
     *(
@@ -103,6 +104,14 @@ class Storage(_Section):
 
 
 class Engine(_Section):
+    kind: Literal["local", "ray"] = Field(
+        default="local", description="where stages run: in worker processes of this machine, or on a Ray cluster"
+    )
+    address: str = Field(
+        default="auto",
+        description="of the Ray cluster: auto (one that runs on this machine), host:port, ray://host:port, or local, "
+        "which starts one for as long as a stage runs",
+    )
     workers: int = Field(
         default=0, ge=0, description="worker processes of a stage; 0: one a core, on GPUs as many as their memory holds"
     )
@@ -119,6 +128,13 @@ class Engine(_Section):
     audio_cache_gb: float = Field(
         default=4.0, ge=0, description="decoded audio kept between stages, 0.23 GB an hour, in the workspace's cache"
     )
+
+    @field_validator("address")
+    @classmethod
+    def _cluster(cls, value: str) -> str:
+        if not _CLUSTER.fullmatch(value):
+            raise ValueError("auto, local, host:port or ray://host:port")
+        return value
 
     @field_validator("workers_of")
     @classmethod

@@ -16,16 +16,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any
 
 from pipeline.engine.engine import Done, Failure, Group, Upstream, Usage, allowed_seconds
 from pipeline.engine.placement import Placement
-from pipeline.engine.processing import process
+from pipeline.engine.processing import THREAD_VARIABLES, peak_memory_mb, process
 from pipeline.errors import ModelUnavailable
 from pipeline.stage import Stage
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _EXIT_GRACE_SECONDS = 5.0
 
 
@@ -181,7 +179,7 @@ def _variables(stage: Stage, placement: Placement) -> dict[str, str]:
     """One thread: sums depend on the number of threads in their last bits, and rows must not depend on how many workers
     there are. And one card, unless the configuration names one by its number: that counts from all cards.
     """
-    variables: dict[str, str] = {name: "1" for name in _THREAD_VARIABLES}
+    variables: dict[str, str] = {name: "1" for name in THREAD_VARIABLES}
     if placement is not None and ":" not in stage.resources.device:
         variables["CUDA_VISIBLE_DEVICES"] = placement.uuid
     return variables
@@ -220,17 +218,7 @@ def _serve(stage: Stage, pipe: Connection) -> None:
             group, rows = pipe.recv()
         except (EOFError, OSError):
             return
-        pipe.send(("done", process(stage, group, rows), _peak_memory_mb()))
-
-
-def _peak_memory_mb() -> float:
-    """Of this process since it began; getrusage would count the parent's memory in. 0 where /proc does not tell."""
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-    except OSError:
-        return 0.0
-    kilobytes = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")), "0")
-    return int(kilobytes) / 1024
+        pipe.send(("done", process(stage, group, rows), peak_memory_mb()))
 
 
 def _end_with_parent() -> None:

@@ -45,6 +45,16 @@ def visible(listing: str, chosen: str | None) -> tuple[Card, ...]:
     )
 
 
+def card_memory_gb() -> list[float]:
+    """How much memory each card of this machine has in all, whatever of it is in use and whoever may use it."""
+    if shutil.which(_QUERY[0]) is None:
+        return []
+    query = (_QUERY[0], "--query-gpu=memory.total", *_QUERY[2:])
+    done = subprocess.run(query, capture_output=True, text=True, check=False, timeout=60)
+    sizes = done.stdout.split() if done.returncode == 0 else []
+    return [float(size) * 2**20 / 1e9 for size in sizes if size.isdigit()]
+
+
 def usable_cores() -> int:
     """Cores that this process may use: those of the machine, less by affinity or by the quota of its cgroup."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 import traceback
+from pathlib import Path
 
 from pipeline.engine.engine import Done, Failure, Group, weight
 from pipeline.errors import BadRecording
 from pipeline.stage import GroupRows, Recording, Stage, StageResult
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Set to 1 for a worker: libraries read them when they load."""
 
 
 def process(stage: Stage, group: Group, rows: GroupRows) -> list[Done]:
@@ -35,3 +39,13 @@ def _done(recording: Recording, outcome: StageResult | Exception, seconds: float
     reason = outcome.reason if known else "unexpected_error"
     words = str(outcome) if known else f"{recording.source}: {type(outcome).__name__}: {outcome}"
     return Done(recording, None, Failure(reason, words, "".join(traceback.format_exception(outcome)), 1), seconds)
+
+
+def peak_memory_mb() -> float:
+    """Of this process since it began; getrusage would count the parent's memory in. 0 where /proc does not tell."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return 0.0
+    kilobytes = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")), "0")
+    return int(kilobytes) / 1024
