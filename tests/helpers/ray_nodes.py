@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipeline.project import PROJECT
 
 OFFERS: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "memory": 4 * 10**9}
 _END_SECONDS = 60.0
+_STARTS = 5
 
 
 class Nodes:
@@ -23,12 +25,13 @@ class Nodes:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
         from ray.cluster_utils import Cluster
 
-        self._cluster = Cluster(initialize_head=True, head_node_args=OFFERS | {"include_dashboard": False})
+        head = OFFERS | {"include_dashboard": False}
+        self._cluster: Any = _started(lambda: Cluster(initialize_head=True, head_node_args=head))
         self.address = str(self._cluster.address)
 
     def add(self) -> Any:
         """One more node."""
-        return self._cluster.add_node(**OFFERS)
+        return _started(lambda: self._cluster.add_node(**OFFERS))
 
     def kill(self, node: Any) -> None:
         """As a machine that is switched off: its processes get no chance to say anything."""
@@ -37,6 +40,21 @@ class Nodes:
     def kill_all(self) -> None:
         """The whole cluster."""
         self._cluster.shutdown()
+
+
+def _started(start: Callable[[], Any]) -> Any:
+    """Ray gives its processes 30 s to come up, too few on a busy machine: then they are ended and started anew."""
+    before = left()
+    for _ in range(_STARTS - 1):
+        try:
+            return start()
+        except Exception as error:
+            if "timed out during startup" not in str(error):
+                raise
+            for number, _ in left() - before:
+                with suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+    return start()
 
 
 @contextmanager
