@@ -95,13 +95,18 @@ def read_average(folder: Path) -> Weights:
     return load_file(folder / _AVERAGE)
 
 
-def claim(path: Path, identity: dict[str, Any], resuming: bool) -> None:
-    """Write what a run is made of, or compare it with what the file at `path` says when there is something to resume.
+def claim(path: Path, identity: dict[str, Any], done: int | None) -> None:
+    """Write what a run is made of, or compare it with the file at `path` where the run goes on after `done` steps.
 
-    Raises CannotResume.
+    More steps than the run had lengthen it: it goes on at the learning rate that the new length gives, and what it was
+    before stays in the file under `lengthened`. Raises CannotResume.
     """
-    if resuming and path.is_file():
+    if done is not None and path.is_file():
         held = json.loads(path.read_text(encoding="utf-8"))
+        lengthened = held.pop("lengthened", [])
+        if held.get("steps", 0) < identity.get("steps", 0):
+            lengthened = [*lengthened, {"steps": held["steps"], "done": done}]
+            held["steps"] = identity["steps"]
         differing = [
             f"{name} was {held.get(name)!r}, is {each!r}" for name, each in identity.items() if held.get(name) != each
         ]
@@ -110,4 +115,5 @@ def claim(path: Path, identity: dict[str, Any], resuming: bool) -> None:
                 f"{path.parent}: holds a run with other settings or data; choose another folder or remove it: "
                 + "; ".join(differing)
             )
+        identity = identity | ({"lengthened": lengthened} if lengthened else {})
     replace_bytes(path, (json.dumps(identity, indent=1, ensure_ascii=False) + "\n").encode())

@@ -29,6 +29,8 @@ from model.finetune.processes import summed
 from model.finetune.report import FineTuneReport, hardware
 from model.finetune.samples import Sample
 from model.finetune.seeding import generator, seed_of
+from model.finetune.stopping import stopping_after_a_step
+from model.finetune.tensorboard_log import TensorBoardLog
 from model.finetune.weights import Average, gathered, moments, restore, restore_moments
 from model.voxcpm2 import VoxCPM2
 
@@ -81,22 +83,38 @@ class Run:
             self._resume(last)
 
     def train(self, progress: Progress | None) -> None:
-        """Go on until `steps` are done or validation has not got better for `patience` times."""
+        """Go on until `steps` are done or validation has not got better for `patience` times.
+
+        SIGINT and SIGTERM end it after the step that runs, saved; they are raised again then.
+        """
         config, state = self.config, self.state
         packs = islice(steps(self.samples, config), state.step, None)
-        while state.step < config.steps and not self.stopped_early:
-            began = perf_counter()
-            with self._knobs():
-                losses = self._step(next(packs))
-            state.step += 1
-            state.train.append({"step": state.step, **losses})
-            due = state.step % config.eval_every == 0 or state.step == config.steps
-            better = self._validate() if due and self._dev_packs else False
-            state.wall_seconds += perf_counter() - began
-            if better or state.step % config.save_every == 0 or state.step == config.steps or self.stopped_early:
-                self._save()
-            if progress is not None and self.fabric.is_global_zero:
-                progress(state.step, config.steps, losses)
+        log = TensorBoardLog(self.checkpoints.folder.parent, state.step) if self.fabric.is_global_zero else None
+        with stopping_after_a_step() as told_to_stop:
+            stopped = False
+            while state.step < config.steps and not self.stopped_early and not stopped:
+                began = perf_counter()
+                with self._knobs():
+                    losses = self._step(next(packs))
+                state.step += 1
+                state.train.append({"step": state.step, **losses})
+                due = state.step % config.eval_every == 0 or state.step == config.steps
+                better = self._validate() if due and self._dev_packs else False
+                state.wall_seconds += perf_counter() - began
+                if log is not None:
+                    log.trained(state.step, losses)
+                    if due and self._dev_packs:
+                        log.validated(state.step, state.dev[-1])
+                stopped = self._any_process(told_to_stop())
+                last = state.step == config.steps or self.stopped_early or stopped
+                if better or state.step % config.save_every == 0 or last:
+                    self._save()
+                if progress is not None and self.fabric.is_global_zero:
+                    progress(state.step, config.steps, losses)
+            if log is not None:
+                log.close()
+            if stopped and not told_to_stop():
+                raise KeyboardInterrupt("another process of this training was told to stop; the last step is saved")
 
     @property
     def stopped_early(self) -> bool:
@@ -152,6 +170,12 @@ class Run:
         if config.gradient_checkpointing:
             checkpoint_layers(network)
         return adapters
+
+    def _any_process(self, told_to_stop: bool) -> bool:
+        """All processes stop after the same step."""
+        if self.fabric.world_size == 1:
+            return told_to_stop
+        return bool(summed(self.fabric, torch.tensor(float(told_to_stop), device=self.fabric.device)) > 0)
 
     def _step(self, packs: list[Pack]) -> dict[str, float]:
         """One optimiser step on packs that all processes share; means over all their target patches."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.finetune import report as reports
-from model.finetune.checkpoints import Checkpoints, claim
+from model.finetune.checkpoints import Checkpoints, claim, read_state
 from model.finetune.config import FineTuneConfig
 from model.finetune.latents import LatentCache
 from model.finetune.loop import Progress, Run
@@ -35,7 +35,8 @@ def fine_tune(
     """Train on the JSONL `train`, validate on `dev`, leave the best weights (without `dev`: the last) in `out`.
 
     `base` is a VoxCPM2 directory, `cache` a folder for latents that runs may share. A run that was killed goes on from
-    its last checkpoint when called again with the same arguments; a finished one only gives its report again.
+    its last checkpoint when called again with the same arguments; a finished one only gives its report again, and goes
+    on when it is given more steps. SIGINT and SIGTERM end it after a step, saved. `out`/tensorboard has its curves.
     `progress` is told (step, total, losses) after each step, `encoded` (done, total) while clips are encoded.
     Raises BadData before training starts, CannotResume, OutOfMemory, Diverged, ConfigError, CheckpointError, LoraError.
     """
@@ -64,7 +65,8 @@ def fine_tune(
             "train": _fingerprint(samples),
             "dev": _fingerprint(held_out),
         }
-        claim(out / "run.json", identity, resuming=checkpoints.latest() is not None)
+        last = checkpoints.latest()
+        claim(out / "run.json", identity, None if last is None else read_state(last).step)
     fabric.barrier()
     run = Run(fabric, model, base, samples, held_out, latents, checkpoints, config)
     run.train(progress)

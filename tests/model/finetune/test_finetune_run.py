@@ -39,8 +39,8 @@ from model.finetune.train import fine_tune
 train, out, cache, die_after, *configs = sys.argv[1:]
 
 def progress(step, total, losses):
-    if step == int(die_after):
-        os.kill(os.getpid(), signal.SIGKILL)
+    if step == abs(int(die_after)):
+        os.kill(os.getpid(), signal.SIGKILL if int(die_after) > 0 else signal.SIGTERM)
 
 for number, config in enumerate(configs):
     fine_tune(Path(BASE), Path(train), Path(train), Path(out, str(number)), FineTuneConfig.model_validate_json(config),
@@ -64,7 +64,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def python(arguments: list[str], train: Path, out: Path, die_after: int, configs: list[Any]) -> int:
-    """Exit status of SCRIPT in processes of its own."""
+    """Exit status of SCRIPT in processes of its own; it is killed after a step, or, where negative, told to stop."""
     command = [sys.executable, *arguments, "-", *map(str, (train, out, train.parent / "cache", die_after))]
     script = out.with_suffix(".py")
     script.write_text(SCRIPT)
@@ -90,6 +90,42 @@ def test_a_killed_run_goes_on_to_the_same_weights(train: Path, tmp_path: Path) -
     assert resumed.train == undisturbed.train
     assert resumed.dev == undisturbed.dev
     assert resumed.best_step == undisturbed.best_step
+
+
+def test_a_run_that_is_told_to_stop_saves_the_step_that_it_did_and_goes_on(train: Path, tmp_path: Path) -> None:
+    """SIGTERM arrives after step 2; a checkpoint is due at the end alone, and the run stops after step 3."""
+    fields = {"steps": 5, "save_every": 100}
+    assert python([], train, tmp_path / "stopped", -2, [settings(**fields)]) == -signal.SIGTERM
+    stopped = tmp_path / "stopped" / "0"
+    assert os.readlink(stopped / "checkpoints" / "latest") == "step_0000003"
+    undisturbed = run(train, tmp_path / "undisturbed", dev=True, **fields)
+    assert run(train, stopped, dev=True, **fields).train == undisturbed.train
+    for name, expected in weights(undisturbed.out).items():
+        assert torch.equal(weights(stopped)[name], expected), name
+
+
+def test_a_finished_run_goes_on_when_it_is_given_more_steps(train: Path, tmp_path: Path) -> None:
+    short = run(train, tmp_path / "run", steps=2)
+    longer = run(train, tmp_path / "run", steps=4)
+    assert (short.steps, longer.steps) == (2, 4)
+    assert longer.train[:2] == short.train
+    held = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (held["steps"], held["lengthened"]) == (4, [{"steps": 2, "done": 2}])
+    assert run(train, tmp_path / "run", steps=4).train == longer.train
+    with pytest.raises(CannotResume, match="steps was 4, is 3"):
+        run(train, tmp_path / "run", steps=3)
+
+
+def test_losses_are_in_tensorboard_while_it_trains_each_step_once(train: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run(train, tmp_path / "run", dev=True, steps=2)
+    report = run(train, tmp_path / "run", dev=True, steps=4)
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("train/loss")] == [1, 2, 3, 4]
+    assert [event.value for event in events.Scalars("train/loss")] == pytest.approx([p["loss"] for p in report.train])
+    assert [event.step for event in events.Scalars("validation/loss")] == [2, 4]
+    assert "validation/loss yue" in events.Tags()["scalars"]
 
 
 def test_two_processes_learn_what_one_does(train: Path, tmp_path: Path) -> None:
