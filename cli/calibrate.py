@@ -23,14 +23,16 @@ _SHOWN = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 def calibrate(
     folder: Annotated[Path, typer.Argument(help="labelled recordings, laid out as a landing folder")],
-    part: Annotated[list[str] | None, typer.Option(help="align, dialect or vote; repeat for several; all")] = None,
+    part: Annotated[list[str] | None, typer.Option(help="align, dialect, text, vote; repeat for several; all")] = None,
     wrong: Annotated[float, typer.Option(min=0.001, max=0.5, help="share of wrong texts that may pass")] = 0.05,
+    error: Annotated[float, typer.Option(min=0.0, max=1.0, help="characters that may be wrong in kept text")] = 0.3,
     write: Annotated[bool, typer.Option(help="write what is found where the configuration looks for it")] = False,
     config: Config = None,
 ) -> None:
     """Learn from labelled recordings what may be trusted, and print errors before and after.
 
-    align: the score from which an alignment is trusted. dialect: how sure the identifier is. vote: the confidence of
+    align: the score from which an alignment is trusted. dialect: how sure the identifier is. text: the
+    log-probability from which recognised text is kept. vote: the confidence of
     recognised characters and texts, for [transcribe] calibration.
     """
     settings = read_settings(config, None)
@@ -45,7 +47,7 @@ def calibrate(
         if part and name not in part:
             continue
         try:
-            calibrated(settings, clips, write, wrong)
+            calibrated(settings, clips, write, error if name == "text" else wrong)
         except (TooLittle, ModelUnavailable) as error:
             refused.append(f"{name}: {error}")
     for words in refused:
@@ -93,15 +95,56 @@ def _dialect(settings: Settings, clips: Sequence[LabelledClip], write: bool, wro
         say(f"written: {thresholds.store(own.checkpoint, 'dialect', {'temperature': found.temperature})}")
 
 
+def _text(settings: Settings, clips: Sequence[LabelledClip], write: bool, error: float) -> None:
+    from pipeline.recognition import asr_filters, recognizers, text_calibration, thresholds
+
+    own = settings.transcribe
+    opened: dict[str, Any] = {}
+    refused = []
+    table = Table("dialect", "clips", "min_avg_logprob", "clips kept", "wrong in kept text", "right characters kept")
+    for code, each in _by_dialect(clips).items():
+        # The first recogniser's bound decides.
+        one = next(iter(recognizers.hearing(code, own.used)), None)
+        if one is None:
+            continue
+        if one.label not in opened:
+            opened[one.label] = recognizers.open_recognizer(one)
+        try:
+            found = text_calibration.heard(opened[one.label], each, own.batch_size)
+            bound = text_calibration.bound(found, error)
+        except TooLittle as few:
+            refused.append(f"{code}: {few}")
+            continue
+        now = asr_filters.bounds(own, one.checkpoint, code, one.kind).min_avg_logprob
+        for value, mark in ((now, "now"), (bound, "found")):
+            if value is None:
+                table.add_row(code, str(len(found)), f"none keeps 5 clips under {error:.0%}", "", "", "")
+                continue
+            kept = text_calibration.kept(found, value)
+            rates = (f"{share:.0%}" for share in (kept.clips, kept.error, kept.right))
+            table.add_row(code, str(len(found)), f"{value:.2f} ({mark})", *rates)
+        if write and bound is not None:
+            say(f"written: {thresholds.store(one.checkpoint, 'transcribe', {'min_avg_logprob': bound}, code)}")
+    if table.row_count:
+        Console(width=140).print(table)
+    if refused:
+        raise TooLittle("; ".join(refused))
+
+
+def _by_dialect(clips: Sequence[LabelledClip]) -> dict[str, list[LabelledClip]]:
+    found: dict[str, list[LabelledClip]] = defaultdict(list)
+    for clip in clips:
+        found[clip.dialect].append(clip)
+    return found
+
+
 def _vote(settings: Settings, clips: Sequence[LabelledClip], write: bool, wrong: float) -> None:
     from pipeline.recognition import calibration, recognizers, vote_calibration
 
     own = settings.transcribe
     if write and not own.calibration:
         raise TooLittle('name the file to write: [transcribe] calibration = "calibration.json"')
-    by_dialect: dict[str, list[LabelledClip]] = defaultdict(list)
-    for clip in clips:
-        by_dialect[clip.dialect].append(clip)
+    by_dialect = _by_dialect(clips)
     opened = {each.label: recognizers.open_recognizer(each) for each in own.used}
     used = {code: recognizers.hearing(code, own.used) for code in by_dialect}
     labelled = {
@@ -156,5 +199,6 @@ def _figures(found: Any) -> list[str]:
 _PARTS: dict[str, Callable[[Settings, Sequence[LabelledClip], bool, float], None]] = {
     "align": _align,
     "dialect": _dialect,
+    "text": _text,
     "vote": _vote,
 }

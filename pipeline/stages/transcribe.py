@@ -30,7 +30,7 @@ class Transcribe(Stage):
     changed without recognising again."""
 
     name = "transcribe"
-    version = "4"
+    version = "5"
     reads = ("turns", "hypotheses")
     about = ("given",)
     corrected = ("text", "source", "unintelligible")
@@ -93,8 +93,8 @@ class Transcribe(Stage):
         if heard[0]["decision"] == "drop":
             return row
         row |= self._voted(recording.dialect, heard, following)
-        names = {each.label: each.checkpoint for each in self._settings.used}
-        believed = asr_filters.bounds(self._settings, names.get(row.pop("base"), ""), recording.dialect)
+        base = {each.label: each for each in self._settings.used}.get(row.pop("base"), RecognizerSettings())
+        believed = asr_filters.bounds(self._settings, base.checkpoint, recording.dialect, base.kind)
         reason = asr_filters.drop_reason(row, believed)
         return row | {"decision": "drop" if reason else "keep", "drop_reason": reason}
 

@@ -37,9 +37,10 @@ class Dialect:
     ("pinyin", "jyutping", "tailo" or "letters"), `tones` the Chao value (1 low to 5 high) of each tone category,
     `voxcpm_prefix` what VoxCPM2 is told in parentheses before the text ("" where the wording alone decides). The script
     "hanzi" has `characters` as a BCP-47 tag: simplified, or traditional with the place whose shapes they take.
-    `recogniser_prompt` is what a recogniser of Whisper's kind is given to go on from, "" where none was found to help.
-    Without `own_readings` those are borrowed from Mandarin: they find characters in order and tell nothing of sounds or
-    tones.
+    What is `unknown_to_whisper` is asked for as another language that it is not a variety of: little of it comes out
+    right. `recogniser_prompt` is what a recogniser of Whisper's kind is given to go on from, "" where none was found to
+    help. Without `own_readings` those are borrowed from Mandarin: they find characters in order and tell nothing of
+    sounds or tones.
     """
 
     code: str
@@ -56,6 +57,7 @@ class Dialect:
     characters: str = "zh-Hans"
     own_readings: bool = True
     recogniser_prompt: str = ""
+    unknown_to_whisper: bool = False
 
     @property
     def traditional(self) -> bool:
@@ -106,6 +108,7 @@ _CHINESE = (
         name="Shanghainese (Wu)",
         name_zh="吴语",
         whisper_language="zh",
+        unknown_to_whisper=True,
         romanization="pinyin",
         own_readings=False,
         script="hanzi",
@@ -121,6 +124,7 @@ _CHINESE = (
         name="Southern Min",
         name_zh="闽南话",
         whisper_language="zh",
+        unknown_to_whisper=True,
         romanization="tailo",
         script="hanzi",
         characters="zh-Hant-TW",

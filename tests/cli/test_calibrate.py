@@ -121,6 +121,7 @@ def with_noise(folder: Path, target: Path) -> Path:
     [
         ("align", f"{needed(0.05)} are needed"),
         ("dialect", "40 in two or more are needed"),
+        ("text", "20 are needed"),
         ("vote", "30 clips with 50"),
     ],
 )
@@ -132,4 +133,4 @@ def test_too_little_speech_is_refused_with_how_much_is_needed(tmp_path: Path, pa
 
 def test_a_folder_without_transcripts_and_a_part_that_is_none_are_refused(tmp_path: Path) -> None:
     assert "has a transcript" in run(str(tmp_path))[1]
-    assert "there are align, dialect, vote" in run(str(tmp_path), "--part", "gate")[1]
+    assert "there are align, dialect, text, vote" in run(str(tmp_path), "--part", "gate")[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pipeline.recognition.asr_filters import bounds, drop_reason, has_loop, syllables, tokens
@@ -89,6 +91,17 @@ def test_the_configuration_goes_before_the_checkpoint_and_the_dialect_before_bot
     assert bounds(Transcribe(no_speech_avg_logprob=-0.9), micro, "cmn").no_speech_avg_logprob == -0.9
     wu = Transcribe(min_avg_logprob=-0.8, min_avg_logprob_of={"wuu": -0.5})
     assert [bounds(wu, micro, code).min_avg_logprob for code in ("cmn", "wuu")] == [-0.8, -0.5]
+
+
+def test_whisper_is_believed_less_in_dialects_that_it_does_not_know(tmp_path: Path) -> None:
+    def least(code: str, kind: str = "faster-whisper", folder: str = "", **said: float) -> float:
+        return bounds(Transcribe.model_validate(said), folder, code, kind).min_avg_logprob
+
+    assert [least(code) for code in ("cmn", "cmn-sichuan", "yue", "wuu", "nan")] == [-1.0, -1.0, -1.0, -0.5, -0.5]
+    assert least("wuu", kind="sherpa-onnx") == -1.0
+    assert least("wuu", min_avg_logprob=-0.9) == -0.9
+    (tmp_path / "thresholds.json").write_text('{"transcribe": {"dialects": {"wuu": {"min_avg_logprob": -0.7}}}}')
+    assert least("wuu", folder=str(tmp_path)) == -0.7
 
 
 def test_a_sentence_learned_by_heart_and_heard_in_silence_is_none():
