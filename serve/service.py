@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model import voxcpm2
+from model.finetune import lora
+from model.finetune.row_lora import load_rows
 from model.labels.label import KEY_VARIABLE, Label
+from model.voices import registry
 from model.voices.saved import SavedVoices, VoiceRefused
 from model.voxcpm2 import Request
 from model.voxcpm2.engine import Engine, Full, Handle
 from pipeline.access.limits import RateLimit
 from pipeline.access.users import User
+from pipeline.lake.lake import Lake
 from pipeline.rights.consents import TaintedModel, refuse_tainted
 from pipeline.settings import Settings, checkpoint_path
 from pipeline.text import dialects
@@ -53,6 +57,7 @@ class Service:
         dtype = voxcpm2.fastest_dtype(device) if serve.dtype == "auto" else serve.dtype
         self.model = voxcpm2.load(self.folder if self.folder.is_dir() else serve.checkpoint, device=device, dtype=dtype)
         self.base = self.folder.name
+        self.adapters = self._resident()
         self.created = int(time.time())
         self.engine = Engine(self.model, serve.rows, serve.waiting)
         self.speaking = Speaking(self.engine)
@@ -71,7 +76,19 @@ class Service:
 
     def models(self) -> list[str]:
         """Names that a request may call a model by."""
-        return [ANY_MODEL[0], self.base]
+        return [ANY_MODEL[0], self.base, *self.adapters]
+
+    def _resident(self) -> dict[str, Path]:
+        """Folders of the dialects' voices that are adapters of this base, by model id; they are spoken in one batch."""
+        lake = Lake(self.settings.lake)
+        current = [registry.current(lake, self.settings, dialect) for dialect in lake.partitions("models")]
+        found = [voice for voice in current if voice and voice.row["kind"] == "lora"]
+        mine = {v.model_id: v for v in found if Path(v.row["base"]).name == self.base}
+        self.dialect_of = {name: voice.row["dialect"] for name, voice in mine.items()}
+        folders = {name: voice.folder for name, voice in mine.items() if (voice.folder / lora.WEIGHTS).is_file()}
+        if folders:
+            load_rows(self.model.network, folders)
+        return folders
 
     def begin(self, asked: SpeechRequest, user: User | None) -> Spoken:
         """Queue a request for whoever asks, or say why not. Raises Refused."""
@@ -79,7 +96,7 @@ class Service:
         if wait := self.limit.wait(caller.name):
             raise Refused(429, "too many requests with this key in a minute", retry_after=wait)
         model = self._model(asked)
-        request = self._request(asked)
+        request = replace(self._request(asked), adapter=model if model in self.adapters else "")
         deadline = time.monotonic() + self.settings.serve.deadline_seconds
         try:
             handle = self.engine.add(request, owner=caller.name, deadline=deadline, streamed=asked.streamed)
@@ -114,11 +131,16 @@ class Service:
     def _model(self, asked: SpeechRequest) -> str:
         if asked.model not in (*ANY_MODEL, *self.models()):
             raise Refused(404, f"there is no model {asked.model!r}; there are {', '.join(self.models())}", "model")
+        name = self.base
+        if asked.model in self.adapters:
+            name = asked.model
+        elif asked.model in ANY_MODEL and asked.dialect:
+            name = next((each for each in self.adapters if self.dialect_of[each] == asked.dialect), self.base)
         try:
-            refuse_tainted(self.folder)
+            refuse_tainted(self.adapters.get(name, self.folder))
         except TaintedModel as tainted:
             raise Refused(403, str(tainted), "model") from None
-        return self.base
+        return name
 
     def _request(self, asked: SpeechRequest) -> Request:
         serve = self.settings.serve

@@ -60,12 +60,15 @@ class Batch:
         assert self._states is not None
         assert self._previous is not None
         network, active = self._network, self._active
+        self._use(active, self._least)
         filled = self._states.filled(self._least)
         stops = network.stop_logits(filled)[: len(active)].argmax(-1)
         noise = torch.cat([job.noise(self._previous.shape[1:], network.dtype) for job in active])
+        condition = network.condition(filled)[: len(active)]
+        self._use(active)
         patches = network.feat_decoder.sample(
             noise.to(network.device, non_blocking=True),
-            network.condition(filled)[: len(active)],
+            condition,
             self._previous,
             [self._schedule(job.request.steps) for job in active],
             torch.tensor([job.request.guidance for job in active]).to(network.device, non_blocking=True),
@@ -88,6 +91,7 @@ class Batch:
         patches = self._previous
         if len(kept) < len(patches):
             patches = patches[torch.tensor(kept).to(patches.device)]
+        self._use(self._active, self._least)
         self._states = self._network.step(patches.transpose(1, 2).contiguous(), self._caches)
         self._previous = patches
 
@@ -95,10 +99,15 @@ class Batch:
         if self._caches is None:
             room = max(len(job.prompt) + min(job.limit, _FIRST_ROOM) for job in fresh)
             self._caches = self._network.caches(self._rows, room, self._least)
+        self._use(fresh)
         entered, heard = _prefill(self._network, fresh, self._caches)
         self._states = _join(self._states, entered)
         self._previous = heard if self._previous is None else torch.cat([self._previous, heard])
         self._active += fresh
+
+    def _use(self, jobs: Sequence[Job], filled: int = 0) -> None:
+        if self._network.row_adapters is not None:
+            self._network.row_adapters.use([job.adapter for job in jobs], filled)
 
     def _schedule(self, steps: int) -> Schedule:
         if steps not in self._schedules:

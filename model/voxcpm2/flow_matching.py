@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from model.voxcpm2.config import VoxCPM2Config
 from model.voxcpm2.local_dit import LocalDiT
+from model.voxcpm2.row_adapters import RowAdapters
 
 SWAY = 1.0
 ZERO_SHARE = 0.04
@@ -46,6 +47,7 @@ class FlowMatching(nn.Module):
         super().__init__()
         self.estimator = LocalDiT(config)
         self.drop_rate = config.dit_config.cfm_config.training_cfg_rate
+        self.row_adapters: RowAdapters | None = None
 
     def schedule(self, steps: int) -> Schedule:
         """Times, step lengths and time tokens for `steps` solver steps; the first is idle (zero-init), so two at least.
@@ -92,12 +94,15 @@ class FlowMatching(nn.Module):
             return self.solve(noise, mu, cond, common.time_tokens[begin:], common.deltas[begin:], guidance)
         x = noise.float() if self.estimator.full_precision else noise
         tokens, previous = self.estimator.condition_tokens(mu, cond)
+        numbers = self.row_adapters.numbers if self.row_adapters else ()
         for step in range(1, max(schedule.steps for schedule in schedules) + 1):
             rows = [row for row, schedule in enumerate(schedules) if schedule.idle < step <= schedule.steps]
             if not rows:
                 continue
             some = None if len(rows) == len(schedules) else torch.tensor(rows).to(x.device)
             now, with_mu, seen, strength = (_rows(each, some) for each in (x, tokens, previous, guidance))
+            if self.row_adapters and numbers:
+                self.row_adapters.use([numbers[row] for row in rows])
             times = torch.stack([schedules[row].time_tokens[step - 1] for row in rows])
             velocity = self.estimator.velocity(
                 torch.cat([now, now]).to(dtype),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ class Job:
     least: float = 0.0
     """Patches that its text takes at the least."""
     attempt: int = 1
+    adapter: int = 0
     patches: list[Tensor] = field(default_factory=list)
     ended: StopReason | None = None
     started: float = 0.0
@@ -59,16 +60,7 @@ class Job:
 
     def again(self) -> Job:
         """The same request with the next seed."""
-        return Job(
-            self.index,
-            self.request,
-            self.prompt,
-            self.limit,
-            self.limited_by,
-            self.least,
-            self.attempt + 1,
-            started=self.started,
-        )
+        return replace(self, attempt=self.attempt + 1, patches=[], ended=None, _generator=torch.Generator())
 
     def noise(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Noise (1, D, P) of the next patch, drawn on the host: the same on every device and in every batch."""
@@ -92,7 +84,9 @@ class Job:
             self.ended = self.limited_by
 
 
-def make_job(index: int, request: Request, prompt: Prompt, context: int, patch_seconds: float) -> Job:
+def make_job(
+    index: int, request: Request, prompt: Prompt, context: int, patch_seconds: float, adapter: int = 0
+) -> Job:
     """A first attempt, its length limited by the request, by its text, and by `context` positions in all."""
     limit = request.max_patches or min(int(prompt.target_tokens * PATCHES_PER_TOKEN + _SPARE_PATCHES), _MOST_PATCHES)
     room = context - len(prompt)
@@ -102,4 +96,4 @@ def make_job(index: int, request: Request, prompt: Prompt, context: int, patch_s
         )
     limited_by = StopReason.MAX_PATCHES if limit <= room else StopReason.CONTEXT
     least = LEAST_SECONDS_PER_CHARACTER * wording.spoken_length(request.text) / patch_seconds
-    return Job(index, request, prompt, min(limit, room), limited_by, least)
+    return Job(index, request, prompt, min(limit, room), limited_by, least, adapter=adapter)

@@ -171,9 +171,13 @@ class VoxCPM2:
 
     def job(self, request: Request, index: int = 0, encoded: dict[object, Tensor] | None = None) -> Job:
         """A first attempt at a request, for a Batch. Raises BadRequest, UnusableReference, UnknownDialectError."""
-        return make_job(
-            index, request, self.prompt(request, encoded), self.config.max_length, self.config.patch_seconds
-        )
+        adapters = self.network.row_adapters
+        known = adapters.names if adapters else ()
+        if request.adapter and request.adapter not in known:
+            raise BadRequest(f"adapter {request.adapter!r} is not resident; there are: {', '.join(known) or 'none'}")
+        number = adapters.number(request.adapter) if adapters else 0
+        prompt = self.prompt(request, encoded)
+        return make_job(index, request, prompt, self.config.max_length, self.config.patch_seconds, number)
 
     def speaker(self) -> Network:
         """The network to speak with: on a CPU its twin of the present weights."""

@@ -13,6 +13,7 @@ from model.voxcpm2.flow_matching import FlowMatching
 from model.voxcpm2.fsq import FSQ
 from model.voxcpm2.kv_cache import KVCache
 from model.voxcpm2.local_encoder import LocalEncoder
+from model.voxcpm2.row_adapters import RowAdapters
 from model.voxcpm2.transformer import TransformerStack
 
 
@@ -68,6 +69,7 @@ class Network(nn.Module):
         self.stop_proj = nn.Linear(width, width)
         self.stop_head = nn.Linear(width, 2, bias=False)
         self._embedding_scale = lm.scale_emb if lm.use_mup else 1.0
+        self.row_adapters: RowAdapters | None = None
 
     @property
     def device(self) -> torch.device:
@@ -140,12 +142,22 @@ class Network(nn.Module):
         """(..., 2): go on, or let the next patch be the last."""
         return self.stop_head(F.silu(self.stop_proj(states.text)))
 
+    def _embed_chosen(self, patches: Tensor, rows: Tensor) -> Tensor:
+        """Embed patches (n, P, D) of these rows (n,), each with its row's adapter."""
+        numbers = self.row_adapters.numbers if self.row_adapters else ()
+        if not numbers or self.row_adapters is None:
+            return self.embed_patches(patches)
+        self.row_adapters.use([numbers[row] for row in rows.tolist()])
+        embedded = self.embed_patches(patches)
+        self.row_adapters.use(numbers)
+        return embedded
+
     def _scatter_patches(self, patches: Tensor, on_audio: Tensor) -> Tensor:
         """Embeddings (B, T, H) of the patches under the mask, zero elsewhere."""
         chosen = on_audio.flatten().nonzero()[:, 0]
         flat = patches.new_zeros((on_audio.numel(), self.config.lm_config.hidden_size))
         if len(chosen):
-            embedded = self.embed_patches(patches.flatten(0, 1).index_select(0, chosen))
+            embedded = self._embed_chosen(patches.flatten(0, 1).index_select(0, chosen), chosen // on_audio.shape[1])
             flat = flat.to(embedded.dtype).index_copy(0, chosen, embedded)
         return flat.unflatten(0, on_audio.shape)
 

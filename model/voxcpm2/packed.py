@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from model.voxcpm2.network import Network
 from model.voxcpm2.rope import rotate
+from model.voxcpm2.row_adapters import RowUpdate, row_update
 from model.voxcpm2.transformer import MLP, Attention, Rotation
 
 _SAMPLES = 64
@@ -47,6 +48,23 @@ class PackedLinear(nn.Module):
         return torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, self._activation, [], "")
 
 
+class _PackedRowLinear(PackedLinear):
+    """A packed product whose rows have adapters."""
+
+    def __init__(self, weight: Tensor, update: RowUpdate) -> None:
+        super().__init__(weight)
+        self._update = update
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._update(x, super().forward(x))
+
+
+def _packed(linear: nn.Module) -> PackedLinear:
+    update = row_update(linear)
+    weight = effective_weight(linear)
+    return PackedLinear(weight) if update is None else _PackedRowLinear(weight, update)
+
+
 @cache
 def _remainders_differ() -> bool:
     """Whether rows that do not fill a kernel are added up in another order, as they are with AVX2."""
@@ -62,14 +80,19 @@ class _PackedAttention(Attention):
     def __init__(self, original: Attention) -> None:
         nn.Module.__init__(self)
         self.head_dim = original.head_dim
-        weights = [effective_weight(each) for each in (original.q_proj, original.k_proj, original.v_proj)]
+        layers = (original.q_proj, original.k_proj, original.v_proj)
+        weights = [effective_weight(each) for each in layers]
         self._heads = [len(weights[0]) // self.head_dim, len(weights[1]) // self.head_dim]
         self._inputs = PackedLinear(torch.cat(weights))
-        self.o_proj = PackedLinear(effective_weight(original.o_proj))
+        self._update = RowUpdate.beside([row_update(each) for each in layers], [len(each) for each in weights])
+        self.o_proj = _packed(original.o_proj)
 
     def project(self, x: Tensor, rotation: Rotation | None) -> tuple[Tensor, Tensor, Tensor]:
         heads, kv_heads = self._heads
-        rotated, value = self._inputs(x).unflatten(-1, (-1, self.head_dim)).split([heads + kv_heads, kv_heads], dim=-2)
+        inputs = self._inputs(x)
+        if self._update is not None:
+            inputs = self._update(x, inputs)
+        rotated, value = inputs.unflatten(-1, (-1, self.head_dim)).split([heads + kv_heads, kv_heads], dim=-2)
         if rotation is not None:
             rotated = rotate(rotated, *rotation)
         query, key = rotated.split([heads, kv_heads], dim=-2)
@@ -81,9 +104,11 @@ class _PackedMLP(MLP):
 
     def __init__(self, original: MLP) -> None:
         nn.Module.__init__(self)
-        self.gate_proj = PackedLinear(effective_weight(original.gate_proj), "swish")
-        self.up_proj = PackedLinear(effective_weight(original.up_proj))
-        self.down_proj = PackedLinear(effective_weight(original.down_proj))
+        adapted = row_update(original.gate_proj) is not None
+        fused = PackedLinear(effective_weight(original.gate_proj), "swish")
+        self.gate_proj = nn.Sequential(_packed(original.gate_proj), nn.SiLU()) if adapted else fused
+        self.up_proj = _packed(original.up_proj)
+        self.down_proj = _packed(original.down_proj)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.down_proj(self.gate_proj(x).mul_(self.up_proj(x)))
@@ -152,7 +177,7 @@ def _state(network: Network) -> object:
     The values tell of writes through `.data`, which are not counted.
     """
     precise = network.feat_decoder.estimator.full_precision
-    return precise, [trace(each) for each in _sources(network)]
+    return precise, id(network.row_adapters), [trace(each) for each in _sources(network)]
 
 
 def _sources(network: Network) -> Iterable[Tensor]:

@@ -32,8 +32,8 @@ class Request:
 
     control: a description in front of the text; dialect: a code of the registry, which sets it; reference: a voice to
     copy; prompt and prompt_text: audio to continue and what is said in it. `attempts`: a result that is too long for
-    its text is spoken again with the next seed, so often in all. `denoise` cleans reference and prompt first. `noise`
-    (N, D, P) replaces what the seed would draw.
+    its text is spoken again with the next seed, so often in all. adapter: one that is resident by row. `denoise` cleans
+    reference and prompt first. `noise` (N, D, P) replaces what the seed would draw.
     """
 
     text: str
@@ -49,6 +49,7 @@ class Request:
     min_patches: int = 2
     max_patches: int | None = None
     attempts: int = 3
+    adapter: str = ""
     denoise: bool = False
     noise: Tensor | None = None
 
