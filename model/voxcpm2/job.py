@@ -84,9 +84,7 @@ class Job:
             self.ended = self.limited_by
 
 
-def make_job(
-    index: int, request: Request, prompt: Prompt, context: int, patch_seconds: float, adapter: int = 0
-) -> Job:
+def make_job(index: int, request: Request, prompt: Prompt, context: int, patch_seconds: float, adapter: int = 0) -> Job:
     """A first attempt, its length limited by the request, by its text, and by `context` positions in all."""
     limit = request.max_patches or min(int(prompt.target_tokens * PATCHES_PER_TOKEN + _SPARE_PATCHES), _MOST_PATCHES)
     room = context - len(prompt)
