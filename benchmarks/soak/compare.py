@@ -10,7 +10,7 @@ from pipeline import batches, ledger, stage_list
 from pipeline.lake.lake import Lake
 from pipeline.settings import Settings
 
-_OF_THE_RUN = {"batch", "landed_at", "ingested_at", "traceback", "attempts"}
+_OF_THE_RUN = {"batch", "landed_at", "ingested_at", "scored_at", "traceback", "attempts"}
 """Columns that say when and with which others a row was made."""
 
 

@@ -30,7 +30,7 @@ from studio.record import record
 
 pytestmark = pytest.mark.long
 BATCH = "b00001"
-_OF_THE_MOMENT = ("landed_at", "ingested_at", "traceback")
+_OF_THE_MOMENT = ("landed_at", "ingested_at", "scored_at", "traceback")
 
 
 @pytest.fixture(scope="module")
