@@ -17,8 +17,8 @@ import toy_stages
 from echo_stage import Echo, groups, upstream
 from ray_nodes import Nodes, two_nodes
 
+from cli.cluster_findings import cluster
 from pipeline import batches, ledger, stage_list
-from pipeline.engine import ray_cluster
 from pipeline.engine.ray import RayEngine
 from pipeline.errors import ClusterUnavailable, ModelUnavailable
 from pipeline.lake.lake import Lake
@@ -189,6 +189,10 @@ def test_the_whole_pipeline_makes_the_same_corpus_on_a_cluster(nodes: Nodes, tmp
     assert again == [0] * len(stage_list.STAGES)
 
 
-def test_what_a_cluster_offers_can_be_asked(nodes: Nodes) -> None:
-    offered = ray_cluster.look(nodes.address)
-    assert [(node.cpus, node.gpus, node.memory_gb) for node in offered] == [(1.0, 0.0, 4.0)] * 2
+def test_doctor_says_what_the_cluster_offers_and_how_many_workers_it_holds(nodes: Nodes) -> None:
+    settings = Settings(engine=Engine(kind="ray", address=nodes.address))
+    found = {finding.subject: finding for finding in cluster(settings)}
+    assert found["ray"].state == "ok"
+    assert "2 nodes: 2 CPUs, 0 GPUs, 8.0 GB" in found["ray"].detail
+    assert found["score"].detail == "room for 2 workers of 1 CPU and 1.5 GB of memory"
+    assert found.keys() == {"ray", *stage_list.names()}
