@@ -48,8 +48,8 @@ def calibrate(
             continue
         try:
             calibrated(settings, clips, write, error if name == "text" else wrong)
-        except (TooLittle, ModelUnavailable) as error:
-            refused.append(f"{name}: {error}")
+        except (TooLittle, ModelUnavailable) as why:
+            refused.append(f"{name}: {why}")
     for words in refused:
         warn(words)
     if refused:

@@ -39,7 +39,8 @@ def main(checkpoint: str, compute_type: str, beam_size: int, batch_size: int) ->
 def _segments(model: Any, asked: dict[str, str], batch_size: int) -> dict[str, Any]:
     samples = np.fromfile(asked["samples"], np.float32)
     began, worked = time.perf_counter(), time.process_time()
-    found = model.transcribe(samples, batch_size=batch_size, language=asked["language"])["segments"]
+    # The task is named, for from the second language on WhisperX takes the token of the first one for its name.
+    found = model.transcribe(samples, batch_size=batch_size, language=asked["language"], task="transcribe")["segments"]
     spent = {"wall": time.perf_counter() - began, "cpu": time.process_time() - worked}
     return {"segments": [[float(one["start"]), float(one["end"]), one["text"]] for one in found]} | spent
 
