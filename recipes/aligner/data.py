@@ -14,12 +14,15 @@ from scipy.signal import oaconvolve
 
 from pipeline.recognition.aligner_model import BLANK, FRAME_SECONDS, HOP, LABELS, SAMPLE_RATE, encode, level_gain
 from pipeline.text.romanize import syllable_letters
+from recipes.augment import change_speed
 from studio.noise import KINDS, noise, rms
 from studio.rooms import impulse_response, random_room
 
 _VOWELS = frozenset("aeiouAEIOU")
 _CONSONANT_WEIGHT = 0.5
 _NOISE_SECONDS = 20.0
+SPEED_SHARE, SPEEDS = 0.5, (0.85, 1.18)
+"""Of the utterances, and by how much: pitch and formants move along, so there are more voices than the bank has."""
 
 
 class Utterances(Protocol):
@@ -101,8 +104,12 @@ def _stretch(bank: Utterances, length: int, rng: np.random.Generator) -> tuple[N
     position = int(rng.uniform(-2.0, 0.6) * SAMPLE_RATE) // HOP
     while position < len(labels):
         sound, row = bank[int(rng.integers(len(bank)))]
+        starts, ends = np.asarray(row["char_start"]), np.asarray(row["char_end"])
+        if rng.random() < SPEED_SHARE:
+            speed = float(rng.uniform(*SPEEDS))
+            sound, starts, ends = change_speed(sound, speed), starts / speed, ends / speed
         frames = len(sound) // HOP
-        said = frame_labels(frames, row["syllables"], row["char_start"], row["char_end"])
+        said = frame_labels(frames, row["syllables"], starts.tolist(), ends.tolist())
         first, last = max(0, -position), min(frames, len(labels) - position)
         if last > first:
             level = np.float32(10.0 ** (rng.normal(0.0, 4.0) / 20.0))
