@@ -6,6 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from recipes.bank import SAMPLE_RATE, Bank
+
+ESPEAK, KOKORO = "espeak-ng", "Kokoro"
 _TIMES = re.compile(r"^(.+?)(?:\*(\d+))?$")
 
 
@@ -31,3 +34,18 @@ def link_shards(banks: Sequence[str], out: Path) -> int:
             (out / f"shard-{count:04d}.parquet").symlink_to(index.absolute())
             count += 1
     return count
+
+
+def engine_of(voice_id: str) -> str:
+    """Which engine speaks with a voice of the studio."""
+    return KOKORO if voice_id.startswith("k") else ESPEAK
+
+
+def hours_of_engines(bank: Bank) -> dict[str, float]:
+    """Hours that each engine spoke, utterances that the bank has more than once counted once."""
+    columns = ["utterance_id", "voice_id", "text", "n_samples"]
+    rows = {tuple(row.values()) for row in bank.table.select(columns).to_pylist()}
+    hours: dict[str, float] = {}
+    for _, voice_id, _, samples in sorted(rows):
+        hours[engine_of(voice_id)] = hours.get(engine_of(voice_id), 0.0) + samples / SAMPLE_RATE / 3600
+    return {engine: round(value, 2) for engine, value in sorted(hours.items(), reverse=True)}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pipeline.recognition.alignment import Aligner, align
 from pipeline.text.romanize import Token, romanize, syllable_letters
 from recipes.aligner.data import SAMPLE_RATE, Utterances
+from recipes.mixture import engine_of
 from studio.noise import noise, rms
 
 
@@ -138,11 +139,12 @@ def drift(aligner: Aligner, samples: NDArray[np.float32], row: dict[str, Any]) -
 
 
 def score_card(aligner: Aligner, held_out: Utterances, each: int = 60, seed: int = 0) -> dict[str, Any]:
-    """Boundary scores by dialect, clean and at 15 dB, with true and faulty transcripts, and the 300 s drift."""
+    """Boundary scores by engine and dialect, clean and at 15 dB, with true and faulty transcripts; the 300 s drift."""
     rng = np.random.default_rng([seed, 11])
-    by_dialect: dict[str, list[int]] = {}
+    groups: dict[str, dict[str, list[int]]] = {}
     for index in rng.permutation(len(held_out)):
-        chosen = by_dialect.setdefault(held_out[int(index)][1]["dialect"], [])
+        row = held_out[int(index)][1]
+        chosen = groups.setdefault(engine_of(row["voice_id"]), {}).setdefault(row["dialect"], [])
         if len(chosen) < each:
             chosen.append(int(index))
     conditions: dict[str, tuple[float | None, float, float]] = {
@@ -153,18 +155,19 @@ def score_card(aligner: Aligner, held_out: Utterances, each: int = 60, seed: int
         "clean, 5 % missing": (None, 0.0, 0.05),
     }
     rows: list[dict[str, Any]] = []
-    for condition, (snr_db, wrong, missing) in conditions.items():
-        total = BoundaryScores()
-        for dialect, indexes in sorted(by_dialect.items()):
-            found = BoundaryScores()
-            for place, index in enumerate(indexes):
-                samples, row = held_out[index]
-                tokens = with_wrong_characters(tokens_of(row), wrong, rng)
-                row, tokens = with_missing_characters(row, tokens, missing, rng)
-                found.add(measure(aligner, noisy(samples, snr_db, ("pink", "white")[place % 2], rng), row, tokens))
-            rows.append({"condition": condition, "dialect": dialect, **found.summary()})
-            total.add(found)
-        rows.append({"condition": condition, "dialect": "all", **total.summary()})
-    everything = [index for indexes in by_dialect.values() for index in indexes]
+    for engine, by_dialect in sorted(groups.items(), reverse=True):
+        for condition, (snr_db, wrong, missing) in conditions.items():
+            total = BoundaryScores()
+            for dialect, indexes in sorted(by_dialect.items()):
+                found = BoundaryScores()
+                for place, index in enumerate(indexes):
+                    samples, row = held_out[index]
+                    tokens = with_wrong_characters(tokens_of(row), wrong, rng)
+                    row, tokens = with_missing_characters(row, tokens, missing, rng)
+                    found.add(measure(aligner, noisy(samples, snr_db, ("pink", "white")[place % 2], rng), row, tokens))
+                rows.append({"engine": engine, "condition": condition, "dialect": dialect, **found.summary()})
+                total.add(found)
+            rows.append({"engine": engine, "condition": condition, "dialect": "all", **total.summary()})
+    everything = [index for by_dialect in groups.values() for indexes in by_dialect.values() for index in indexes]
     long, row = long_recording(held_out, everything, 300.0, rng)
     return {"boundaries": rows, "drift": drift(aligner, noisy(long, 20.0, "pink", rng), row)}

@@ -18,9 +18,11 @@ from torch.nn import functional as F
 
 from pipeline.recognition.aligner_model import AlignerConfig, AlignerNet, load_checkpoint, save_checkpoint
 from pipeline.recognition.alignment import MicroAligner
-from recipes.aligner.data import Utterances, batch, noise_pool
+from recipes.aligner.data import batch, noise_pool
 from recipes.aligner.scores import score_card
+from recipes.bank import Bank
 from recipes.loop import Training
+from recipes.mixture import hours_of_engines
 from recipes.state import load_state, save_state
 
 LEARNING_RATE = 2e-3
@@ -33,8 +35,8 @@ REPORT_EVERY_STEPS = 50
 
 
 def train(
-    bank: Utterances,
-    held_out: Utterances,
+    bank: Bank,
+    held_out: Bank,
     out: Path,
     minutes: float = 40.0,
     steps: int = 1000,
@@ -52,7 +54,7 @@ def train(
 
 
 def fit(
-    bank: Utterances,
+    bank: Bank,
     out: Path,
     minutes: float,
     steps: int,
@@ -118,6 +120,7 @@ def fit(
         "threads": threads,
         "hours_heard": round(seen / 3600, 1),
         "utterances": len(bank),
+        "hours": hours_of_engines(bank),
     }
     return training.average, facts
 
@@ -149,33 +152,32 @@ def write_card(out: Path, facts: dict[str, Any], card: dict[str, Any]) -> None:
     """README.md and scores.json beside the weights: what it is, how it was made, how well it does and on what."""
     (out / "scores.json").write_text(json.dumps(facts | card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     table = [
-        "| condition | dialect | characters | median ms | 95 % ms | bias ms | mean score | empty spans |",
-        "|---|---|---|---|---|---|---|---|",
+        "| engine | condition | dialect | characters | median ms | 95 % ms | bias ms | mean score | empty spans |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    table += [
-        f"| {row['condition']} | {row['dialect']} | {row['characters']} | {row['median_ms']} | {row['p95_ms']} "
-        f"| {row['bias_ms']} | {row['score']} | {row['empty_spans']} |"
-        for row in card["boundaries"]
-    ]
+    columns = ("engine", "condition", "dialect", "characters", "median_ms", "p95_ms", "bias_ms", "score", "empty_spans")
+    table += [f"| {' | '.join(str(row[column]) for column in columns)} |" for row in card["boundaries"]]
     drift = card["drift"]
     minutes = [
         f"| {name} | {drift[f'{name}_minute_mean_ms']} | {drift[f'{name}_minute_median_ms']} "
         f"| {drift[f'{name}_minute_p95_ms']} |"
         for name in ("first", "last")
     ]
+    spoken = " and ".join(f"{hours:.1f} h by {engine}" for engine, hours in facts["hours"].items())
     text = f"""# aligner-micro
 
-Finds where each character is heard in synthesized speech. **It was trained on espeak-ng speech alone and is not for
+Finds where each character is heard in synthesized speech. **It learned from synthesized speech alone and is not for
 real voices**; for those configure `MMS_FA` or another aligner.
 
 * Network: convolutional U-net, {facts["parameters"]:,} parameters, 80 mel bands, one label each 10 ms; float32.
   Labels: blank, the letters a-z as the first of a syllable, and again as a later letter of one.
-* Data: {facts["utterances"]:,} utterances of the studio's training sentences and voices (Mandarin, Cantonese, Sichuan,
-  Tianjin), strung together with pauses, rooms, and noise at 0 to 30 dB; {facts["hours_heard"]} h heard with repetition.
+* Data: the studio's training sentences and voices (Mandarin, Cantonese, Sichuan, Tianjin),
+  {spoken}, strung together at different speeds with pauses, rooms,
+  and noise at 0 to 30 dB; {facts["hours_heard"]} h heard so.
 * Training: cross-entropy on the synthesizer's own times, {facts["steps"]} of {facts["planned_steps"]} steps, seed
   {facts["seed"]}, {facts["threads"]} thread(s), {facts["minutes"]} minutes, bfloat16; `python -m recipes aligner`.
 
-## Boundaries on held-out sentences and held-out voices
+## Boundaries on synthesized speech, held-out sentences and held-out voices
 Distance of starts and ends of characters from the truth; text romanised from its characters. Noise is pink and white.
 "Wrong": that share of characters replaced by others; "missing": left out of the text.
 
@@ -202,8 +204,6 @@ def main(
     resume: Annotated[bool, typer.Option(help="Go on from the saved state.")] = True,
 ) -> None:
     """Train the aligner on an utterance bank."""
-    from recipes.bank import Bank
-
     found = train(Bank(bank), Bank(held_out), out, minutes, steps, seed, threads, resume, state)
     Console().print_json(data=found)
 

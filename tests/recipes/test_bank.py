@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recipes.bank import SAMPLE_RATE, Bank, build_bank
-from recipes.mixture import link_shards
+from recipes.mixture import hours_of_engines, link_shards
 from studio import scripts, voices
 
 pytestmark = pytest.mark.slow
@@ -89,6 +89,7 @@ def test_a_mixture_has_the_shards_of_its_banks_as_often_as_asked(folder: Path, t
     assert link_shards([f"{folder}*3", str(folder)], tmp_path / "mixed") == 8
     bank, mixed = Bank(folder), Bank(tmp_path / "mixed")
     assert len(mixed) == 4 * len(bank)
+    assert hours_of_engines(mixed) == hours_of_engines(bank) == {"espeak-ng": round(bank.hours, 2)}
     samples, row = mixed[len(mixed) - 1]
     last, same = bank[len(bank) - 1]
     assert row == same
