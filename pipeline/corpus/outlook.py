@@ -6,7 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
 
-from pipeline.corpus.training_set import SCOPE, candidates, choose, dialects_with_speech, permitted
+from pipeline.corpus.clip_choice import SCOPE, candidates, choose
+from pipeline.corpus.training_set import dialects_with_speech, permitted
 from pipeline.lake.lake import Lake
 from pipeline.settings import Settings
 
@@ -42,12 +43,13 @@ def outlook(settings: Settings, dialect: str, on: date | None = None) -> Outlook
     chosen = choose(rows, allowed, policy, left_out)
     seconds = sum(row["duration"] for row in chosen)
     problem = ""
-    if rows and not chosen:
+    if len(rows) and not chosen:
         problem = "no voice can be trained: see [training_set], or land more"
-    elif seconds < policy.min_total_seconds and rows:
+    elif seconds < policy.min_total_seconds and len(rows):
         problem = f"under [training_set] min_total_seconds = {policy.min_total_seconds:g}"
     ordered = dict(sorted(left_out.items(), key=lambda item: -item[1]))
-    return Outlook(len(chosen), seconds, len(rows), sum(row["duration"] for row in rows), ordered, problem)
+    of_seconds = float(rows["duration"].to_numpy().sum()) if len(rows) else 0.0
+    return Outlook(len(chosen), seconds, len(rows), of_seconds, ordered, problem)
 
 
 def of_all(settings: Settings) -> dict[str, Outlook]:

@@ -14,60 +14,36 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.audio.clips import decode_bytes, encode_flac, to_int16
+from pipeline.corpus.clip_choice import SCOPE, TRAINING_SPLITS, candidates, choose, references
 from pipeline.corpus.dedup import samples_sha256
 from pipeline.corpus.excerpts import segment_audio
 from pipeline.exchange import lists
 from pipeline.lake.files import replace_bytes
 from pipeline.lake.lake import Lake
-from pipeline.lake.rows import Row, to_rows, to_table
-from pipeline.lake.storage import readable
+from pipeline.lake.query import each_row
+from pipeline.lake.rows import Row, to_table
 from pipeline.lake.tables import TABLES
 from pipeline.rights.consents import CONSENTS_FILE, read_consents, resolve
 from pipeline.settings import Settings, TrainingSetPolicy
 from pipeline.text import dialects
 
 VERSION = "1"
-SCOPE = "tts_training"
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]*")
-_SPLITS = ("train", "dev")
 _CHUNK = 50
 _FRAME_SECONDS = 0.02
 # model/finetune/latents.py trims at -45 dB: it takes any clips, without an alignment, and so cuts less. Both values
 # decide what clips and latents are known by: to change one is to train every voice again.
 _SILENCE_DB = -40.0
 """A frame this far below the loudest is silence, for clips whose characters are aligned."""
-_COLUMNS = (
-    "segment_id",
-    "recording_id",
-    "turn_id",
-    "batch",
-    "start",
-    "end",
-    "duration",
-    "text",
-    "text_source",
-    "characters",
-    "asr_avg_logprob",
-    "dnsmos_ovrl",
-    "tier",
-    "decision",
-    "drop_reason",
-)
-
-
-_BY_PEOPLE = ("given", "corrected", "accepted")
-"""Values of text_source of text that a recogniser's doubts are not about."""
+_DIALECTS = "SELECT DISTINCT dialect FROM segments SEMI JOIN (FROM corpus WHERE decision = 'keep') USING (segment_id)"
 
 
 class NotAnId(ValueError):
@@ -112,7 +88,7 @@ def build_training_set(lake: Lake, settings: Settings, dialect: str, on: date | 
     made.content = content_of(rows)
     made.left_out = dict(sorted(left_out.items(), key=lambda item: -item[1]))
     made.speakers = len({row["speaker_id"] for row in rows})
-    for split in _SPLITS:
+    for split in TRAINING_SPLITS:
         seconds = [row["seconds"] for row in rows if row["split"] == split]
         made.clips[split], made.seconds[split] = len(seconds), sum(seconds)
         write_jsonl(rows, made.folder, split)
@@ -125,13 +101,8 @@ def build_training_set(lake: Lake, settings: Settings, dialect: str, on: date | 
 
 def dialects_with_speech(lake: Lake) -> set[str]:
     """Codes of the dialects that the corpus keeps a segment of, and of those that a training set has clips of."""
-    corpus = lake.read("corpus", None, ("segment_id", "decision"))
-    kept = corpus.filter(pc.field("decision") == "keep")["segment_id"].combine_chunks()
     found = set(lake.read("training_set", None, ("dialect",))["dialect"].to_pylist())
-    for partition in lake.partitions("segments"):
-        table = lake.read("segments", partition, ("segment_id", "dialect"))
-        found |= set(table.filter(pc.field("segment_id").isin(kept))["dialect"].unique().to_pylist())
-    return found
+    return found | {row["dialect"] for row in each_row(lake, _DIALECTS)} if lake.root.is_dir() else found
 
 
 def permitted(
@@ -215,90 +186,6 @@ def sound_file(folder: Path, segment_id: str) -> Path:
     return folder / "audio" / f"{segment_id}.flac"
 
 
-def candidates(lake: Lake, dialect: str) -> list[Row]:
-    """Segments of the dialect with what the corpus decided about them (rows of segments and corpus); no sound."""
-    decided = {row["segment_id"]: row for row in lake.rows("corpus")}
-    rows = []
-    for partition in lake.partitions("segments"):
-        file = lake.path("segments", partition)
-        # A table may be older than the column text_source.
-        columns = [name for name in _COLUMNS if name in pq.read_schema(readable(file)).names]
-        read = pq.read_table(readable(file), columns=columns, filters=[("dialect", "=", dialect)])
-        for row in to_rows(read):
-            found = decided.get(row["segment_id"])
-            row |= {"partition": partition, "speaker_id": None, "split": None}
-            if found is None:
-                row |= {"decision": "drop", "drop_reason": "not_in_corpus"}
-            else:
-                row |= {key: found[key] for key in ("speaker_id", "split", "decision", "drop_reason")}
-            rows.append(row)
-    return sorted(rows, key=lambda row: row["segment_id"])
-
-
-def choose(
-    rows: Sequence[Row], allowed: Mapping[str, str], policy: TrainingSetPolicy, left_out: dict[str, float]
-) -> list[Row]:
-    """The rows that policy and consent let through; the seconds of the others are added to `left_out` by reason."""
-    spent: dict[str, float] = defaultdict(float)
-    chosen = []
-    for row in sorted(rows, key=lambda row: (-(row["dnsmos_ovrl"] or 0.0), row["segment_id"])):
-        reason = _refusal(row, allowed, policy)
-        if reason is None and spent[row["speaker_id"]] + row["duration"] > policy.speaker_hours * 3600:
-            reason = "speaker_has_enough"
-        if reason is not None:
-            left_out[reason] += row["duration"]
-            continue
-        spent[row["speaker_id"]] += row["duration"]
-        chosen.append(row)
-    return sorted(chosen, key=lambda row: row["segment_id"])
-
-
-def _refusal(row: Row, allowed: Mapping[str, str], policy: TrainingSetPolicy) -> str | None:
-    if row["decision"] != "keep":
-        return f"corpus: {row['drop_reason'] or 'dropped'}"
-    if row["recording_id"] not in allowed:
-        return f"no consent to {SCOPE}"
-    if row["split"] not in _SPLITS:
-        return f"split: {row['split'] or 'none'}"
-    if row["tier"] not in policy.tiers:
-        return f"tier: {row['tier']}"
-    if row["duration"] < policy.min_seconds:
-        return "too_short"
-    if row["duration"] > policy.max_seconds:
-        return "too_long"
-    sureness = None if row.get("text_source") in _BY_PEOPLE else row["asr_avg_logprob"]
-    if sureness is not None and sureness < policy.min_logprob:
-        return "unsure_text"
-    return None if (row["text"] or "").strip() else "no_text"
-
-
-def references(chosen: Sequence[Row], seconds: tuple[float, float]) -> dict[str, Row]:
-    """{segment_id: another segment of its speaker and split}, drawn by hash; none for who said but one thing.
-
-    Clips of so many `seconds` come first, and not the one spoken just before, whose melody the target would continue.
-    """
-    of_speaker: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in chosen:
-        if row["speaker_id"]:
-            of_speaker[row["speaker_id"], row["split"]].append(row)
-    found = {}
-    for others in of_speaker.values():
-        ordered = sorted(others, key=lambda row: (row["recording_id"], row["start"]))
-        for before, row in itertools.pairwise([None, *ordered]):
-            assert row is not None
-            if rest := [other for other in ordered if other is not row]:
-                found[row["segment_id"]] = min(rest, key=partial(_reference_rank, row, before, seconds))
-    return found
-
-
-def _reference_rank(
-    target: Row, before: Row | None, seconds: tuple[float, float], other: Row
-) -> tuple[bool, bool, bytes]:
-    low, high = seconds
-    drawn = hashlib.sha256(f"{target['segment_id']}\0{other['segment_id']}".encode()).digest()
-    return not low <= other["duration"] <= high, other is before, drawn
-
-
 def _clips(
     lake: Lake,
     chosen: Sequence[Row],
@@ -326,7 +213,7 @@ def _clip_row(row: Row, data: bytes, reference: Row | None, policy: TrainingSetP
     """A row of table training_set; its trimmed clip is written as a sound file too."""
     segment_id = row["segment_id"]
     samples, rate = decode_bytes(data)
-    speech_ends = row["characters"][-1]["end"] - row["start"] if row["characters"] else len(samples) / rate
+    speech_ends = row["speech_end"] - row["start"] if row["speech_end"] is not None else len(samples) / rate
     samples = trim(samples, rate, policy.trailing_silence_s, speech_ends)
     flac = encode_flac(samples, rate)
     _write_sound(sound_file(made.folder, segment_id), flac)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.audio.clips import decode_bytes, encode_flac, to_int16
-from pipeline.corpus.training_set import references
+from pipeline.corpus.clip_choice import references
 from pipeline.errors import BadRecording
 from pipeline.exchange.exports import Clip, Encoding
 from pipeline.handover.choice import ExportError
