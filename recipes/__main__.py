@@ -94,6 +94,7 @@ def train_ctc(
     minutes: Minutes = 45.0,
     threads: Threads = 1,
     begin_with: BeginWith = None,
+    kokoro_held_out: Annotated[Path | None, typer.Option(help="unseen speech by Kokoro, measured apart")] = None,
 ) -> None:
     """Rebuild ctc-micro, a recogniser for sherpa-onnx; a killed training goes on where it was."""
     from recipes.ctc.card import write_card
@@ -103,7 +104,7 @@ def train_ctc(
     state = bank / "ctc-state"
     trained = train(bank / "train", bank / "held_out", state, minutes=minutes, threads=threads, begin_with=begin_with)
     export(state / "state.pt", out)
-    write_card(trained.state(), out, bank / "held_out", bank / "train")
+    write_card(trained.state(), out, bank / "held_out", bank / "train", kokoro_held_out=kokoro_held_out)
 
 
 @app.command("diarization")

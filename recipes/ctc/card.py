@@ -17,6 +17,7 @@ from pipeline.settings import RecognizerSettings
 from recipes.augment import add_noise
 from recipes.bank import SAMPLE_RATE, Bank
 from recipes.ctc.model import CtcNet, CtcShape
+from recipes.mixture import ESPEAK, KOKORO, hours_of_engines
 from recipes.whisper.scores import character_error_rate, chosen, held_out_noise
 
 CONDITIONS: tuple[float | None, ...] = (None, 20.0, 10.0, 5.0)
@@ -25,8 +26,18 @@ DIALECTS = ("cmn", "cmn-sichuan", "cmn-tianjin", "yue")
 TOGETHER = 8
 
 
-def write_card(saved: dict[str, Any], out: Path, held_out: Path, bank: Path, per_dialect: int = 20) -> dict[str, Any]:
-    """README.md and scores.json beside the weights; returns the scores. `saved` is the training state."""
+def write_card(
+    saved: dict[str, Any],
+    out: Path,
+    held_out: Path,
+    bank: Path,
+    per_dialect: int = 20,
+    kokoro_held_out: Path | None = None,
+) -> dict[str, Any]:
+    """README.md and scores.json beside the weights; returns the scores. `saved` is the training state.
+
+    `kokoro_held_out`: a second bank of unseen speech, by Kokoro alone, measured apart.
+    """
     speech, training = Bank(held_out), Bank(bank)
     scores: dict[str, Any] = {
         "parameters": sum(p.numel() for p in _exported(saved).parameters()),
@@ -34,11 +45,12 @@ def write_card(saved: dict[str, Any], out: Path, held_out: Path, bank: Path, per
         "minutes": round(saved["elapsed"] / 60, 1),
         "hours_heard": round(saved["heard_seconds"] / 3600, 1),
         "utterances": len(training),
-        "hours": round(training.hours, 1),
+        "hours": hours_of_engines(training),
         "voices": len(set(training.table["voice_id"].to_pylist())),
         "megabytes": round((out / "model.onnx").stat().st_size / 1e6, 1),
         "per_dialect": per_dialect,
         "cer": {},
+        "cer_kokoro": {},
     }
     for name, kind, folder in (
         ("ctc-micro", "sherpa-onnx", str(out.absolute())),
@@ -47,6 +59,8 @@ def write_card(saved: dict[str, Any], out: Path, held_out: Path, bank: Path, per
         settings = RecognizerSettings(name=name, kind=kind, checkpoint=folder, device="cpu")
         recognizer = recognizers.open_recognizer(settings)
         scores["cer"][name] = _error_rates(recognizer, speech, per_dialect)
+        if kokoro_held_out is not None:
+            scores["cer_kokoro"][name] = _error_rates(recognizer, Bank(kokoro_held_out), per_dialect)
         if kind == "sherpa-onnx":
             scores |= _times(recognizer, speech, per_dialect) | _in_noise_alone(recognizer, speech)
     (out / "scores.json").write_text(json.dumps(scores, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -84,7 +98,9 @@ def _error_rates(recognizer: Recognizer, bank: Bank, per_dialect: int) -> dict[s
     rates: dict[str, dict[str, float]] = {}
     for snr_db in CONDITIONS:
         by_dialect = {
-            dialect: _heard(recognizer, bank, _of(bank, dialect, per_dialect), snr_db) for dialect in DIALECTS
+            dialect: _heard(recognizer, bank, found, snr_db)
+            for dialect in DIALECTS
+            if (found := _of(bank, dialect, per_dialect))
         }
         every = [pair for pairs in by_dialect.values() for pair in pairs]
         rates["clean" if snr_db is None else f"{snr_db:.0f} dB"] = {
@@ -139,24 +155,26 @@ def _in_noise_alone(recognizer: Recognizer, bank: Bank) -> dict[str, int]:
 
 def _card(scores: dict[str, Any], saved: dict[str, Any]) -> str:
     columns = list(scores["cer"]["ctc-micro"])
-    table = [f"| recogniser | dialect | {' | '.join(columns)} |", "|---|---|" + "---|" * len(columns)]
-    for name, rates in scores["cer"].items():
-        for dialect in ("all", *DIALECTS):
-            cells = " | ".join(f"{rates[condition][dialect]:.1%}" for condition in columns)
-            table.append(f"| {name} | {dialect} | {cells} |")
+    table = [f"| engine | recogniser | dialect | {' | '.join(columns)} |", "|---|---|---|" + "---|" * len(columns)]
+    for engine, measured in ((ESPEAK, scores["cer"]), (KOKORO, scores["cer_kokoro"])):
+        for name, rates in measured.items():
+            for dialect in rates[columns[0]]:
+                cells = " | ".join(f"{rates[condition][dialect]:.1%}" for condition in columns)
+                table.append(f"| {engine} | {name} | {dialect} | {cells} |")
     size = f"{scores['parameters'] / 1e6:.1f} million parameters, {scores['megabytes']} MB of ONNX"
-    data = f"{scores['hours']} h of studio speech, {scores['utterances']:,} utterances by {scores['voices']} voices"
+    spoken = " and ".join(f"{hours:.1f} h by {engine}" for engine, hours in scores["hours"].items())
+    data = f"{spoken}, {scores['voices']} voices"
     length = f"{scores['steps']} steps, {scores['minutes']:.0f} minutes by the clock"
     return f"""# ctc-micro
 
 A recogniser of characters by CTC for `sherpa_onnx.OfflineRecognizer.from_zipformer_ctc`: convolutions over Kaldi's
 filter bank, {size} (weights kept in half, computed in single precision).
 It exists so that two recognisers of different kinds run offline and their vote is measured. **It learned
-from synthesized speech (espeak-ng) and is no good on real voices.**
+from synthesized speech and is no good on real voices.**
 
 * Labels: blank and {len(saved["characters"])} characters, simplified for Mandarin, Sichuan and Tianjin, traditional for
   Cantonese; no punctuation, no language to be told. 25 frames a second; a label begins where its sound does.
-* Data: {data}, four dialects in equal parts; rooms, noise of
+* Data: {data}, four dialects; rooms, noise of
   five kinds, speed and band limits are added on the fly; {scores["hours_heard"]} h heard so.
 * Training: `python -m recipes ctc`, seed 0, {length} on a share of one busy core,
   bfloat16. Losses: CTC; the character of every frame; initial, final and tone of every frame.
