@@ -28,7 +28,6 @@ from pipeline.lake.lake import Lake
 from pipeline.run import Report, run_stage
 from pipeline.settings import Settings, checkpoint_path, load_settings
 from pipeline.stage_list import build_stage
-from studio.record import record
 
 DIALECTS = ["cmn", "yue", "cmn-sichuan", "cmn-tianjin"]
 RECORDING_MINUTES = 3.0
@@ -46,6 +45,9 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
     """Record, run every stage once from nothing and once unchanged, then the peers; print the table."""
+    # Here: a worker imports this module anew, and would pay for the studio.
+    from studio.record import record
+
     settings = _configured(load_settings(workspace=workspace.resolve()), workers, whisper)
     shutil.rmtree(settings.root, ignore_errors=True)
     count = max(1, round(minutes / RECORDING_MINUTES))
