@@ -33,7 +33,7 @@ class Align(Stage):
     """
 
     name = "align"
-    version = "4"
+    version = "5"
     reads = ("transcripts",)
     corrected = ("text", "source", "unintelligible", "dialect")
     writes = "alignments"

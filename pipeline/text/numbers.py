@@ -11,17 +11,9 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pipeline.text.digit_strings import MEASURES, digits_read, too_long
 from pipeline.text.numerals import digit_by_digit, quantity
 
-_LONGEST_QUANTITY = 8
-"""Digit strings longer than this are telephone numbers and the like: said digit by digit."""
-_MEASURES = (
-    "个個位名只隻条條张張块塊元天年周岁歲次遍点點小分秒斤公米里本家种種件辆輛台臺座层層间間杯碗瓶双雙套篇首頭头匹"
-    "棵朵颗顆粒份句段代倍口把支枝根包盒斗毛角尺寸亩畝吨噸克升度对對场場届屆门門堂顿頓章節节样樣步圈片群队隊批"
-)
-_SERVICES = frozenset(
-    {"10000", "10010", "10086", "12306", "12315", "12320", "12333", "12345", "12358", "12366", "12369"}
-)
 _UNITS = {
     "℃": "摄氏度",
     "°C": "摄氏度",
@@ -119,21 +111,24 @@ def _single(character: str) -> str:
     return character
 
 
-def _plain(number: str, money: bool = False) -> str:
-    """A number as a quantity, digit by digit where it is too long or begins with zero: 1,005.20 -> 一千零五点二零."""
+def _plain(number: str, money: bool = False, rest: str = "") -> str:
+    """A number as a quantity, digit by digit where it is too long or begins with zero: 1,005.20 -> 一千零五点二零.
+
+    `rest` stands behind it. 2 is 两 in front of 千, 万 and 亿 where it comes first.
+    """
     whole, _, decimals = number.replace(",", "").partition(".")
     if money:
         decimals = decimals.rstrip("0")
-    if len(whole) > _LONGEST_QUANTITY or (len(whole) > 1 and whole[0] == "0"):
+    if too_long(whole, rest) or (len(whole) > 1 and whole[0] == "0"):
         words = digit_by_digit(whole, "幺" if len(whole) == 11 and whole[0] == "1" and not decimals else "一")
     else:
-        words = quantity(int(whole))
+        words = re.sub("^二(?=[千万亿])", "两", quantity(int(whole)))
     return words + ("点" + digit_by_digit(decimals) if decimals else "")
 
 
 def _counted(number: str, following: str) -> str:
     """A number before what it counts: 2 is 两 before a measure word."""
-    return "两" if number == "2" and following[:1] and following[0] in _MEASURES else _plain(number)
+    return "两" if number == "2" and following[:1] and following[0] in MEASURES else _plain(number, rest=following)
 
 
 def _unit(sign: str) -> str:
@@ -198,22 +193,13 @@ def _measured(match: re.Match[str]) -> str:
         return minus + _counted(number, _unit(unit)) + _unit(unit)
     if negative:
         return ("零下" if rest[:1] == "度" else "负") + _plain(number)
-    if re.fullmatch(r"[12]\d{3}|0\d", number) and re.match(r" ?(?:年|[到至]\d{4}年)", rest):
-        return digit_by_digit(number)
-    if number in _SERVICES and not re.match(f" ?[{_MEASURES}人万萬多余餘]", rest):
-        return digit_by_digit(number, "幺")
-    if len(number) == 3 and number.isdigit() and re.match(r"路|房|室|国道|國道|次列|次航|号房|號房|号楼|號樓", rest):
-        return digit_by_digit(number, "幺")
     before = match.string[: match.start()]
-    if re.fullmatch(r"\d{3,5}|\d{7,8}", number) and re.search(_CALLED, before):
-        return digit_by_digit(number, "幺")
+    if number.isdigit() and (one_by_one := digits_read(number, before, rest)):
+        return one_by_one
     if before.endswith("第"):
         return _plain(number)
     rest = rest.lstrip(" ")
-    return _plain(number, money=rest[:1] in ("元", "块", "塊")) if number != "2" else _counted(number, rest)
-
-
-_CALLED = r"(?:打|拨|撥|拨打|撥打|电话|電話|热线|熱線|号码|號碼|手机|手機|分机|分機)(?:是|为|為|：|:|了)?\s?$"
+    return _plain(number, rest[:1] in ("元", "块", "塊"), rest) if number != "2" else _counted(number, rest)
 
 
 def _telephone(match: re.Match[str]) -> str:

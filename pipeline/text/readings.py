@@ -17,6 +17,21 @@ from pipeline.text.hanzi import is_erhua
 _BEFORE_SANDHI = {("一", "yi2"): "yi1", ("一", "yi4"): "yi1", ("不", "bu2"): "bu4"}
 # Dialect words and particles that pypinyin gives another sound or a full tone.
 _DIALECT_WORDS = {"咥": "die2", "谝": "pian3", "喽": "lou5", "咧": "lie5"}
+# A Southern Min number that is read digit by digit (a year, a telephone number) has literary readings; with their IPA.
+_LITERARY_DIGITS = {
+    "零": ("khong3", "kʰɔŋ3"),
+    "〇": ("khong3", "kʰɔŋ3"),
+    "一": ("it4", "it̚4"),
+    "二": ("ji7", "dʑi7"),
+    "三": ("sam1", "sam1"),
+    "四": ("su3", "su3"),
+    "五": ("ngoo2", "ŋɔ̃2"),
+    "六": ("liok8", "liɔk̚8"),
+    "七": ("tshit4", "tɕʰit̚4"),
+    "八": ("pat4", "pat̚4"),
+    "九": ("kiu2", "kiu2"),
+}
+_DIGIT_STRING = re.compile("[零〇一二三四五六七八九]{4,}")
 _SYLLABLE = re.compile(r"[^\d\s-]+\d")
 
 
@@ -69,7 +84,18 @@ def ipa(run: str, romanization: str) -> list[str]:
 
 
 def _by_taibun(run: str, system: str, sandhi: str) -> list[str]:
-    """One reading a character; a word that taibun does not spell by its characters is read character by character."""
+    """One reading a character; a word that taibun does not spell by its characters is read character by character.
+
+    Four digits and more in a row are read one by one, in their literary readings and without sandhi.
+    """
+    found = _by_dictionary(run, system, sandhi)
+    for digits in _DIGIT_STRING.finditer(run):
+        for place in range(*digits.span()):
+            found[place] = _LITERARY_DIGITS[run[place]][system == "IPA"]
+    return found
+
+
+def _by_dictionary(run: str, system: str, sandhi: str) -> list[str]:
     import taibun
 
     converter = _converter(system, sandhi)

@@ -1,5 +1,7 @@
 """Numbers are read as they are said, and the text that they stand in keeps its own writing."""
 
+from pathlib import Path
+
 import pytest
 
 from pipeline.text.numbers import parts, said
@@ -52,6 +54,19 @@ from pipeline.text.romanize import romanize
 def test_each_kind_of_number_is_said_as_people_say_it(written: str, spoken: str):
     assert said(written) == spoken
     assert "".join(part.written for part in parts(written)) == written
+
+
+def test_what_names_something_is_read_digit_by_digit_and_what_counts_as_a_quantity():
+    lines = (Path(__file__).parent / "numbers.tsv").read_text(encoding="utf-8").splitlines()
+    listed = dict(line.split("\t") for line in lines)
+    assert len(listed) == len(lines) == 100
+    assert {written: said(written) for written in listed} == listed
+
+
+def test_southern_min_reads_digit_strings_in_literary_readings():
+    assert [token.reading for token in romanize("2024年", "nan")] == ["ji7", "khong3", "ji7", "su3", "ni5"]
+    assert [token.reading for token in romanize("0912345678", "nan")][:4] == ["khong3", "kiu2", "it4", "ji7"]
+    assert [token.reading for token in romanize("19個", "nan")][:2] == ["tsap8", "kau2"]
 
 
 @pytest.mark.parametrize("dialect", ["cmn", "cmn-sichuan", "yue", "nan", "wuu"])
