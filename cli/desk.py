@@ -38,6 +38,8 @@ def desk(
     from desk.users import desk_users
 
     settings = read_settings(config, workspace)
+    if away := [one for one in (settings.lake, settings.landing) if one in settings.in_stores]:
+        stop(f"the desk reads files of this machine alone, and {' and '.join(map(str, away))} lies in an object store")
     local = is_loopback(host)
     if not local and not desk_users(settings.root).required:
         words = "`fangyan desk user add NAME` adds one; without users the desk is for this machine alone"

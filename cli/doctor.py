@@ -15,6 +15,7 @@ from rich.text import Text
 
 from cli.checkpoint_findings import Finding, checkpoint, mismatches
 from cli.cluster_findings import cluster
+from cli.store_findings import stores
 from cli.terminal import Config, WorkspaceFolder, read_settings, stop
 from pipeline import stage_list
 from pipeline.corpus import outlook, tiers
@@ -63,6 +64,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     settings.root.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(settings.root).free / 1e9
     yield Finding("workspace", "ok" if free > 1 else "missing", f"{settings.root}, {free:.0f} GB free")
+    yield from stores(settings)
     for package in PACKAGES:
         yield _package(package)
     for entry in stage_list.STAGES:

@@ -6,7 +6,6 @@ they name is not known then, and no pattern covers it (`pipeline.rights.consents
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections import defaultdict
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from pipeline.lake.storage import names_in
 from pipeline.metadata_table import MetadataRow, MetadataTable, read_table
 from pipeline.near_names import NearNames
 from pipeline.rights.consents import METADATA_PROBLEM
@@ -118,7 +118,7 @@ class Metadata:
     def _files(self, folder: str) -> list[str]:
         """Names of a folder's metadata files; those of other kinds count where there are no others, as unreadable."""
         try:
-            names = os.listdir(self._landing / folder)
+            names = names_in(self._landing / folder)
         except OSError:
             return []
         read = [name for name in names if is_metadata(name)]
@@ -211,7 +211,7 @@ class Metadata:
         try:
             if path.is_file():
                 return True
-            return any(unicodedata.normalize("NFC", name) == path.name for name in os.listdir(path.parent))
+            return any(unicodedata.normalize("NFC", name) == path.name for name in names_in(path.parent))
         except (OSError, ValueError):
             return False
 

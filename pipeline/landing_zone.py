@@ -18,6 +18,8 @@ from pipeline.exchange.formats import format_of
 from pipeline.exchange.sidecars import Sidecars, called, could_be_of
 from pipeline.landed_metadata import METADATA_FILES as METADATA_FILES
 from pipeline.landed_metadata import Metadata, Problem, is_metadata
+from pipeline.objects.path import ObjectPath, ObjectStat, stat_of
+from pipeline.objects.store import Facts
 from pipeline.rights.consents import CONSENTS_FILE, read_consents
 from pipeline.rights.patterns import composed
 from pipeline.side_files import is_side_file
@@ -112,8 +114,28 @@ def _of_no_recording(transcripts: Iterable[str], files: Iterable[LandedFile]) ->
             yield Problem(source, "transcript_of_none", words)
 
 
-def _walk(landing: Path, below: str, root: Path, problems: list[Problem]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+@dataclass(frozen=True)
+class _Object:
+    """An object of a store as scan asks os.DirEntry."""
+
+    name: str
+    facts: Facts
+
+    def stat(self) -> ObjectStat:
+        return stat_of(self.facts)
+
+
+_Entry = os.DirEntry[str] | _Object
+
+
+def _walk(landing: Path, below: str, root: Path, problems: list[Problem]) -> Iterator[tuple[str, _Entry]]:
     """Every visible file below landing by source; folders that cannot or must not be entered become problems."""
+    if isinstance(landing, ObjectPath):
+        for file, facts in landing.walk_files():
+            source = "/".join(file.parts[len(landing.parts) :])
+            if not source.startswith(".") and "/." not in source:
+                yield source, _Object(file.name, facts)
+        return
     try:
         entries = sorted(os.scandir(landing / below), key=lambda entry: entry.name)
     except FileNotFoundError:
@@ -141,7 +163,7 @@ def _walk(landing: Path, below: str, root: Path, problems: list[Problem]) -> Ite
             yield source, entry
 
 
-def _judge(source: str, entry: os.DirEntry[str]) -> LandedFile | Problem:
+def _judge(source: str, entry: _Entry) -> LandedFile | Problem:
     """A file that a batch may take, or why not."""
     shown = _shown(source)
     if shown != source:

@@ -60,7 +60,7 @@ def _on_this_machine(path: Path) -> Path:
     if _ADDRESS.search(str(path)):
         raise ValueError(
             "object stores and other addresses are not supported here: name a folder of this machine. An object store "
-            "may hold paths.lake and paths.releases"
+            "may hold paths.landing, paths.lake and paths.releases"
         )
     return path
 
@@ -82,9 +82,9 @@ _Place = Annotated[Path, AfterValidator(_here_or_in_a_store)]
 
 
 class Paths(_Section):
-    """Relative paths are relative to the workspace; lake and releases may be `s3://bucket/prefix`."""
+    """Relative paths are relative to the workspace; landing, lake and releases may be `s3://bucket/prefix`."""
 
-    landing: _Folder = Path("landing")
+    landing: _Place = Path("landing")
     lake: _Place = Path("lake")
     releases: _Place = Path("releases")
     catalog: _Folder = Path("catalog.duckdb")

@@ -13,6 +13,7 @@ import av.error
 from pipeline.audio.containers import looks_like_media
 from pipeline.audio.parts import Part, Window
 from pipeline.errors import BadRecording
+from pipeline.objects.path import object_path
 
 # Playlists and scripts make FFmpeg open other files: what they name never landed here and nobody consented to it.
 _INDIRECT = {"hls", "concat", "dash", "sdp", "rtsp", "lavfi", "image2", "webm_dash_manifest", "imf", "tty"}
@@ -20,13 +21,15 @@ _INDIRECT = {"hls", "concat", "dash", "sdp", "rtsp", "lavfi", "image2", "webm_da
 
 def open_file(path: str) -> BinaryIO:
     """The file, read only. Raises BadRecording: missing, unreadable, empty_file."""
+    stored = object_path(path)
     try:
-        file = Path(path).open("rb")  # noqa: SIM115 (the caller closes it)
+        file = (stored or Path(path)).open("rb")
+        size = stored.stat().st_size if stored else os.fstat(file.fileno()).st_size
     except FileNotFoundError:
         raise BadRecording("missing", f"{path}: no such file") from None
     except OSError as error:
         raise BadRecording("unreadable", f"{path}: cannot be read: {error.strerror}") from None
-    if os.fstat(file.fileno()).st_size == 0:
+    if size == 0:
         file.close()
         raise BadRecording("empty_file", f"{path}: has 0 bytes; copy it again")
     return file

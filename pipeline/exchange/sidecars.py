@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pipeline.exchange.formats import FORMATS, format_of
+from pipeline.lake.storage import names_in
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Sidecars:
         if folder not in self._folders:
             self._folders[folder] = by_stem = {}
             try:
-                names = os.listdir(self._landing / folder)
+                names = names_in(self._landing / folder)
             except OSError:
                 names = []
             for name in sorted(names):

@@ -24,7 +24,8 @@ from pipeline.lake.rows import Row, to_rows, to_table
 from pipeline.lake.storage import readable, remove_tree
 from pipeline.lake.stored import is_outdated, stored_names, to_stored, with_current_names
 from pipeline.lake.tables import AUDIO, TABLES
-from pipeline.objects.path import object_path
+from pipeline.objects.owner import claim
+from pipeline.objects.path import ObjectPath, object_path
 
 AUDIO_ROW_GROUP = 100
 ROW_GROUP = 50_000
@@ -179,10 +180,15 @@ class Lake:
 
     def write(self, table: str, partition: str, content: Iterable[pa.Table] | Sequence[Row]) -> None:
         """Replace a partition by rows, or by chunks that have the table's schema (held in memory one at a time)."""
+        self._claim()
         if isinstance(content, Sequence):
             content = [to_table(table, content)]
         row_group = AUDIO_ROW_GROUP if "audio" in TABLES[table].names else ROW_GROUP
         write_parquet(map(to_stored, content), self.path(table, partition), row_group)
+
+    def _claim(self) -> None:
+        if isinstance(self.root, ObjectPath):
+            claim(self.root)
 
     def is_outdated(self, table: str, partition: str) -> bool:
         """Whether the partition's file is of an older version and would be loaded by more libraries if written anew."""

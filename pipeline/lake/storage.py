@@ -3,20 +3,58 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import threading
 from pathlib import Path
 from typing import Any
 
+from pipeline.objects.access import StoreError
 from pipeline.objects.path import ObjectPath
 
 _AHEAD_BYTES = 1 << 20
+_MOST_TRIES = 20
 
 
 def readable(file: Path) -> Any:
     """`file` as pyarrow opens it: `pq.ParquetFile(readable(file))`. Raises FileNotFoundError from there or here."""
     return file.store.open(file.key) if isinstance(file, ObjectPath) else file
+
+
+def names_in(folder: Path) -> list[str]:
+    """Names of what lies in a folder, sorted. Raises OSError where there is none."""
+    if isinstance(folder, ObjectPath):
+        return sorted(one.name for one in folder.iterdir())
+    return sorted(os.listdir(folder))
+
+
+def append_line(file: Path, line: bytes) -> None:
+    """Add a line to a file of lines, on disk when this returns, also if another does so at the same time."""
+    if isinstance(file, ObjectPath):
+        _append_in_store(file, line)
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("ab+") as lines:
+        fcntl.flock(lines, fcntl.LOCK_EX)
+        size = lines.seek(0, os.SEEK_END)
+        if size:
+            lines.seek(size - 1)
+        # A line that somebody wrote by hand may lack its end.
+        begin = b"\n" if size and lines.read(1) != b"\n" else b""
+        lines.write(begin + line + b"\n")
+        lines.flush()
+        os.fsync(lines.fileno())
+
+
+def _append_in_store(file: ObjectPath, line: bytes) -> None:
+    for _ in range(_MOST_TRIES):
+        there = file.store.facts(file.key)
+        content = file.read_bytes() if there else b""
+        begin = b"\n" if content and not content.endswith(b"\n") else b""
+        if file.store.put_over(file.key, content + begin + line + b"\n", there.etag if there else ""):
+            return
+    raise StoreError(f"{file}: others write to it all the time; give the command again")
 
 
 def remove_tree(folder: Path) -> None:

@@ -12,6 +12,7 @@ import stat
 import tempfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PosixPath, PurePosixPath
 from typing import Any
@@ -21,6 +22,7 @@ from pipeline.objects.store import Facts, Store
 from pipeline.objects.stores import store_of
 
 _BUFFER = 1 << 20
+_BLOCK = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class ObjectPath(PosixPath):
 
     @property
     def _place(self) -> tuple[str, str, str]:
-        scheme, bucket, *rest = self.parts
+        scheme, bucket, *rest = (*self.parts, "", "")[: max(2, len(self.parts))]
         return scheme.rstrip(":"), bucket, "/".join(rest)
 
     def __str__(self) -> str:
@@ -126,6 +128,20 @@ class ObjectPath(PosixPath):
     def read_text(self, encoding: str | None = None, errors: str | None = None) -> str:
         return self.read_bytes().decode(encoding or "utf-8", errors or "strict")
 
+    @contextmanager
+    def copied(self) -> Iterator[Path]:
+        """A copy on this machine under the object's name, for as long as the context lasts."""
+        with tempfile.TemporaryDirectory(prefix="fangyan-get-") as folder:
+            copy = Path(folder) / self.name
+            self.fetch(copy)
+            yield copy
+
+    def fetch(self, file: Path) -> None:
+        """Write what the object holds into `file` of this machine."""
+        with self.store.open(self.key) as content, file.open("wb") as copy, self.store.saying("read", self.key):
+            while block := content.read(_BLOCK):
+                copy.write(block)
+
     def publish(self, file: Path) -> None:
         """Let the object be what `file` of this machine holds, in one step."""
         self.store.put(self.key, file)
@@ -178,6 +194,11 @@ def object_path(address: str | Path) -> ObjectPath | None:
         return address
     found = parse(str(address))
     return None if found is None else ObjectPath("{}:/{}/{}".format(*found))
+
+
+def placed(path: str | Path) -> Path:
+    """The place that a text names, in a store or on this machine."""
+    return object_path(path) or Path(path)
 
 
 def stat_of(facts: Facts) -> ObjectStat:

@@ -92,6 +92,11 @@ class S3Store(Store):
             }
         return self._systems[now], self.bucket
 
+    def source_of_credentials(self) -> str:
+        """Where boto3 found them, in words of its own: env, shared-credentials-file, sso, iam-role, ..."""
+        found = self._session.get_credentials()
+        return found.method if found is not None else "none"
+
     def for_duckdb(self) -> dict[str, str]:
         """What DuckDB's secret of type s3 takes."""
         key, secret, token = self._credentials()

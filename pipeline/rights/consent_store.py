@@ -5,10 +5,8 @@ What a consent means is in consent.py; taking down what a revoked one allowed is
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import re
 from collections.abc import Collection
 from datetime import UTC, date, datetime
@@ -18,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.lake.files import file_sha256, replace_bytes
+from pipeline.lake.storage import append_line
 from pipeline.rights import audit
 from pipeline.rights.consent import Consent, explain
 from pipeline.rights.consents import CONSENTS_FILE, read_consents, unreadable_ids
@@ -145,17 +144,7 @@ def _keep(landing: Path, consent_id: str, evidence: Path) -> tuple[str, str]:
 
 def _append(settings: Settings, consent: Consent) -> None:
     file = settings.landing / CONSENTS_FILE
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("ab+") as lines:
-        fcntl.flock(lines, fcntl.LOCK_EX)
-        size = lines.seek(0, os.SEEK_END)
-        if size:
-            lines.seek(size - 1)
-        # A line that somebody wrote by hand may lack its end.
-        begin = b"\n" if size and lines.read(1) != b"\n" else b""
-        lines.write(begin + json.dumps(_as_line(consent), ensure_ascii=False).encode() + b"\n")
-        lines.flush()
-        os.fsync(lines.fileno())
+    append_line(file, json.dumps(_as_line(consent), ensure_ascii=False).encode())
 
 
 def _flaws(value: Any) -> list[str]:

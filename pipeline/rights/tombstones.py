@@ -10,6 +10,7 @@ from pipeline.audio.measuring import audio_sha256, measure
 from pipeline.errors import BadRecording
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
+from pipeline.objects.originals import here
 
 TABLE = "tombstones"
 
@@ -48,8 +49,9 @@ def sound_sha256s(file: Path) -> frozenset[str]:
     Empty for what does not decode. A changed tag or container changes the file and not the voice in it.
     """
     try:
-        measured = measure(file)
-        plain = measured.audio_sha256 if measured.options == PLAIN else audio_sha256(file)
+        with here(file) as path:
+            measured = measure(path)
+            plain = measured.audio_sha256 if measured.options == PLAIN else audio_sha256(path)
     except BadRecording:
         return frozenset()
     return frozenset((measured.audio_sha256, plain))

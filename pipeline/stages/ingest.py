@@ -6,11 +6,9 @@ The original is only read. Memory does not grow with the length of a recording.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from pipeline.audio import quality
@@ -21,6 +19,8 @@ from pipeline.errors import BadRecording
 from pipeline.exchange.beside import Given, read_given
 from pipeline.lake.files import file_sha256
 from pipeline.lake.rows import Row
+from pipeline.objects.originals import here
+from pipeline.objects.path import placed
 from pipeline.rights.current import CORPUS_SCOPE
 from pipeline.rights.tombstones import TABLE as TOMBSTONES
 from pipeline.rights.tombstones import reasons
@@ -58,13 +58,14 @@ class Ingest(Stage):
 
     def process(self, recording: Recording, rows: Mapping[str, Sequence[Row]]) -> StageResult:
         self._check_unchanged(recording)
-        digest = file_sha256(recording.path)
-        measured = measure(recording.path)
+        with here(recording.path) as path:
+            digest, measured = file_sha256(path), measure(path)
+            plain = _plain_sha256(path, measured)
         self._check_unchanged(recording)
         self._check_usable(recording, measured)
         covering, why = recording.permission.consent_id, recording.permission.reason
         withdrawn = reasons(rows[TOMBSTONES])
-        hashes = (digest, measured.audio_sha256, _plain_sha256(recording.path, measured))
+        hashes = (digest, measured.audio_sha256, plain)
         gone = next((withdrawn[one] for one in hashes if one in withdrawn), None)
         status = "ok" if covering is not None or not self._bounds.require_consent else "no_consent"
         if gone:
@@ -82,7 +83,7 @@ class Ingest(Stage):
             "duplicate_of": None,
             "file_sha256": digest,
             "audio_sha256": measured.audio_sha256,
-            "bytes": Path(recording.path).stat().st_size,
+            "bytes": placed(recording.path).stat().st_size,
             "container": measured.info.container,
             "codec": measured.info.codec,
             "sample_rate": measured.info.sample_rate,
@@ -126,11 +127,11 @@ class Ingest(Stage):
 
     def _check_unchanged(self, recording: Recording) -> None:
         """Raises BadRecording if the file is gone, leads out of the landing folder, or is not the one of the batch."""
-        path = os.path.realpath(recording.path)
-        if not Path(path).is_relative_to(os.path.realpath(self._landing)):
+        path = placed(recording.path).resolve()
+        if not path.is_relative_to(self._landing.resolve()):
             raise BadRecording("outside_landing", f"{recording.source}: is a link out of the landing folder; copy it")
         try:
-            about = os.stat(path)
+            about = path.stat()
         except FileNotFoundError:
             raise BadRecording("missing", f"{recording.source}: is no longer there; land it again") from None
         except OSError as error:
@@ -171,7 +172,7 @@ def quarantine_row(recording: Recording, reason: str, message: str) -> Row:
     Never decodes: this may be the file that took its worker down.
     """
     try:
-        size, digest = os.stat(recording.path).st_size, file_sha256(recording.path)
+        size, digest = placed(recording.path).stat().st_size, file_sha256(recording.path)
     except OSError:
         size, digest = None, None
     name = digest or hashlib.sha256(recording.source.encode()).hexdigest()
@@ -193,7 +194,7 @@ def quarantine_row(recording: Recording, reason: str, message: str) -> Row:
 def _moments(recording: Recording) -> Row:
     """When the file was put under its name, if it is there, and now."""
     try:
-        landed = datetime.fromtimestamp(os.stat(recording.path).st_ctime, UTC)
+        landed = datetime.fromtimestamp(placed(recording.path).stat().st_ctime, UTC)
     except OSError:
         landed = None
     return {"landed_at": landed, "ingested_at": datetime.now(UTC)}

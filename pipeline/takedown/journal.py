@@ -37,7 +37,7 @@ def write(settings: Settings, plan: Plan) -> None:
 
 def close(settings: Settings, plan: Plan) -> None:
     """Mark the plan as done. What is kept names nobody, and neither does what a killed process left of writing it."""
-    for stale in [*_folder(settings).glob(".t-*.tmp"), terms_file(settings, plan)]:
+    for stale in [*_folder(settings).glob(".t-*.tmp"), terms_file(settings, plan), objects_file(settings, plan)]:
         stale.unlink(missing_ok=True)
     extents = [replace(one, sources=()) for one in plan.extents]
     write(settings, replace(plan, status="done", extents=extents, rebalance=[], clips=[], warnings=[], name=""))
@@ -46,6 +46,11 @@ def close(settings: Settings, plan: Plan) -> None:
 def terms_file(settings: Settings, plan: Plan) -> Path:
     """Where the words and the sound that are looked for lie while the takedown is pending."""
     return _folder(settings) / f"{plan.takedown_id}.terms.npz"
+
+
+def objects_file(settings: Settings, plan: Plan) -> Path:
+    """Where the keys of landed objects that go stand while the takedown is pending."""
+    return _folder(settings) / f"{plan.takedown_id}.objects"
 
 
 def report_file(settings: Settings, takedown_id: str) -> Path:

@@ -24,7 +24,7 @@ from pipeline.rights import audit
 from pipeline.rights.consent_store import revoke
 from pipeline.rights.tombstones import TABLE as TOMBSTONES
 from pipeline.settings import Settings
-from pipeline.takedown import journal
+from pipeline.takedown import journal, versions
 from pipeline.takedown.content.collect import collect_terms
 from pipeline.takedown.content.terms import Terms
 from pipeline.takedown.examine import Examiner, still_there, take_inventory
@@ -106,12 +106,18 @@ def _carry_out(settings: Settings, plan: Plan, terms: Terms, inventory: Inventor
     why = f"takedown {plan.takedown_id} withdrew something that it learned from"
     mark_tainted(settings, plan.tainted, why)
     say("removing landed files, rows and files")
+    objects = journal.objects_file(settings, plan)
+    versions.note(objects, (removal.path for removal in inventory.removals), settings.landing)
+    inventory.unsearchable |= versions.unseen(settings)
     _remove(settings, plan, terms, inventory, say)
     for name in take_out(settings, plan.takedown_id, goes_of(plan), lambda text: terms.in_text(text) is not None):
         say(f"release {name} says what was taken out, and has another hash now")
     balance(Lake(settings.lake), plan.rebalance)
     say("rebuilding speakers, corpus and catalog")
-    _check_nothing_left(settings, plan, terms, inventory, _rebuild(settings))
+    rebuilt = _rebuild(settings)
+    if count := versions.purge(settings, versions.noted(objects)):
+        say(f"{count} older versions of objects deleted")
+    _check_nothing_left(settings, plan, terms, inventory, rebuilt)
     report = make_report(settings, plan, inventory)
     file = write_report(settings, report)
     if not report.complete:
@@ -201,6 +207,7 @@ def _check_nothing_left(
         f"{one.place}: {'cannot be read as Parquet: mend or delete it' if one.what == 'unreadable' else one.what}"
         for one in still_there(settings, plan, terms, inventory, rebuilt)
     ]
+    left += versions.kept(settings, versions.noted(journal.objects_file(settings, plan)))
     if left:
         raise TakedownIncomplete(
             f"takedown {plan.takedown_id} left {len(left)} places, begin again with "

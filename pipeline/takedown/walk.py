@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.corpus.facts import FOLDER as FACTS
 from pipeline.lake.tables import TABLES
+from pipeline.objects.path import ObjectPath
 from pipeline.releases.names import is_file_of_release
 from pipeline.rights import audit
 from pipeline.rights.consents import CONSENTS_FILE, read_consents
@@ -24,13 +25,17 @@ _MODEL_CARDS = {"card.json", "README.md"}
 
 
 def walk(settings: Settings, links: list[Path]) -> Iterator[Path]:
-    """Files of workspace, lake and landing; not caches, Dagster's storage, manifests and journals.
+    """Files of workspace, lake, landing and releases; not caches, Dagster's storage, manifests and journals.
 
     Links to folders elsewhere are not followed but noted in `links`.
     """
-    root, lake, landing = settings.root.resolve(), settings.lake.resolve(), settings.landing.resolve()
-    apart = [folder for folder in (lake, landing) if not folder.is_relative_to(root)]
+    root = settings.root.resolve()
+    places = [folder.resolve() for folder in (settings.lake, settings.landing, settings.releases)]
+    apart = [folder for folder in places if not folder.is_relative_to(root)]
     for top in (root, *apart):
+        if isinstance(top, ObjectPath):
+            yield from (file for file, _ in top.walk_files())
+            continue
         for folder, folders, names in os.walk(top):
             here = Path(folder)
             skipped = {*_NOT_SEARCHED, *REBUILT} if here == root else set()

@@ -12,6 +12,8 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,10 @@ class Proxy(ThreadingHTTPServer):
         self.requests: list[str] = []
         self.unavailable = 0
         """So many requests get 503."""
+        self.code = "SlowDown"
+        """Why they get it; anything else is 403."""
+        self.clock = 0.0
+        """Seconds that the server's clock is ahead."""
         self.cut = 0
         """So many uploads are cut in the middle."""
         self.slow = 0.0
@@ -93,8 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         if proxy.unavailable > 0:
             proxy.unavailable -= 1
-            words = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
-            self._answer(503, [("Content-Type", "application/xml")], words)
+            words = f"<Error><Code>{proxy.code}</Code><Message>Not now.</Message></Error>".encode()
+            self._answer(503 if proxy.code == "SlowDown" else 403, [("Content-Type", "application/xml")], words)
             return
         if upload and proxy.slow:
             time.sleep(proxy.slow)
@@ -112,6 +118,10 @@ class _Handler(BaseHTTPRequestHandler):
             proxy.lag_requests -= 1
             content = _without(content, proxy.lagging)
         kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in _BETWEEN]
+        if proxy.clock:
+            kept = [
+                (name, _moved(value, proxy.clock) if name.lower() == "last-modified" else value) for name, value in kept
+            ]
         length = answer.getheader("Content-Length") if self.command == "HEAD" else None
         self._answer(answer.status, kept, content, length)
 
@@ -138,6 +148,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 _BETWEEN = {"connection", "content-length", "transfer-encoding", "expect", "keep-alive"}
+
+
+def _moved(moment: str, seconds: float) -> str:
+    return format_datetime(parsedate_to_datetime(moment) + timedelta(seconds=seconds), usegmt=True)
 
 
 def _without(listing: bytes, keys: set[str]) -> bytes:

@@ -63,7 +63,7 @@ def test_a_missing_file_is_said_plainly(tmp_path: Path) -> None:
         load_settings(tmp_path, {})
 
 
-def test_an_object_store_may_hold_lake_and_releases_and_nothing_else(tmp_path: Path) -> None:
+def test_an_object_store_may_hold_landing_lake_and_releases_and_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / "fangyan.toml"
     file.write_text('[paths]\nlake = "s3://bucket/corpus/lake"\n[storage]\nendpoint = "http://localhost:9000"')
     settings = load_settings(file, {})
@@ -72,7 +72,7 @@ def test_an_object_store_may_hold_lake_and_releases_and_nothing_else(tmp_path: P
     assert settings.landing == tmp_path / "workspace" / "landing"
     for text in ('workspace = "s3://b/w"', '[paths]\ncatalog = "s3://b/c"'):
         file.write_text(text)
-        with pytest.raises(SettingsError, match=r"not supported here: .* may hold paths.lake"):
+        with pytest.raises(SettingsError, match=r"not supported here: .* may hold paths.landing, paths.lake"):
             load_settings(file, {})
     file.write_text('[storage]\nendpoint = "http://key:secret@localhost"')
     with pytest.raises(SettingsError, match="endpoint"):
@@ -82,7 +82,7 @@ def test_an_object_store_may_hold_lake_and_releases_and_nothing_else(tmp_path: P
 @pytest.mark.parametrize("address", ["hdfs://h/l", "https://h/l", "az://b/l", "s3a://b/l", "file:///x", "oss://b/l"])
 def test_an_address_of_another_kind_is_refused_with_the_kinds_that_there_are(tmp_path: Path, address: str) -> None:
     file = tmp_path / "fangyan.toml"
-    for key in ("lake", "releases"):
+    for key in ("landing", "lake", "releases"):
         file.write_text(f'[paths]\n{key} = "{address}"\n')
         with pytest.raises(SettingsError, match=rf"paths\.{key} = .*not supported: name a folder, or one of s3://"):
             load_settings(file, {})

@@ -20,6 +20,7 @@ from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_rows
 from pipeline.lake.storage import readable
 from pipeline.lake.tables import TABLES
+from pipeline.objects.originals import here
 from pipeline.settings import Settings
 from pipeline.takedown.content.finder import Finder
 from pipeline.takedown.content.kinds import HEAD, kind_of
@@ -151,13 +152,14 @@ def _landed_sound(settings: Settings, withdrawal: Withdrawal) -> SoundIndex:
     for extent in withdrawal.extents.values():
         for source in extent.sources[:1]:
             try:
-                _add_file(index, settings.landing / source, extent)
+                with here(settings.landing / source) as path:
+                    _add_file(index, path, extent)
             except (BadRecording, OSError):
                 continue
     return index
 
 
-def _add_file(index: SoundIndex, file: Path, extent: WithdrawalExtent) -> None:
+def _add_file(index: SoundIndex, file: str, extent: WithdrawalExtent) -> None:
     if extent.whole:
         for block in clips.blocks(file, RATE, _BLOCK_SECONDS):
             index.add(block, RATE)

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from pipeline.errors import BadRecording
 from pipeline.lake.files import stream_sha256
+from pipeline.objects.path import ObjectPath
 from pipeline.takedown.content import archives, databases, sound, tables, text
 from pipeline.takedown.content.kinds import HEAD, Kind, kind_of
 from pipeline.takedown.content.outcome import Outcome, Unsearchable
@@ -34,6 +35,13 @@ class Searcher:
 
         Raises Unsearchable, OSError.
         """
+        if isinstance(file, ObjectPath):
+            # Databases and sound are read by libraries that know files of this machine alone.
+            with file.copied() as here:
+                return self._search_file(here, folder)
+        return self._search_file(file, folder)
+
+    def _search_file(self, file: Path, folder: str | None) -> Outcome | None:
         with file.open("rb") as content:
             if folder is not None:
                 return text.search(content, file.suffix.lower(), self.terms, self.is_withdrawn, folder)

@@ -144,3 +144,16 @@ def test_of_two_that_make_an_object_at_the_same_time_one_is_told(bucket: ObjectP
     assert [store.put_over(key, b"three", mark.etag), store.put_over(key, b"four", mark.etag)] == [True, False]
     assert (bucket / "owner").read_bytes() == b"three"
     assert access().endpoint
+
+
+def test_a_lake_is_written_by_one_workspace(bucket: ObjectPath, proxy: Proxy, tmp_path: Path) -> None:
+    lake = Lake(bucket / "lake")
+    configure(Access(endpoint=proxy.address, workspace=str(tmp_path / "first")))
+    lake.write("ledger", "b00001--ingest", ROWS[:2])
+    configure(Access(endpoint=proxy.address, workspace=str(tmp_path / "second")))
+    with pytest.raises(StoreError, match=r"workspace .*first on .* writes it since .*; one workspace writes a lake"):
+        lake.write("ledger", "b00001--ingest", ROWS[:1])
+    assert lake.rows("ledger") == ROWS[:2]
+    (bucket / "lake" / ".owner.json").unlink()
+    lake.write("ledger", "b00001--ingest", ROWS[:1])
+    assert lake.rows("ledger") == ROWS[:1]
