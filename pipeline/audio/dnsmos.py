@@ -98,6 +98,11 @@ class Dnsmos:
         return [at * SAMPLE_RATE for at in range(count)]
 
 
+def whole_frames(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A clip (T,) at 16 kHz less the up to 9.9 ms at its end that make no whole frame; one of no frame as it is."""
+    return samples[: samples.size // p835.HOP * p835.HOP] if samples.size >= p835.HOP else samples
+
+
 def model_file(name: str) -> Path:
     """A network's file in the speechmos wheel, found without importing speechmos. Raises ModelUnavailable."""
     spec = importlib.util.find_spec("speechmos")

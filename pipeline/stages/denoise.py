@@ -31,7 +31,7 @@ class Denoise(Stage):
     """
 
     name = "denoise"
-    version = "4"
+    version = "5"
     reads = ("turns",)
     writes = "denoised"
     resources = Resources(cpus=1.0, memory_gb=1.0)
@@ -101,7 +101,7 @@ class Denoise(Stage):
         facts: Row = {"snr_before_db": turn.snr_db, "snr_after_db": quality.snr_db(cleaned, turn.rate)}
         if turn.seconds >= MIN_SCORED_SECONDS and turn.snr_db >= self._settings.sure_snr_db:
             before = self._networks().p835(turn.narrow())
-            after = self._networks().p835(clips.resample(cleaned, turn.rate, dnsmos.SAMPLE_RATE))
+            after = self._networks().p835(_narrow(cleaned, turn.rate))
             facts |= {"dnsmos_before": before.ovrl, "bak_before": before.bak, "dnsmos_after": after.ovrl}
             worse = after.ovrl < before.ovrl - self._settings.worse_by
         else:
@@ -139,8 +139,13 @@ class _Turn:
         return self.original.size / self.rate
 
     def narrow(self) -> NDArray[np.float32]:
-        """The turn itself at 16 kHz."""
-        return clips.resample(self.original, self.rate, dnsmos.SAMPLE_RATE)
+        """The turn itself as DNSMOS is given it."""
+        return _narrow(self.original, self.rate)
+
+
+def _narrow(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+    """Sound at 16 kHz, cut to whole frames of DNSMOS: a turn's repetitions cost nothing then, nor do joined turns."""
+    return dnsmos.whole_frames(clips.resample(samples, rate, dnsmos.SAMPLE_RATE))
 
 
 def _row(turn: Row, reason: str, **facts: Any) -> Row:
