@@ -55,6 +55,7 @@ def training_set(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.
             "dagster/row_count": sum(made.clips.values()),
             "dagster/column_schema": table_schema("training_set"),
             "jsonl": dg.MetadataValue.path(made.folder),
+            "references_from": dg.MetadataValue.json(made.references),
             "hours_left_out_by_reason": dg.MetadataValue.json(
                 {reason: round(seconds / 3600, 6) for reason, seconds in made.left_out.items()}
             ),

@@ -437,6 +437,13 @@ class TrainingSetPolicy(_Section):
     reference_seconds: tuple[float, float] = Field(
         default=(3.0, 4.5), description="shortest and longest clip that stands for a voice, in training and validation"
     )
+    reference_similarity: float = Field(
+        default=0.7,
+        ge=-1,
+        le=1,
+        description="cosine of the embeddings of two recordings' speakers from which on one clip may stand for the "
+        "voice of the other; within a recording its speaker is enough",
+    )
     min_logprob: float = Field(
         default=-1.0, le=0, description="mean log-probability, nats a token, that a recognised text needs at least"
     )

@@ -1,12 +1,9 @@
-"""Which segments of the corpus a dialect's voice learns from, and from which other one each hears the voice."""
+"""Which segments of the corpus a dialect's voice learns from."""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from functools import partial
+from collections.abc import Collection
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +21,7 @@ _COLUMNS = (
     "segment_id",
     "recording_id",
     "turn_id",
+    "local_speaker",
     "batch",
     "start",
     "end",
@@ -141,30 +139,3 @@ def _no_consent(row: int) -> str:
 
 def _true(mask: pa.ChunkedArray) -> NDArray[np.bool_]:
     return pc.fill_null(mask, False).to_numpy().astype(bool)  # type: ignore[attr-defined]
-
-
-def references(chosen: Sequence[Row], seconds: tuple[float, float]) -> dict[str, Row]:
-    """{segment_id: another segment of its speaker and split}, drawn by hash; none for who said but one thing.
-
-    Clips of so many `seconds` come first, and not the one spoken just before, whose melody the target would continue.
-    """
-    of_speaker: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in chosen:
-        if row["speaker_id"]:
-            of_speaker[row["speaker_id"], row["split"]].append(row)
-    found = {}
-    for others in of_speaker.values():
-        ordered = sorted(others, key=lambda row: (row["recording_id"], row["start"]))
-        for before, row in itertools.pairwise([None, *ordered]):
-            assert row is not None
-            if rest := [other for other in ordered if other is not row]:
-                found[row["segment_id"]] = min(rest, key=partial(_reference_rank, row, before, seconds))
-    return found
-
-
-def _reference_rank(
-    target: Row, before: Row | None, seconds: tuple[float, float], other: Row
-) -> tuple[bool, bool, bytes]:
-    low, high = seconds
-    drawn = hashlib.sha256(f"{target['segment_id']}\0{other['segment_id']}".encode()).digest()
-    return not low <= other["duration"] <= high, other is before, drawn

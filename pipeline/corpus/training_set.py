@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -22,7 +22,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.audio.clips import decode_bytes, encode_flac, to_int16
-from pipeline.corpus.clip_choice import SCOPE, TRAINING_SPLITS, candidates, choose, references
+from pipeline.corpus.clip_choice import SCOPE, TRAINING_SPLITS, candidates, choose
+from pipeline.corpus.clip_references import local_speakers, references
 from pipeline.corpus.dedup import samples_sha256
 from pipeline.corpus.excerpts import segment_audio
 from pipeline.exchange import lists
@@ -35,7 +36,7 @@ from pipeline.rights.consents import CONSENTS_FILE, read_consents, resolve
 from pipeline.settings import Settings, TrainingSetPolicy
 from pipeline.text import dialects
 
-VERSION = "1"
+VERSION = "2"
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]*")
 _CHUNK = 50
 _FRAME_SECONDS = 0.02
@@ -52,7 +53,10 @@ class NotAnId(ValueError):
 
 @dataclass
 class TrainingSet:
-    """What was made of a dialect: clips and seconds per split, what was left out and why, and a hash of the content."""
+    """What was made of a dialect: clips and seconds per split, what was left out and why, and a hash of the content.
+
+    `references` counts the clips by where their reference is from: own recording, another recording, none.
+    """
 
     dialect: str
     folder: Path
@@ -60,6 +64,7 @@ class TrainingSet:
     clips: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     speakers: int = 0
+    references: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, float] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
 
@@ -82,12 +87,13 @@ def build_training_set(lake: Lake, settings: Settings, dialect: str, on: date | 
     left_out: dict[str, float] = defaultdict(float)
     allowed, made.refused = permitted(lake, settings, dialect, SCOPE, on)
     chosen = choose(candidates(lake, dialect), allowed, settings.training_set, left_out)
-    pairs = references(chosen, settings.training_set.reference_seconds)
+    pairs = references(chosen, settings.training_set, local_speakers(lake, chosen))
     lake.write("training_set", dialect, _clips(lake, chosen, pairs, allowed, settings.training_set, dialect, made))
     rows = lake.rows("training_set", dialect, [name for name in TABLES["training_set"].names if name != "audio"])
     made.content = content_of(rows)
     made.left_out = dict(sorted(left_out.items(), key=lambda item: -item[1]))
     made.speakers = len({row["speaker_id"] for row in rows})
+    made.references = dict(Counter(_reference_from(row) for row in rows))
     for split in TRAINING_SPLITS:
         seconds = [row["seconds"] for row in rows if row["split"] == split]
         made.clips[split], made.seconds[split] = len(seconds), sum(seconds)
@@ -129,6 +135,12 @@ def permitted(
         else:
             refused.append(f"{row['source']}: {why}")
     return allowed, refused
+
+
+def _reference_from(row: Row) -> str:
+    if not row["reference_recording_id"]:
+        return "none"
+    return "own recording" if row["reference_recording_id"] == row["recording_id"] else "another recording"
 
 
 def content_of(rows: Iterable[Row]) -> str:

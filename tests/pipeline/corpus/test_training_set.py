@@ -131,6 +131,28 @@ def test_a_reference_is_another_clip_of_the_same_speaker(settings: Settings) -> 
     assert rows["a2"]["reference_segment_id"] == "a3"
 
 
+@pytest.mark.parametrize(("cosine", "stands"), [(0.9, True), (0.5, False)])
+def test_a_clip_of_another_recording_stands_for_a_voice_only_where_the_speakers_are_alike(
+    settings: Settings, cosine: float, stands: bool
+) -> None:
+    lake = Lake(settings.lake)
+    for table, partition in (("segments", "b00001"), ("corpus", "all")):
+        rows = lake.rows(table, partition)
+        for row in rows:
+            row |= {"recording_id": "r-bo"} if row["segment_id"] == "a3" else {}
+            row |= {"local_speaker": "S0"} if table == "segments" else {}
+        lake.write(table, partition, rows)
+    shared = {"local_speaker": "S0", "dialect": DIALECT, "seconds": 9.0, "speaker_id": "ann"}
+    embeddings = {"r-ann": [2.0, 0.0], "r-bo": [cosine, float(np.sqrt(1 - cosine**2))]}
+    lake.write("speakers", "all", [shared | {"recording_id": r, "embedding": e} for r, e in embeddings.items()])
+    made = build(settings)
+    found = {name: row["reference_segment_id"] for name, row in rows_of(settings).items()}
+    assert (found["a1"], found["a2"]) == ("a2", "a1")  # of the same recording, whatever is alike elsewhere
+    assert (found["a3"] in ("a1", "a2")) == stands
+    assert made.references.get("another recording", 0) == stands
+    assert made.references.get("none", 0) == (not stands)
+
+
 def test_the_official_jsonl_lies_beside_the_table_and_its_files_exist(settings: Settings) -> None:
     made = build(settings)
     rows = rows_of(settings)
