@@ -18,11 +18,12 @@ from pipeline.engine.engine import Done, Group
 from pipeline.engine.processing import THREAD_VARIABLES, peak_memory_mb, process
 from pipeline.engine.ray_cluster import Demand
 from pipeline.errors import ModelUnavailable
+from pipeline.objects import access
 from pipeline.stage import GroupRows, Stage
 from pipeline.text import dialects
 
 State = Literal["starts", "loads", "waits", "works", "fails"]
-_PASSED_ON = (dialects.VARIABLE, "HF_HUB_OFFLINE")
+_PASSED_ON = (dialects.VARIABLE, access.VARIABLE, "HF_HUB_OFFLINE")
 """Variables of this process that its workers elsewhere need too. Secrets are not: each node has its own."""
 
 

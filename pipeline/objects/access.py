@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 SCHEMES = {"s3": "Amazon S3, MinIO and what else speaks S3", "gs": "Google Cloud Storage", "abfs": "Azure Data Lake"}
 """What an address of a store may begin with."""
 WRITTEN = tuple(f"{scheme}://" for scheme in SCHEMES)
-_VARIABLE = "FANGYAN_OBJECT_STORE"
+VARIABLE = "FANGYAN_OBJECT_STORE"
+"""How stores are reached, for processes that this one starts; no credentials."""
 _ADDRESS = re.compile(r"([a-z][a-z0-9]*):/+([^/]+)(?:/(.*))?", re.DOTALL)
 
 
@@ -58,9 +59,9 @@ def parse(address: str) -> tuple[str, str, str] | None:
 
 def configure(access: Access) -> None:
     """Reach stores so from now on, here and in processes that this one starts."""
-    os.environ[_VARIABLE] = json.dumps(asdict(access))
+    os.environ[VARIABLE] = json.dumps(asdict(access))
 
 
 def access() -> Access:
     """What was configured, here or in the process that started this one."""
-    return Access(**json.loads(os.environ.get(_VARIABLE) or "{}"))
+    return Access(**json.loads(os.environ.get(VARIABLE) or "{}"))

@@ -26,7 +26,7 @@ def s3_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 def proxy(s3_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Proxy]:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv(access._VARIABLE, "{}")
+    monkeypatch.setenv(access.VARIABLE, "{}")
     made = Proxy(s3_port)
     how = Access(endpoint=made.address, attempts=4, timeout_seconds=20, listing_seconds=10)
     access.configure(how)
