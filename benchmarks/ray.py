@@ -45,6 +45,7 @@ def main(
         "rows": rows,
         "efficiency": rows[0]["work_s"] / rows[1]["work_s"],
         "efficiency_of_workers": rows[1]["busy_share"] / rows[0]["busy_share"],
+        "slower_computing": rows[1]["process_s"] / rows[1]["audio_s"] / (rows[0]["process_s"] / rows[0]["audio_s"]),
     }
     if as_json:
         print(json.dumps(figures, indent=2))
@@ -76,18 +77,22 @@ def _measured(settings: Settings, stage: str, nodes: int) -> dict[str, Any]:
         address = str(cluster.address)
         chosen = settings.model_copy(update={"engine": Engine(kind="ray", address=address)})
         (batch,) = batches.names(settings.root)
-        moments: list[float] = []
+        moments: list[tuple[float, int]] = []
         with ray_cluster.connected(address):
             before, began = _processor_seconds(), time.monotonic()
             report = run_stage(
-                build_stage(stage, chosen), batch, chosen, lambda *_: moments.append(time.monotonic() - began)
+                build_stage(stage, chosen),
+                batch,
+                chosen,
+                lambda done, total, _: moments.append((time.monotonic() - began, done)),
             )
             after = _processor_seconds()
     finally:
         cluster.shutdown()
     # Actors start and load at about the same time; from then on there is work for all of them.
-    loaded = moments[0] - report.process_seconds / report.recomputed
-    work = moments[-1] - loaded
+    first, done = moments[0]
+    loaded = first - done * report.process_seconds / report.recomputed
+    work = moments[-1][0] - loaded
     return {
         "nodes": nodes,
         "recordings": report.recomputed,
@@ -119,7 +124,9 @@ def _print(figures: dict[str, Any]) -> None:
     Console().print(table)
     Console().print(
         f"{figures['stage']} of synthesized speech, embedded checkpoints; nodes of one core on one machine of "
-        f"{figures['cores']}. Two nodes do twice the work of one in {1 / figures['efficiency']:.2f} times its time.",
+        f"{figures['cores']}. Two nodes do twice the work of one in {1 / figures['efficiency']:.2f} times its time; "
+        f"a second of audio takes {figures['slower_computing']:.2f} times as long inside the stage, as nodes share the "
+        f"machine; workers compute {100 * figures['efficiency_of_workers']:.0f} % of the time that one alone does.",
         highlight=False,
     )
 
