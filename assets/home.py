@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -71,7 +72,8 @@ def open_instance(settings: Settings, retry: bool = True) -> Iterator[dg.Dagster
     with ExitStack() as until:
         try:
             home = until.enter_context(dagster_home(settings))
-            instance = until.enter_context(dg.DagsterInstance.from_config(str(home)))
+            with _one_at_a_time(home):
+                instance = until.enter_context(dg.DagsterInstance.from_config(str(home)))
             say(end_dead_runs(instance, retry))
         except Exception as error:
             raise RunFailed(_cannot_open(settings, error)) from error
@@ -87,6 +89,14 @@ def clear_failures(settings: Settings) -> Iterator[None]:
         raise RunFailed(_with_space_left(str(error), settings)) from error.__cause__
     except (SQLAlchemyError, OSError) as error:
         raise RunFailed(_with_space_left(_one_line(error), settings)) from error
+
+
+@contextmanager
+def _one_at_a_time(home: Path) -> Iterator[None]:
+    """Two processes that make Dagster's storage at once leave it with two versions, and then nobody can open it."""
+    with (home / ".opening").open("a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _home(settings: Settings) -> Path:

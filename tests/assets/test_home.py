@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,3 +95,29 @@ def test_other_failures_of_disk_and_storage_are_one_line(tmp_path: Path) -> None
     with pytest.raises(RunFailed) as caught, clear_failures(settings):
         (tmp_path / "not here").read_text()
     assert str(caught.value) == f"[Errno 2] No such file or directory: '{tmp_path}/not here'"
+
+
+@pytest.mark.slow
+def test_commands_that_are_started_together_on_a_new_workspace_make_one_storage(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom assets.home import open_instance\n"
+        "from pipeline.settings import Settings\nprint('ready', flush=True)\nsys.stdin.readline()\n"
+        "with open_instance(Settings(workspace=Path(sys.argv[1]))) as instance: instance.get_runs(limit=1)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    environment["PYTHONPATH"] = str(PROJECT)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    started = [subprocess.Popen(command, env=environment, **pipes) for _ in range(3)]
+    try:
+        assert all(one.stdout is not None and one.stdout.readline() == "ready\n" for one in started)
+        # What stands on stdin lets them go on; each is told before any is waited for.
+        for one in started:
+            assert one.stdin is not None
+            one.stdin.write("go\n")
+            one.stdin.flush()
+        said = [one.communicate(timeout=300)[1] for one in started]
+    finally:
+        for one in started:
+            one.kill()
+    assert [one.returncode for one in started] == [0, 0, 0], said
