@@ -9,6 +9,7 @@ import typer
 
 from cli.takedown_report import show_takedown, stop_if_incomplete
 from cli.terminal import Config, WorkspaceFolder, read_settings, say, stop, warn
+from pipeline.settings import Settings
 
 consent_app = typer.Typer(help="Who agreed to which use of which recordings.", no_args_is_help=True)
 audit_app = typer.Typer(help="The log of what was done to rights and models.", no_args_is_help=True)
@@ -155,7 +156,18 @@ def takedown(
         stop(str(error))
     except OSError as error:
         stop(f"{error}; mend that, then `fangyan takedown --resume` finishes what has begun")
+    if not dry_run:
+        _prune_voices(settings)
     show_takedown(settings, plan, inventory, dry_run)
+
+
+def _prune_voices(settings: Settings) -> None:
+    """Delete the saved voices that rest on what was withdrawn."""
+    if (settings.root / "voices").is_dir():
+        from model.voices.saved import SavedVoices
+
+        for name in SavedVoices(settings).prune():
+            say(f"voice {name} is deleted: what it rested on was withdrawn")
 
 
 @audit_app.command("verify")

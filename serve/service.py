@@ -16,6 +16,7 @@ from model.voices import registry
 from model.voices.saved import SavedVoices, VoiceRefused
 from model.voxcpm2 import Request
 from model.voxcpm2.engine import Engine, Full, Handle
+from model.voxcpm2.taught import Taught
 from pipeline.access.limits import RateLimit
 from pipeline.access.users import User
 from pipeline.lake.lake import Lake
@@ -106,7 +107,16 @@ class Service:
         except (ValueError, KeyError) as error:
             raise Refused(400, str(error), "input") from None
         label = Label(produce_id=uuid.uuid4().hex, reserved_1="streamed" if asked.streamed else "")
-        return Spoken(caller, asked, handle, label, model, [])
+        return Spoken(caller, asked, handle, label, model, self._warnings(asked, model))
+
+    def _warnings(self, asked: SpeechRequest, model: str) -> list[str]:
+        """What is asked for that the model was never taught."""
+        taught = self.model.taught
+        if taught is None:
+            return []
+        if model in self.adapters:
+            taught = taught | Taught.read(self.adapters[model])
+        return taught.complaints(asked.input, asked.dialect)
 
     def finished(self, spoken: Spoken, outcome: str, seconds: float) -> None:
         """Count a request that ended and log it, without its text."""

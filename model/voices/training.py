@@ -99,6 +99,8 @@ def train_voice(
     data = training_set.folder_of(settings, dialect)
     dev = data / "dev.jsonl" if any(row["split"] == "dev" for row in rows) else None
     latents = settings.root / "cache" / "latents"
+    from model.voxcpm2.taught import Taught
+
     report = fine_tune(local_folder(base), data / "train.jsonl", dev, folder, config, latents, progress)
     row: Row = {
         "model_id": model_id,
@@ -118,6 +120,7 @@ def train_voice(
     }
     card = build_card(row, rows, base.name, base.content, content, config, report)
     row["card"] = json.dumps(card, ensure_ascii=False, sort_keys=True)
+    Taught.of((dialect, clip["text"]) for clip in rows).write(folder)
     write_card(folder, card)
     lake.write("models", dialect, [*others, row])
     audit.append(settings.root, "model.train", model_id, {key: row[key] for key in ("consent_ids", "recording_ids")})

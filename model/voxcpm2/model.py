@@ -29,6 +29,7 @@ from model.voxcpm2.prompt import BadRequest, Mode, Prompt, build_prompt
 from model.voxcpm2.references import load_reference
 from model.voxcpm2.result import Request, Result, Voice
 from model.voxcpm2.stream import Continuation, decode_side_by_side
+from model.voxcpm2.taught import Taught
 from model.voxcpm2.tokenizer import Tokenizer
 from pipeline.recognition.checkpoints import fetch, is_hub_id
 from pipeline.settings import checkpoint_path
@@ -43,6 +44,8 @@ class VoxCPM2:
         self.network = network
         self.audio_vae = audio_vae
         self.tokenizer = tokenizer
+        self.taught: Taught | None = None
+        """What the checkpoint was taught, where it says so."""
         self._speaker = PackedNetwork(network)
         self._decoder = PackedAudioVAE(audio_vae)
 
@@ -168,6 +171,8 @@ class VoxCPM2:
         checkpoint.write_audio_vae(self.audio_vae, folder)
         self.tokenizer.write(folder)
         write_config(self.config, folder / "config.json")
+        if self.taught is not None:
+            self.taught.write(folder)
 
     def job(self, request: Request, index: int = 0, encoded: dict[object, Tensor] | None = None) -> Job:
         """A first attempt at a request, for a Batch. Raises BadRequest, UnusableReference, UnknownDialectError."""
@@ -275,7 +280,12 @@ def load(
         if where.type == "cpu":
             raise ValueError("compiled=True is for GPUs: on a CPU the network's twin is faster")
         compile_solver(network.feat_decoder)
-    return VoxCPM2(config, network, checkpoint.read_audio_vae(config, folder, where), tokenizer)
+    model = VoxCPM2(config, network, checkpoint.read_audio_vae(config, folder, where), tokenizer)
+    try:
+        model.taught = Taught.read(folder)
+    except ValueError as error:
+        raise checkpoint.CheckpointError(str(error)) from None
+    return model
 
 
 def fastest_dtype(device: str | torch.device | None = None) -> str | None:

@@ -67,3 +67,28 @@ def test_mistakes_are_told_in_a_line(tmp_path: Path) -> None:
     assert (code, "no such folder" in said) == (1, True)
     code, said = run("speak", "好", "--out", tmp_path / "x.wav", "--checkpoint", CHECKPOINT, "--dialect", "tianjin")
     assert (code, "cmn-tianjin" in said) == (1, True)
+
+
+def test_many_texts_are_spoken_by_one_command(tmp_path: Path) -> None:
+    batch = tmp_path / "texts.jsonl"
+    batch.write_text('{"id": "a", "text": "好天气"}\n{"text": "你好", "dialect": "yue", "seed": 3}\n', encoding="utf-8")
+    spoken = ("speak", "--batch", batch, "--checkpoint", CHECKPOINT, "--steps", 2, "--max-patches", 2)
+    code, said = run(*spoken, "--out", tmp_path / "out")
+    assert code == 0, said
+    for name in ("a", "00002"):
+        assert labels.inspect(tmp_path / "out" / f"{name}.wav").standing is labels.Standing.INTACT
+    for line, words in (('{"id": "../x", "text": "好"}', "no name"), ("{}", "line 1"), ('{"text": "好", "x": 1}', "x")):
+        batch.write_text(line, encoding="utf-8")
+        code, said = run(*spoken, "--out", tmp_path / "out")
+        assert (code, words in said) == (1, True), said
+
+
+def test_what_a_voice_was_never_taught_is_warned_of(tmp_path: Path) -> None:
+    asked = ("--out", tmp_path / "x.mp3", "--steps", 2, "--max-patches", 1, "--dialect", "nan")
+    code, said = run("speak", "哈囉 😀", *asked)
+    assert code == 0, said
+    assert "never taught nan, only cmn, cmn-sichuan, yue" in said
+    assert "characters were never taught" in said
+    code, said = run("speak", "。！", *asked[:-2])
+    assert "nothing in it that is pronounced" in said
+    assert labels.inspect(tmp_path / "x.mp3").standing is labels.Standing.INTACT
