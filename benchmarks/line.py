@@ -78,7 +78,8 @@ def main(
 
 def _configured(settings: Settings, workers: int, whisper: str) -> Settings:
     engine = settings.engine.model_copy(update={"workers": workers, "workers_of": {}})
-    heard = {"checkpoint": whisper} if whisper else {}
+    # Only the embedded recogniser loses its place in stretches of 30 s; the peers' are as long.
+    heard = {"checkpoint": whisper, "max_seconds": 30.0} if whisper else {}
     transcribe = settings.transcribe.model_copy(update=heard)
     return settings.model_copy(update={"engine": engine, "transcribe": transcribe})
 
