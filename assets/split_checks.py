@@ -9,7 +9,8 @@ from pipeline.corpus.empty_sides import empty_sides
 @dg.asset_check(asset="corpus")
 def sides_asked_for(workspace: Workspace) -> dg.AssetCheckResult:
     """Each dialect has every side that [splits] asks for; an error if no dialect has one of them."""
-    found = empty_sides(workspace.lake(), workspace.settings().splits)
+    settings = workspace.settings()
+    found = empty_sides(workspace.lake(), settings.splits, settings.corpus.memory_gb)
     severe = any(one.everywhere for one in found)
     return dg.AssetCheckResult(
         passed=not found,

@@ -405,7 +405,7 @@ class Speakers(_Section):
 
 class Corpus(_Section):
     memory_gb: float = Field(
-        default=2.0, ge=0.25, description="of the steps over the whole corpus; more goes to files below the workspace"
+        default=2.0, ge=0.25, description="of what DuckDB does over the whole corpus; more goes to a temporary file"
     )
 
 

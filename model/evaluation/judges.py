@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from model.evaluation.corpus_speech import from_segment, paces
@@ -51,6 +52,8 @@ def open_models(settings: Settings) -> SpeechModels:
 
 _MOST_SEGMENTS = 400
 """Segments that tones are learned from: some thousands of syllables, more would not move the contours."""
+_HEARD = ("recording_id", "dialect")
+_DECIDED = ("segment_id", "recording_id", "decision")
 _COLUMNS = ["segment_id", "dialect", "text", "romanization", "characters", "start", "audio"]
 
 
@@ -120,7 +123,9 @@ def open_judges(lake: Lake, settings: Settings, dialect: str) -> Judges:
 
 def _segments(lake: Lake, dialect: str) -> Iterator[Utterance]:
     """The dialect's kept segments with their aligned characters, one row group at a time."""
-    kept = {row["segment_id"] for row in lake.rows("corpus") if row["decision"] == "keep"}
+    theirs = {row["recording_id"] for row in lake.select("segments", pc.field("dialect") == dialect, _HEARD)}
+    keeps = (pc.field("decision") == "keep") & pc.field("recording_id").isin(list(theirs))
+    kept = {row["segment_id"] for row in lake.select("corpus", keeps, _DECIDED)} if theirs else set()
     for partition in lake.partitions("segments"):
         with pq.ParquetFile(readable(lake.path("segments", partition))) as file:
             for group in range(file.num_row_groups):
@@ -135,7 +140,7 @@ def _segments(lake: Lake, dialect: str) -> Iterator[Utterance]:
 def _voices(lake: Lake, dialect: str) -> Mapping[str, Embedding]:
     """Each linked speaker's centroid, from what diarization found of them."""
     found: dict[str, list[np.ndarray]] = defaultdict(list)
-    for row in lake.rows("speakers"):
-        if row["dialect"] == dialect and row["embedding"]:
+    for row in lake.select("speakers", pc.field("dialect") == dialect, ("speaker_id", "dialect", "embedding")):
+        if row["embedding"]:
             found[row["speaker_id"]].append(np.asarray(row["embedding"], np.float32))
     return {name: mean_direction(np.stack(some)) for name, some in found.items()}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from model.evaluation import drift, topline
@@ -29,6 +30,7 @@ from model.evaluation.verdicts import judged
 from model.validation.compared import RECORDINGS
 from model.validation.condition import SLOPE, Decoding, Window
 from model.validation.texts import Text
+from pipeline.lake.content import digest_of
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row, to_table
 from pipeline.lake.storage import readable
@@ -284,17 +286,25 @@ def _reporting(progress: Progress | None, what: str) -> Callable[[int, int], Non
 
 
 def _made_from(lake: Lake, settings: Settings, dialect: str, spoken: Sequence[Row]) -> bytes:
-    corpus = lake.rows("corpus", None, ("segment_id", "decision"))
     facts = [
         VERSION,
         # A failure that was spoken after all has the provenance that it had.
         [[row["provenance"], row["model_id"], row["system"], row["error"]] for row in spoken],
-        sorted(row["segment_id"] for row in corpus if row["decision"] == "keep"),
+        _kept(lake),
         _hearing(settings.transcribe),
         [checkpoints.fingerprint(name) for name in (settings.align.checkpoint, settings.diarize.checkpoint)],
         dialect_identifier.facts(settings.dialect),
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest().encode()
+
+
+def _kept(lake: Lake) -> str:
+    """Names the segments that the corpus keeps."""
+    digest = hashlib.sha256()
+    for name in lake.partitions("corpus"):
+        for rows in lake.batches("corpus", name, ("segment_id", "decision")):
+            digest.update(digest_of(rows.filter(pc.field("decision") == "keep")))
+    return digest.hexdigest()
 
 
 def _hearing(settings: Transcribe) -> list[Any]:

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from pipeline.lake.lake import Lake
+from pipeline.lake.query import each_row
+from pipeline.lake.rows import Row
 from pipeline.settings import Splits
+
+_SIDES = """
+    WITH chosen AS (
+        SELECT coalesce(s.dialect, '') AS dialect, c.recording_id, c.split, CASE WHEN NOT c.hub THEN c.speaker_id END AS
+            speaker_id
+        FROM corpus AS c JOIN segments AS s USING (segment_id) WHERE c.split IS NOT NULL
+    ), sides AS (
+        SELECT dialect, list(DISTINCT split) AS sides, count(DISTINCT recording_id) AS recordings
+        FROM chosen GROUP BY dialect
+    ), present AS (
+        SELECT dialect, speaker_id, count(DISTINCT recording_id) AS present
+        FROM chosen WHERE speaker_id IS NOT NULL GROUP BY dialect, speaker_id
+    ), most AS (
+        FROM present QUALIFY row_number() OVER (PARTITION BY dialect ORDER BY present DESC, speaker_id DESC) = 1
+    )
+    FROM sides LEFT JOIN most USING (dialect) ORDER BY dialect
+"""
 
 
 @dataclass(frozen=True)
@@ -26,33 +44,23 @@ class EmptySide:
         )
 
 
-def empty_sides(lake: Lake, splits: Splits) -> list[EmptySide]:
+def empty_sides(lake: Lake, splits: Splits, memory_gb: float = 2.0) -> list[EmptySide]:
     """Sides with a share above 0 that dialects with kept segments lack; none of an empty corpus."""
-    dialect_of = {
-        row["segment_id"]: row["dialect"] or "" for row in lake.rows("segments", None, ("segment_id", "dialect"))
-    }
-    sides: dict[str, set[str]] = defaultdict(set)
-    cast: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for row in lake.rows("corpus"):
-        if row["split"]:
-            dialect = dialect_of.get(row["segment_id"], "")
-            sides[dialect].add(row["split"])
-            cast[dialect][row["recording_id"]].update({row["speaker_id"]} - {None} if not row["hub"] else ())
+    if not lake.root.is_dir():
+        return []
+    rows = list(each_row(lake, _SIDES, f"{memory_gb}GB"))
+    found = {name for row in rows for name in row["sides"]}
     wanted = [name for name, share in (("dev", splits.dev_share), ("test", splits.test_share)) if share > 0]
     return [
-        EmptySide(
-            dialect, side, len(cast[dialect]), _most(cast[dialect]), not any(side in found for found in sides.values())
-        )
-        for dialect in sorted(sides)
+        EmptySide(row["dialect"], side, row["recordings"], _most(row), side not in found)
+        for row in rows
         for side in wanted
-        if side not in sides[dialect]
+        if side not in row["sides"]
     ]
 
 
-def _most(recordings: dict[str, set[str]]) -> str:
+def _most(row: Row) -> str:
     """ ", and speaker ... is in 9 of them", of whoever is in most, if in more than one."""
-    present = Counter(speaker for people in recordings.values() for speaker in sorted(people))
-    if not present:
+    if (row["present"] or 0) <= 1:
         return ""
-    speaker, count = max(present.items(), key=lambda item: (item[1], item[0]))
-    return f"; {speaker} is in {count} of them (see [splits] hub_share)" if count > 1 else ""
+    return f"; {row['speaker_id']} is in {row['present']} of them (see [splits] hub_share)"

@@ -170,6 +170,12 @@ class Lake:
         """`read` as dictionaries; a map column becomes a dictionary too."""
         return to_rows(self.read(table, partition, columns))
 
+    def select(self, table: str, condition: pc.Expression, columns: Sequence[str]) -> Iterator[Row]:
+        """The rows of all partitions that meet a condition on some of `columns`; few others are in memory at a time."""
+        for partition in self.partitions(table):
+            for batch in self.batches(table, partition, columns):
+                yield from to_rows(batch.filter(condition))
+
     def of_recording(self, table: str, partition: str, recording_id: str) -> pa.Table:
         """The rows of one recording; only its row groups are read."""
         file = self.path(table, partition)

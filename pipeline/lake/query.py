@@ -45,12 +45,15 @@ def query(lake: Lake, sql: str, within_seconds: float | None = None, memory: str
         raise CatalogError(printable(_explain(error))) from None
 
 
-def each_row(lake: Lake, sql: str) -> Iterator[Row]:
-    """The rows of a statement of ours as dictionaries, a few thousand in memory at a time. Raises CatalogError."""
+def each_row(lake: Lake, sql: str, memory: str | None = None) -> Iterator[Row]:
+    """The rows of a statement of ours as dictionaries, a few thousand in memory at a time. Raises CatalogError.
+
+    DuckDB keeps to `memory` (`2GB`); more goes to a temporary file.
+    """
     if not lake.root.is_dir():
         raise CatalogError(f"{lake.root}: no lake yet; run `fangyan run` first, it makes one")
     try:
-        with _confined(lake, None, _views_of(sql)) as connection:
+        with _confined(lake, memory, _views_of(sql)) as connection:
             cursor = connection.execute(sql)
             columns = [str(column[0]) for column in cursor.description or []]
             while rows := cursor.fetchmany(_FETCHED):

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import pyarrow.compute as pc
+
 from pipeline.lake.lake import Lake
 from pipeline.rights.consent_store import ConsentError, find
 from pipeline.settings import Settings
@@ -107,11 +109,10 @@ def make_plan(settings: Settings, kind: Kind, subject: str, reason: str = "") ->
 def _copies(lake: Lake, recordings: set[str]) -> list[str]:
     """Recordings that hold a segment which repeats one of these recordings."""
     found = set()
-    for row in lake.rows("corpus", None, ("recording_id", "duplicate_of")):
-        if row["duplicate_of"]:
-            pair = {row["recording_id"], row["duplicate_of"].rsplit("-", 2)[0]}
-            if pair & recordings:
-                found |= pair - recordings
+    for row in lake.select("corpus", pc.field("duplicate_of").is_valid(), ("recording_id", "duplicate_of")):
+        pair = {row["recording_id"], row["duplicate_of"].rsplit("-", 2)[0]}
+        if pair & recordings:
+            found |= pair - recordings
     return sorted(found)
 
 
@@ -121,7 +122,7 @@ def _without_name(lake: Lake, kind: Kind, subject: str) -> str:
         return subject
     column = "recording_id" if kind == "recording" else "speaker_id"
     table = "recordings" if kind == "recording" else "speakers"
-    if any(row[column] == subject for row in lake.rows(table, None, (column,))):
+    if any(lake.select(table, pc.field(column) == subject, (column,))):
         return subject
     return f"sha256:{hashlib.sha256(subject.encode()).hexdigest()[:16]}"
 

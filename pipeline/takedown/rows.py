@@ -97,11 +97,7 @@ def _concerned(source: pq.ParquetFile, schema: pa.Schema, withdrawal: Withdrawal
     names = [name for name in schema.names if name.endswith(_IDS)]
     if withdrawal.tainted and "model_id" in schema.names:
         return True
-    table = source.read(names)
-    for name in names:
-        column = table[name].combine_chunks()
-        if isinstance(column, pa.ChunkedArray):
-            column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], schema.field(name).type)
+    for name, column in ((name, each[name]) for each in source.iter_batches(columns=names) for name in names):
         if name.endswith("segment_id"):
             text = column.cast(pa.string())
             column = pc.replace_substring_regex(text, r"-\d{9,}-\d{9,}$", "")  # type: ignore[attr-defined]

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import pyarrow.compute as pc
+
 from pipeline import landing_zone
 from pipeline.corpus.named_speakers import id_of_name
 from pipeline.lake.files import file_sha256
@@ -20,6 +22,8 @@ from pipeline.takedown.names import contains_name, folded, speaker_names
 
 Kind = Literal["recording", "speaker", "consent"]
 _COLUMNS = ("source", "recording_id", "duration", "file_sha256", "audio_sha256", "consent_id", "metadata")
+_SPEAKER = ("speaker_id", "recording_id", "local_speaker")
+_TURN = ("recording_id", "local_speaker", "start", "end", "overlap_share")
 _ONLY_LANDED = "landed:"
 
 
@@ -107,13 +111,11 @@ def _of_recording(
 
 def _of_speaker(settings: Settings, lake: Lake, recordings: Sequence[Row], subject: str) -> Iterator[WithdrawalExtent]:
     labels: dict[str, set[str]] = defaultdict(set)
-    for row in lake.rows("speakers", None, ("speaker_id", "recording_id", "local_speaker")):
-        if row["speaker_id"] == subject:
-            labels[row["recording_id"]].add(row["local_speaker"])
+    for row in lake.select("speakers", pc.field("speaker_id") == subject, _SPEAKER):
+        labels[row["recording_id"]].add(row["local_speaker"])
     turns: dict[str, list[Row]] = defaultdict(list)
-    for row in lake.rows("turns", None, ("recording_id", "local_speaker", "start", "end", "overlap_share")):
-        if row["recording_id"] in labels:
-            turns[row["recording_id"]].append(row)
+    for row in lake.select("turns", pc.field("recording_id").isin(list(labels)), _TURN) if labels else ():
+        turns[row["recording_id"]].append(row)
     said = _said_by_reviewers(lake, subject)
     for recording_id, own in labels.items():
         there = turns[recording_id]
@@ -144,10 +146,10 @@ def _said_by_reviewers(lake: Lake, subject: str) -> dict[str, set[tuple[float, f
     ids = {subject, id_of_name(subject)}
     found: dict[str, set[tuple[float, float]]] = defaultdict(set)
     corrected = {row["recording_id"] for row in lake.rows("corrections", None, ("recording_id",))}
-    for row in lake.rows("corpus", None, ("segment_id", "recording_id", "speaker_id")) if corrected else ():
-        if row["recording_id"] in corrected and row["speaker_id"] in ids:
-            start, end = row["segment_id"].rsplit("-", 2)[1:]
-            found[row["recording_id"]].add((int(start) / 1000, int(end) / 1000))
+    theirs = pc.field("recording_id").isin(list(corrected)) & pc.field("speaker_id").isin(list(ids))
+    for row in lake.select("corpus", theirs, ("segment_id", "recording_id", "speaker_id")) if corrected else ():
+        start, end = row["segment_id"].rsplit("-", 2)[1:]
+        found[row["recording_id"]].add((int(start) / 1000, int(end) / 1000))
     return found
 
 
