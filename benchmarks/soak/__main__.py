@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -45,6 +46,7 @@ def main(
     notes = _Notes(root / "soak.json")
     config = _configuration(root)
     processes.adopt_orphans()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if "forms" not in notes:
         notes.keep("forms", forms.write(root / "source", hours, seed))
     source = root / "source" / "landing"

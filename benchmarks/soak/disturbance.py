@@ -19,7 +19,7 @@ _VICTIMS = ("worker", "worker", "line", "daemon", "code", "web", "desk", "ui")
 """Workers twice: they hold the models and the recordings."""
 _QUERIES = (
     "SELECT count(*) FROM recordings",
-    "SELECT dialect, sum(duration) FROM segments GROUP BY dialect",
+    "SELECT dialect, count(*) FROM segments GROUP BY dialect",
     "SELECT outcome, sum(seconds) FROM ledger GROUP BY outcome",
 )
 

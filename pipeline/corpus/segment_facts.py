@@ -104,7 +104,8 @@ class Segments:
     def codes(self, column: str) -> tuple[NDArray[np.int64], pa.Array]:
         """A column of names as numbers (-1: null) and the names, in order."""
         encoded = self._table[column].unify_dictionaries()
-        names = encoded.chunk(0).dictionary
+        # Files without rows are mapped as columns without chunks.
+        names = encoded.chunk(0).dictionary if encoded.num_chunks else pa.array([], pa.string())
         order = pc.sort_indices(names).to_numpy()  # type: ignore[attr-defined]
         rank = np.empty(len(order) + 1, np.int64)
         rank[order], rank[-1] = np.arange(len(order)), -1
