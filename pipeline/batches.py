@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,7 +20,7 @@ from typing import Any
 from pipeline import landing_zone, moves
 from pipeline.audio import clips
 from pipeline.errors import BadRecording
-from pipeline.lake.files import replace_bytes
+from pipeline.lake.files import file_sha256, replace_bytes
 from pipeline.lake.lake import Lake
 from pipeline.landing_zone import LandedFile, Problem
 from pipeline.settings import Settings
@@ -34,7 +34,8 @@ _NAME = re.compile(r"b\d{5,}")
 class _Entry:
     """A line of a manifest; `duration` in seconds as the container claims, 0 if unknown.
 
-    The file of a `withdrawn` one is gone, but some of its speakers' rows stand.
+    The file of a `withdrawn` one is gone, but some of its speakers' rows stand. `copied_ns` is the modification time of
+    a copy of the same bytes that lies there now, if it has another.
     """
 
     source: str
@@ -44,6 +45,12 @@ class _Entry:
     dialect: str
     collection: str
     withdrawn: bool = False
+    copied_ns: int | None = None
+
+    @property
+    def on_disk(self) -> tuple[int, int]:
+        """Size and modification time that its file has as long as nobody changes it."""
+        return self.bytes, self.mtime_ns if self.copied_ns is None else self.copied_ns
 
 
 @dataclass(frozen=True)
@@ -74,17 +81,18 @@ def plan(
 
     A batch closes when it holds `batches.hours` of audio, or when its oldest file landed `batches.max_wait_hours`
     before `now` (epoch seconds). Files younger than `batches.settle_seconds` wait. `close_all` says that the landing
-    zone is complete: every file counts, however young, and the last batch closes too. A file whose size or modification
-    time changed counts as new; one that was moved stays in its batch under its new name. Planning again without new
-    files makes nothing.
+    zone is complete: every file counts, however young, and the last batch closes too. A file whose content changed
+    counts as new; one that was moved stays in its batch under its new name, and one that was copied, as it was, too.
+    Planning again without new files makes nothing.
     """
     with _locked(workspace):
-        _follow_moves(landing, workspace, settings)
-        files = [
-            file
-            for file in _in_no_batch(landing, workspace)
-            if close_all or file.age(now) >= settings.batches.settle_seconds
-        ]
+        landed = landing_zone.scan(landing).files
+        _follow_moves(landing, workspace, settings, landed)
+        new = _in_no_batch(landed, workspace)
+        files = [file for file in new if close_all or file.age(now) >= settings.batches.settle_seconds]
+        copied = _copied(landing, workspace, settings, files)
+        _note_copies(workspace, copied)
+        files = [file for file in files if file.source not in copied]
         # In the order in which they were written: of two files with the same audio the first one stays.
         files.sort(key=lambda file: (file.mtime_ns, file.source))
         made: list[str] = []
@@ -99,10 +107,12 @@ def plan(
 
 def waiting(landing: Path, workspace: Path, settings: Settings) -> Waiting:
     """What the next batch would take if it were closed now; seconds of audio as the containers claim."""
-    files = _in_no_batch(landing, workspace)
+    files = _in_no_batch(landing_zone.scan(landing).files, workspace)
+    copied = _copied(landing, workspace, settings, files)
+    files = [file for file in files if file.source not in copied]
     if not files:
         return Waiting()
-    seconds = sum(_duration(str(landing / file.source), file.bytes, file.mtime_ns) for file in files)
+    seconds = sum(_duration(f"{landing}/{file.source}", file.bytes, file.mtime_ns) for file in files)
     closes = min(file.arrived for file in files) + settings.batches.max_wait_hours * 3600
     return Waiting(len(files), seconds, closes)
 
@@ -129,6 +139,7 @@ def recordings(landing: Path, workspace: Path, batch: str) -> list[Recording]:
             metadata=metadata.of(entry.source),
             size=entry.bytes,
             mtime_ns=entry.mtime_ns,
+            copied_ns=entry.copied_ns or 0,
             sidecars=sidecars.of(entry.source),
         )
         for entry in entries
@@ -160,9 +171,8 @@ def problems(landing: Path) -> list[Problem]:
     return landing_zone.scan(landing, with_metadata=True).problems
 
 
-def _follow_moves(landing: Path, workspace: Path, settings: Settings) -> None:
+def _follow_moves(landing: Path, workspace: Path, settings: Settings, files: Sequence[LandedFile]) -> None:
     """Let each file that was moved take the place of the one that is gone, and no other place."""
-    files = landing_zone.scan(landing).files
     became = moves.moved(landing, Lake(settings.lake), _latest(workspace), files)
     arrived = {file.source for file in became.values()}
     for name in names(workspace) if became else ():
@@ -179,14 +189,55 @@ def _moved(entry: _Entry, became: Mapping[str, LandedFile]) -> _Entry:
     return _Entry(file.source, file.bytes, file.mtime_ns, entry.duration, file.dialect, file.collection)
 
 
-def _in_no_batch(landing: Path, workspace: Path) -> list[LandedFile]:
-    """Files that are new, or changed since the batch that holds them."""
+def _in_no_batch(files: Iterable[LandedFile], workspace: Path) -> list[LandedFile]:
+    """Files that are new, or have another size or time than those that the last batch with them holds."""
     known = _latest(workspace)
-    return [
-        file
-        for file in landing_zone.scan(landing).files
-        if file.source not in known or known[file.source] != (file.bytes, file.mtime_ns)
-    ]
+    return [file for file in files if known.get(file.source) != (file.bytes, file.mtime_ns)]
+
+
+def _copied(landing: Path, workspace: Path, settings: Settings, files: Iterable[LandedFile]) -> dict[str, LandedFile]:
+    """Those of a batch's files that have another time, but the size and the content that ingest read: `cp` gives a file
+    a new time. What ingest has not read yet counts as changed."""
+    known = _latest(workspace)
+    same_size = [file for file in files if file.source in known and known[file.source][0] == file.bytes]
+    if not same_size:
+        return {}
+    sources, hashes = (
+        Lake(settings.lake).read("recordings", None, ("source", "file_sha256"))[name].to_pylist()
+        for name in ("source", "file_sha256")
+    )
+    # Later batches come later.
+    hashed = dict(zip(sources, hashes, strict=True))
+    return {
+        file.source: file
+        for file in same_size
+        if (content := hashed.get(file.source)) is not None
+        and content == _sha256(f"{landing}/{file.source}", file.bytes, file.mtime_ns)
+    }
+
+
+def _note_copies(workspace: Path, copied: Mapping[str, LandedFile]) -> None:
+    """Note the times of copies where their sources were last taken, so that they are compared once."""
+    left = dict(copied)
+    for name in reversed(names(workspace)) if copied else ():
+        entries = _read(workspace, name)
+        here = {entry.source for entry in entries if entry.source in left and not entry.withdrawn}
+        if here:
+            after = [
+                replace(entry, copied_ns=left[entry.source].mtime_ns) if entry.source in here else entry
+                for entry in entries
+            ]
+            _replace(workspace, name, after)
+        left = {source: file for source, file in left.items() if source not in here}
+
+
+@lru_cache(maxsize=200_000)
+def _sha256(path: str, size: int, mtime_ns: int) -> str | None:
+    """The hash of a file, None if it cannot be read; a changed file is a new cache entry."""
+    try:
+        return file_sha256(path)
+    except OSError:
+        return None
 
 
 def _fill(
@@ -196,7 +247,7 @@ def _fill(
     held: list[tuple[LandedFile, _Entry]] = []
     total = 0.0
     for file in files:
-        duration = _duration(str(landing / file.source), file.bytes, file.mtime_ns)
+        duration = _duration(f"{landing}/{file.source}", file.bytes, file.mtime_ns)
         held.append((file, _Entry(file.source, file.bytes, file.mtime_ns, duration, file.dialect, file.collection)))
         total += duration
         if total >= seconds:
@@ -216,9 +267,9 @@ def _duration(path: str, size: int, mtime_ns: int) -> float:
 
 
 def _latest(workspace: Path) -> dict[str, tuple[int, int]]:
-    """Size and modification time of each source in the last batch that holds it."""
+    """Size and modification time that the file of each source has, by the last batch that holds it."""
     return {
-        entry.source: (entry.bytes, entry.mtime_ns)
+        entry.source: entry.on_disk
         for name in names(workspace)
         for entry in _read(workspace, name)
         if not entry.withdrawn
@@ -254,8 +305,13 @@ def _write(workspace: Path, entries: list[_Entry]) -> str:
 
 
 def _replace(workspace: Path, name: str, entries: list[_Entry]) -> None:
-    lines = "".join(json.dumps(vars(entry)) + "\n" for entry in entries)
+    lines = "".join(json.dumps(_line(entry)) + "\n" for entry in entries)
     replace_bytes(workspace / _FOLDER / f"{name}.jsonl", lines.encode("ascii"))
+
+
+def _line(entry: _Entry) -> dict[str, Any]:
+    """A line of a manifest; without `copied_ns` it is as older versions read it."""
+    return {key: value for key, value in vars(entry).items() if key != "copied_ns" or value is not None}
 
 
 @contextmanager

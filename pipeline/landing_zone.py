@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from pipeline.audio import clips
 from pipeline.errors import BadRecording
@@ -30,8 +31,7 @@ from pipeline.text.printable import in_a_line
 _SOUND = {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".wma", ".amr", ".webm", ".mka", ".aif", ".aiff"}
 
 
-@dataclass(frozen=True)
-class LandedFile:
+class LandedFile(NamedTuple):
     """A file below landing. `written` and `arrived` are epoch seconds: last modified, and put under this name."""
 
     source: str
@@ -64,16 +64,18 @@ def scan(landing: Path, with_metadata: bool = False) -> Scan:
     found = Scan()
     consents, complaints = read_consents(landing / CONSENTS_FILE)
     evidence = {_plain(consent.evidence) for consent in consents if consent.evidence}
-    root = landing.resolve()
     transcripts: list[str] = []
-    for source, entry in _walk(landing, "", root, found.problems):
+    listed: list[tuple[str, _Entry]] = []
+    _walk(landing, "", landing.resolve(), listed, found.problems)
+    for source, entry in listed:
         if is_metadata(entry.name) or source == CONSENTS_FILE:
             continue
+        is_evidence = bool(evidence) and _plain(source) in evidence
         if is_side_file(entry.name):
-            transcripts += [source] if format_of(entry.name) and _plain(source) not in evidence else []
+            transcripts += [source] if format_of(entry.name) and not is_evidence else []
             continue
         landed = _judge(source, entry)
-        if _plain(source) in evidence and not (isinstance(landed, LandedFile) and _is_sound(landing, landed)):
+        if is_evidence and not (isinstance(landed, LandedFile) and _is_sound(landing, landed)):
             continue
         if isinstance(landed, Problem):
             found.problems.append(landed)
@@ -128,13 +130,13 @@ class _Object:
 _Entry = os.DirEntry[str] | _Object
 
 
-def _walk(landing: Path, below: str, root: Path, problems: list[Problem]) -> Iterator[tuple[str, _Entry]]:
-    """Every visible file below landing by source; folders that cannot or must not be entered become problems."""
+def _walk(landing: Path, below: str, root: Path, found: list[tuple[str, _Entry]], problems: list[Problem]) -> None:
+    """Append every visible file below landing by source; folders that cannot or must not be entered become problems."""
     if isinstance(landing, ObjectPath):
         for file, facts in landing.walk_files():
             source = "/".join(file.parts[len(landing.parts) :])
             if not source.startswith(".") and "/." not in source:
-                yield source, _Object(file.name, facts)
+                found.append((source, _Object(file.name, facts)))
         return
     try:
         entries = sorted(os.scandir(landing / below), key=lambda entry: entry.name)
@@ -157,10 +159,10 @@ def _walk(landing: Path, below: str, root: Path, problems: list[Problem]) -> Ite
                 words = "is a link to a folder, which is not followed; its files are taken where they lie"
                 problems.append(Problem(_shown(source), "link_to_folder", words))
                 continue
-        if os.path.isdir(entry.path):
-            yield from _walk(landing, source, root, problems)
+        if entry.is_dir(follow_symlinks=False):
+            _walk(landing, source, root, found, problems)
         else:
-            yield source, entry
+            found.append((source, entry))
 
 
 def _judge(source: str, entry: _Entry) -> LandedFile | Problem:
@@ -174,11 +176,12 @@ def _judge(source: str, entry: _Entry) -> LandedFile | Problem:
         return Problem(source, "unreadable", f"cannot be looked at: {error.strerror}")
     if not stat.S_ISREG(about.st_mode):
         return Problem(source, "not_a_file", "is no ordinary file; remove it")
-    parts = source.split("/")
+    parts = source.split("/", 2)
     if len(parts) < 3:
         return Problem(source, "misplaced", "lies outside of <dialect>/<collection>/; move it into such a folder")
+    dialect = dialects.REGISTRY.get(parts[0])
     try:
-        dialect = dialects.get(parts[0]).code
+        dialect = dialect or dialects.get(parts[0])
     except dialects.UnknownDialectError as error:
         return Problem(
             source, "unknown_dialect", f"its first folder is no dialect: {error}; rename the folder, or add the dialect"
@@ -187,7 +190,7 @@ def _judge(source: str, entry: _Entry) -> LandedFile | Problem:
         source=source,
         bytes=about.st_size,
         mtime_ns=about.st_mtime_ns,
-        dialect=dialect,
+        dialect=dialect.code,
         collection=parts[1],
         written=about.st_mtime,
         arrived=about.st_ctime,
@@ -216,4 +219,4 @@ def _plain(source: str) -> str:
 
 def _shown(source: str) -> str:
     """A source that can be printed and stored: bytes that are not UTF-8 become question marks."""
-    return os.fsencode(source).decode("utf-8", "replace")
+    return source if source.isascii() else os.fsencode(source).decode("utf-8", "replace")

@@ -37,7 +37,8 @@ class Recording:
 
     `source` is the path below the landing folder, `path` the file to read. `recording_id` is empty before ingest, which
     derives it from the decoded audio. `duration` is in seconds (for ingest: as the container claims, 0 if unknown).
-    `size` (bytes) and `mtime_ns` are those of the file when its batch was closed, 0 after ingest. `metadata` are the
+    `size` (bytes) and `mtime_ns` are those of the file when its batch was closed, 0 after ingest; `copied_ns` is the
+    modification time of a copy of the same bytes that took its place, 0: there is none. `metadata` are the
     free columns that came with the file. `permission` is what the consents say when the stage begins. `file_sha256` is
     the hash of the file that ingest read, `decoding` how it was decoded: `pipeline.original_audio` reads it again so,
     and no other file in its place. `sidecars` are the transcripts beside a landed file, `given` the lines that ingest
@@ -56,6 +57,7 @@ class Recording:
     metadata: Mapping[str, str] = field(default_factory=dict)
     size: int = 0
     mtime_ns: int = 0
+    copied_ns: int = 0
     permission: Permission = Permission()
     file_sha256: str = ""
     decoding: DecodingOptions = PLAIN

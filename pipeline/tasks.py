@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from pipeline import batches, ledger, stage_list
@@ -14,6 +15,7 @@ from pipeline.audio.kept import KeptAudio
 from pipeline.corrections.spans import corrected_spans, facts
 from pipeline.corrections.store import Corrections
 from pipeline.exchange.given import GivenLine
+from pipeline.lake.files import file_sha256
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
 from pipeline.lake.tables import times_of
@@ -69,9 +71,12 @@ def provenances(lake: Lake, batch: str, stage: str) -> dict[str, str]:
     return {row["source"]: row["provenance"] for row in lake.rows("ledger", partition, ("source", "provenance"))}
 
 
-def provenance(stage: Stage, content: Any) -> str:
-    """The hash of everything that rows come from: the stage's code and parameters, and the content of its input."""
-    facts = [stage.name, stage.version, stage.parameters(), content]
+def provenance(stage: Stage, content: Any, parameters: dict[str, Any] | None = None) -> str:
+    """The hash of everything that rows come from: the stage's code and parameters, and the content of its input.
+
+    `parameters` are the stage's, if the caller has them: to ask a stage for them takes longer than to hash them.
+    """
+    facts = [stage.name, stage.version, stage.parameters() if parameters is None else parameters, content]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
@@ -82,15 +87,28 @@ def file_content(recording: Recording) -> str:
     if permission.consent_id is None:
         facts.append(permission.reason)
     if recording.sidecars:
-        facts.append([[one.source, one.bytes, one.mtime_ns] for one in recording.sidecars])
+        landing = recording.path.removesuffix(recording.source)
+        facts.append(
+            [[one.source, _content(landing + one.source, one.bytes, one.mtime_ns)] for one in recording.sidecars]
+        )
     return json.dumps(facts, sort_keys=True, ensure_ascii=False)
 
 
+@lru_cache(maxsize=200_000)
+def _content(path: str, size: int, mtime_ns: int) -> str:
+    """The hash of a transcript's file, size and time where it cannot be read; a changed file is a new cache entry."""
+    try:
+        return file_sha256(path)
+    except OSError:
+        return f"{size} {mtime_ns}"
+
+
 def _of_files(stage: Stage, batch: str, settings: Settings, rights: CurrentRights) -> dict[str, Task]:
-    tasks = {}
+    tasks, parameters = {}, stage.parameters()
     for landed in batches.recordings(settings.landing, settings.root, batch):
         recording = replace(landed, permission=rights.permission(landed.source, landed.metadata))
-        tasks[landed.source] = Task(recording, landed.duration, provenance(stage, file_content(recording)))
+        key = provenance(stage, file_content(recording), parameters)
+        tasks[landed.source] = Task(recording, landed.duration, key)
     return tasks
 
 
@@ -100,7 +118,7 @@ def _of_recordings(stage: Stage, batch: str, settings: Settings, lake: Lake, rig
     keys = {table: provenances(lake, batch, writer) for table, writer in writers.items() if writer}
     rows = lake.rows("recordings", batch)
     corrections = Corrections.of(settings).standing_of({row["recording_id"] for row in rows}) if stage.corrected else {}
-    tasks = {}
+    tasks, parameters = {}, stage.parameters()
     for row in rows:
         source = row["source"]
         if passed.get(source, 0.0) <= 0.0:
@@ -122,7 +140,7 @@ def _of_recordings(stage: Stage, batch: str, settings: Settings, lake: Lake, rig
             # Another provenance: with the right to use it, its work comes back.
             content["refused"] = refusal
         recording = replace(_recording(row, batch, settings), corrected=corrected)
-        tasks[source] = Task(recording, passed[source], provenance(stage, content), refusal or "")
+        tasks[source] = Task(recording, passed[source], provenance(stage, content, parameters), refusal or "")
     return tasks
 
 

@@ -33,7 +33,8 @@ class RowsByRecording:
         self._groups: dict[str, list[int]] = defaultdict(list)
         file = lake.path(table, partition)
         self._file = pq.ParquetFile(readable(file)) if file.exists() else None
-        for group in range(self._file.num_row_groups if self._file else 0):
+        self.row_groups = self._file.num_row_groups if self._file else 0
+        for group in range(self.row_groups):
             assert self._file is not None
             ids = self._file.read_row_group(group, columns=["recording_id"], use_threads=False)["recording_id"]
             for recording_id in ids.unique().to_pylist():

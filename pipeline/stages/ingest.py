@@ -136,7 +136,7 @@ class Ingest(Stage):
             raise BadRecording("missing", f"{recording.source}: is no longer there; land it again") from None
         except OSError as error:
             raise BadRecording("unreadable", f"{recording.source}: cannot be read: {error.strerror}") from None
-        known = (recording.size, recording.mtime_ns)
+        known = (recording.size, recording.copied_ns or recording.mtime_ns)
         if known != (0, 0) and known != (about.st_size, about.st_mtime_ns):
             words = f"{recording.source}: changed since its batch was closed; the next batch takes it as it is now"
             raise BadRecording("changed_on_disk", words)

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -313,3 +314,29 @@ def test_a_copy_takes_the_place_of_the_file_that_was_deleted(
     assert plan(close_all=True) == []
     assert sources(settings, "b00001") == ["yue/tv/copy.wav"]
     assert sources(settings, "b00002") == []
+
+
+def test_a_copy_of_a_workspace_with_new_times_has_nothing_new(
+    settings: Settings, plan: Plan, land: Callable[..., Path]
+) -> None:
+    path, other = land("cmn/a/x.wav"), land("cmn/a/y.wav")
+    assert plan(close_all=True) == ["b00001"]
+    rows = [
+        {"source": f"cmn/a/{file.name}", "recording_id": file.name, "batch": "b00001", "status": "ok"}
+        | {"provenance": "p", "file_sha256": file_sha256(file)}
+        for file in (path, other)
+    ]
+    Lake(settings.lake).write("recordings", "b00001", rows)
+    before = batches.recordings(settings.landing, settings.root, "b00001")
+    for file in (path, other):
+        os.utime(file, ns=(1_000_000_000, 1_000_000_000))
+    other.write_bytes(other.read_bytes()[:-1] + b"\x01")
+    assert batches.waiting(settings.landing, settings.root, settings).files == 1
+    assert plan(close_all=True) == ["b00002"]
+    assert sources(settings, "b00002") == ["cmn/a/y.wav"]
+    (stays,) = batches.recordings(settings.landing, settings.root, "b00001")
+    assert replace(stays, copied_ns=0) == before[0]
+    assert stays.copied_ns == path.stat().st_mtime_ns
+    assert plan(close_all=True) == []
+    path.write_bytes(other.read_bytes())
+    assert plan(close_all=True) == ["b00003"]
