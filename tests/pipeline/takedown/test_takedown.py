@@ -36,6 +36,7 @@ from pipeline.settings import Engine, Settings
 from pipeline.stage_list import build_stage
 from pipeline.takedown import takedown
 from pipeline.takedown.plan import NothingToTakeDown
+from pipeline.takedown.walk import REBUILT_CORPUS
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +188,7 @@ def test_training_files_and_exports_lose_what_is_withdrawn_and_keep_the_rest(set
     assert sorted(Path(line["audio"]).name for line in lines) == sorted(
         file.name for file in (folder / "audio").iterdir()
     )
-    assert not (settings.root / "cache").exists()
+    assert [folder.name for folder in (settings.root / "cache").iterdir()] == [REBUILT_CORPUS]
     assert not (settings.root / "report" / "index.html").exists()
     assert list((settings.root / "export").iterdir()) == []
     assert not list((settings.lake / ".parts").rglob("*.parquet"))
