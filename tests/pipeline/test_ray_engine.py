@@ -152,10 +152,10 @@ def rows_of(settings: Settings) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def worked(landed: Path, nodes: Nodes) -> list[tuple[Settings, list[int]]]:
+def worked(landed: Path, nodes: Nodes, workers: int) -> list[tuple[Settings, list[int]]]:
     """All stages over copies of a workspace, locally and on the cluster; what they recompute when run once more."""
     found = []
-    for engine in (Engine(workers=2), Engine(kind="ray", address=nodes.address)):
+    for engine in (Engine(workers=workers), Engine(kind="ray", address=nodes.address, workers=workers)):
         root = landed.with_name(engine.kind)
         shutil.copytree(landed, root)
         settings = Settings(workspace=root, engine=engine)
@@ -170,7 +170,7 @@ def worked(landed: Path, nodes: Nodes) -> list[tuple[Settings, list[int]]]:
 
 
 def test_tables_ledger_and_quarantine_equal_those_of_the_local_engine(nodes: Nodes, landed: Path) -> None:
-    (here, again_here), (there, again_there) = worked(landed, nodes)
+    (here, again_here), (there, again_there) = worked(landed, nodes, 2)
     rows = rows_of(there)
     assert rows == rows_of(here)
     assert [row["source"] for row in rows["quarantine of ingest"]] == ["yue/tv/poisoned.wav"]
@@ -181,7 +181,7 @@ def test_the_whole_pipeline_makes_the_same_corpus_on_a_cluster(nodes: Nodes, tmp
     settings = Settings(workspace=tmp_path / "landed")
     record(settings.root, ["cmn", "yue"], 2, 0.25, 2, 0.0, 30.0, 7)
     batches.plan(settings.landing, settings.root, settings, now=0, close_all=True)
-    (here, _), (there, again) = worked(settings.root, nodes)
+    (here, _), (there, again) = worked(settings.root, nodes, 1)
     rows = rows_of(there)
     assert rows == rows_of(here)
     assert len(rows["recordings"]) == 2
