@@ -21,6 +21,7 @@ import typer
 from benchmarks.soak import forms, processes
 from benchmarks.soak.compare import compare
 from benchmarks.soak.disturbance import Everything, Killer, Reader
+from pipeline import stage_list
 from pipeline.settings import load_settings
 
 _TICK_SECONDS = 2.0
@@ -47,6 +48,9 @@ def main(
     config = _configuration(root)
     processes.adopt_orphans()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    versions = {entry.name: entry.stage_class.version for entry in stage_list.STAGES}
+    if notes.values.setdefault("versions", versions) != versions:
+        raise typer.BadParameter(f"{root} was begun with other versions of the stages: empty it")
     if "forms" not in notes:
         notes.keep("forms", forms.write(root / "source", hours, seed))
     source = root / "source" / "landing"

@@ -68,7 +68,8 @@ def local_speakers(turns: pa.Table) -> pa.Table:
         {
             "recording_id": turns["recording_id"].take(pa.array(first)),
             "local_speaker": turns["local_speaker"].take(pa.array(first)),
-            "seconds": pa.array(np.bincount(of, seconds, len(first))),
+            # Of no turns bincount counts in whole numbers.
+            "seconds": pa.array(np.bincount(of, seconds, len(first)), pa.float64()),
             "embedding": turns["embedding"].take(pa.array(place, mask=place < 0)),
         }
     )
