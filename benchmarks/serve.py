@@ -20,6 +20,7 @@ import torch
 from model import voxcpm2
 from model.voxcpm2 import Request, VoxCPM2
 from model.voxcpm2.engine import Engine
+from model.voxcpm2.row_adapters import LowRank, attach
 
 TEXTS = ("今天天气很好。", "早上好，买白菜吗？", "你好。", "我们明天去公园，好不好？")
 
@@ -77,7 +78,6 @@ def adapters(model_name: str, count: int, rank: int, steps: int, patches: int, r
     """Processor seconds of a batch of `count` rows with one adapter for all, and with another for each; in turns."""
     from model.finetune.config import LoraConfig
     from model.finetune.lora import target_paths
-    from model.voxcpm2.row_adapters import LowRank, attach
 
     model = voxcpm2.load(model_name)
     config = LoraConfig(r=rank, alpha=rank)
@@ -85,10 +85,7 @@ def adapters(model_name: str, count: int, rank: int, steps: int, patches: int, r
     sets = {}
     for name in map(str, range(count)):
         layers = {path: model.network.get_submodule(path) for path in target_paths(model.network, config)}
-        sets[name] = {
-            path: LowRank(*(torch.randn(shape, generator=generator) * 0.01 for shape in _shapes(each, rank)), 1.0)
-            for path, each in layers.items()
-        }
+        sets[name] = {path: _drawn(each, rank, generator) for path, each in layers.items()}
     plain = voxcpm2.load(model_name)
     attach(model.network, sets)
     cases = {"none": [""] * count, "one": ["0"] * count, "many": list(sets)}
@@ -113,9 +110,11 @@ def adapters(model_name: str, count: int, rank: int, steps: int, patches: int, r
     }
 
 
-def _shapes(linear: torch.nn.Module, rank: int) -> tuple[tuple[int, int], tuple[int, int]]:
+def _drawn(linear: torch.nn.Module, rank: int, generator: torch.Generator) -> LowRank:
+    """A random adapter of one layer."""
     assert isinstance(linear, torch.nn.Linear)
-    return (rank, linear.in_features), (linear.out_features, rank)
+    a = torch.randn((rank, linear.in_features), generator=generator) * 0.01
+    return LowRank(a, torch.randn((linear.out_features, rank), generator=generator) * 0.01, 1.0)
 
 
 def _ask(engine: Engine, number: int, steps: int):
