@@ -59,6 +59,7 @@ def rows(settings: Settings) -> list[Row]:
     ]
 
 
+@pytest.mark.long
 def test_ingest_from_a_bucket_gives_the_rows_of_a_folder(landed: tuple[Settings, Settings]) -> None:
     local, remote = landed
     for settings in landed:
