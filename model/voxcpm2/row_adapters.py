@@ -117,8 +117,8 @@ def attach(network: nn.Module, adapters: Mapping[str, Mapping[str, LowRank]]) ->
         network.set_submodule(
             path, RowLinear(linear, _update(resident, linear, [e.get(path) for e in adapters.values()]))
         )
-    network.row_adapters = resident  # pyright: ignore[reportAttributeAccessIssue]
-    network.get_submodule("feat_decoder").row_adapters = resident  # pyright: ignore[reportAttributeAccessIssue]
+    for module in (network, network.get_submodule("feat_decoder")):
+        object.__setattr__(module, "row_adapters", resident)
     return resident
 
 

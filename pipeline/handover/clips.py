@@ -17,13 +17,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.audio.clips import decode_bytes, encode_flac, to_int16
-from pipeline.corpus.clip_choice import references
+from pipeline.corpus.clip_references import Speakers, local_speakers, references
 from pipeline.errors import BadRecording
 from pipeline.exchange.exports import Clip, Encoding
 from pipeline.handover.choice import ExportError
 from pipeline.lake.lake import Lake
 from pipeline.lake.rows import Row
 from pipeline.lake.storage import readable
+from pipeline.settings import TrainingSetPolicy
 from pipeline.text import dialects
 from pipeline.text.script import in_script
 
@@ -54,10 +55,13 @@ class Form:
         return shown if self.punctuation else without_punctuation(shown)
 
 
-def clips_of(lake: Lake, rows: Sequence[Row], form: Form, reference_seconds: tuple[float, float]) -> Iterator[Clip]:
-    """A clip for each row, in their order; no sound is read before it is asked for."""
+def clips_of(lake: Lake, rows: Sequence[Row], form: Form, policy: TrainingSetPolicy) -> Iterator[Clip]:
+    """A clip for each row, in their order; no sound is read before it is asked for.
+
+    `policy` says which clip may be the reference of another.
+    """
     stored = _StoredSounds(lake)
-    pairs, anchors = _references(rows, reference_seconds)
+    pairs, anchors = _references(rows, policy, local_speakers(lake, rows))
     for row in rows:
         extra = {key: value for key, value in row.items() if key not in _NOT_FACTS}
         if reference := pairs.get(row["segment_id"]):
@@ -148,7 +152,9 @@ def _characters(row: Row, script: Script) -> list[Row]:
     return [one | {"char": char} for one, char in zip(characters, changed, strict=True)]
 
 
-def _references(rows: Sequence[Row], seconds: tuple[float, float]) -> tuple[dict[str, Row], dict[tuple[str, str], str]]:
+def _references(
+    rows: Sequence[Row], policy: TrainingSetPolicy, speakers: Speakers
+) -> tuple[dict[str, Row], dict[tuple[str, str], str]]:
     """Another clip of the same speaker and split for each, chosen among the 64 near it; and one for each speaker.
 
     That is the segment_id of the first clip whose length fits, else of the longest.
@@ -165,7 +171,8 @@ def _references(rows: Sequence[Row], seconds: tuple[float, float]) -> tuple[dict
         # The last one joins those before it, so that no clip is left alone.
         bounds = [*(start for start in starts if start == 0 or len(own) - start > 1), len(own)]
         for begin, end in itertools.pairwise(bounds):
-            found |= references(own[begin:end], seconds)
-        fitting = [row for row in own if seconds[0] <= row["duration"] <= seconds[1]]
+            found |= references(own[begin:end], policy, speakers)
+        low, high = policy.reference_seconds
+        fitting = [row for row in own if low <= row["duration"] <= high]
         anchors[speaker] = (fitting or sorted(own, key=lambda row: -row["duration"]))[0]["segment_id"]
     return found, anchors

@@ -192,7 +192,7 @@ def _write(
             given += 1
             progress(given, total)
 
-    clips = clips_of(Lake(settings.lake), choice.rows, form, settings.training_set.reference_seconds)
+    clips = clips_of(Lake(settings.lake), choice.rows, form, settings.training_set)
     try:
         return entry.writer(out, options).write(counted(clips))
     except OSError as error:
