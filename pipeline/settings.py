@@ -520,7 +520,7 @@ class Evaluation(_Section):
     def _with_margins(cls, value: Any) -> Any:
         if isinstance(value, list | tuple):
             raise ValueError(
-                "guarded is a table of metrics and their margins now, [evaluation.guarded] cer = 0.02, not a list"
+                "guarded is a table of metrics and their margins now, { cer = 0.02 }, not a list"
             )
         return value
 
