@@ -519,9 +519,7 @@ class Evaluation(_Section):
     @classmethod
     def _with_margins(cls, value: Any) -> Any:
         if isinstance(value, list | tuple):
-            raise ValueError(
-                "guarded is a table of metrics and their margins now, { cer = 0.02 }, not a list"
-            )
+            raise ValueError("guarded is a table of metrics and their margins now, { cer = 0.02 }, not a list")
         return value
 
 
