@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from assets import home
 from assets.home import RunFailed, clear_failures, dagster_home, home_folder, open_instance
@@ -43,6 +44,12 @@ def test_the_workspaces_own_dagster_yaml_is_the_one_that_holds(tmp_path: Path) -
 
 def test_every_dagster_yaml_that_is_shipped_is_known_so_that_a_later_one_may_replace_its_copies() -> None:
     assert hashlib.sha256(SHIPPED.read_bytes()).hexdigest() in home._SHIPPED
+
+
+@pytest.mark.parametrize("name", ["dagster.yaml", "dagster.production.yaml"])
+def test_a_run_whose_turn_comes_while_the_code_location_starts_waits_for_it(name: str) -> None:
+    queue = yaml.safe_load((PROJECT / name).read_text(encoding="utf-8"))["run_queue"]
+    assert queue["max_user_code_failure_retries"] * queue["user_code_failure_retry_delay"] >= 180
 
 
 @pytest.mark.parametrize("folder", ["set [1]", "what?", "a*b", "100%", "录音 [天津]"])
