@@ -218,9 +218,9 @@ def verdict(compared: Sequence[Comparison]) -> Verdict:
     if gains and losses:
         kind, headline = "mixed", "Better in some ways, worse in others"
     elif gains:
-        kind, headline = "better", "Better than its base"
+        kind, headline = "better", f"Better in {len(gains)} of {len(told)} metrics, worse in none"
     elif losses:
-        kind, headline = "worse", "Worse than its base"
+        kind, headline = "worse", f"Worse in {len(losses)} of {len(told)} metrics, better in none"
     else:
         kind, headline = "undecided", "No difference shown"
     count = f"Of {len(told)} compared quality metrics {len(gains)} better, {len(losses)} worse, "
