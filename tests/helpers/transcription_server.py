@@ -24,13 +24,17 @@ from pipeline.settings import RecognizerSettings
 
 @dataclass
 class Reply:
-    """An answer in place of a transcription, after `pause_s` or when the server is told to go on."""
+    """An answer in place of a transcription, after `pause_s` or when the server is told to go on.
+
+    With `together` it comes as soon as so many requests were in work at a time.
+    """
 
     body: bytes = b"{}"
     status: int = 200
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     pause_s: float = 0.0
+    together: int = 0
 
 
 @dataclass
@@ -69,7 +73,7 @@ class TranscriptionServer:
                     reply = outer.replies.popleft() if outer.replies else None
                 try:
                     reply = outer._answer(asked) if reply is None else reply
-                    outer._go_on.wait(reply.pause_s)
+                    outer._hold(reply)
                 finally:
                     with outer._lock:
                         outer._at_once -= 1
@@ -99,6 +103,12 @@ class TranscriptionServer:
         self.replies.clear()
         self.asked.clear()
         self.most_at_once = 0
+
+    def _hold(self, reply: Reply) -> None:
+        end = time.monotonic() + reply.pause_s
+        while (left := end - time.monotonic()) > 0 and not (reply.together and self.most_at_once >= reply.together):
+            if self._go_on.wait(min(0.01, left) if reply.together else left):
+                return
 
     @contextmanager
     def running(self) -> Iterator[TranscriptionServer]:
