@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 
+from cli.serving import print_users, remove_user, serve_http, token_of_new
 from cli.terminal import Config, WorkspaceFolder, read_settings, say, stop, warn
-from pipeline.access.hosts import LOOPBACK, bracketed, is_loopback, listening
+from pipeline.access.hosts import LOOPBACK, bracketed, is_loopback
 
 desk_app = typer.Typer(help="Browse, listen and correct in a browser.", invoke_without_command=True)
 user_app = typer.Typer(help="Who may use the desk from elsewhere.", no_args_is_help=True)
@@ -32,8 +32,6 @@ def desk(
     """Serve the corpus of a workspace to browsers until Ctrl-C or SIGTERM."""
     if context.invoked_subcommand is not None:
         return
-    import uvicorn
-
     from desk.app import create_app
     from desk.users import desk_users
 
@@ -55,24 +53,7 @@ def desk(
     app = create_app(settings.root, settings, sorted(hosts))
     app.state.desk.index.ready(say)
     app.state.desk.refused()
-    with listen(host, port) as listener:
-        where = listener.getsockname()
-        scheme = "http" if certificate is None else "https"
-        say(f"open {scheme}://{'127.0.0.1' if host in ('0.0.0.0', '::') else bracketed(host)}:{where[1]}")
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                # Whom a request comes from is what the guard and the limit of sign-ins go by.
-                proxy_headers=False,
-                ssl_certfile=certificate,
-                ssl_keyfile=key,
-                timeout_graceful_shutdown=5,
-            )
-        )
-        server.run(sockets=[listener])
+    serve_http(app, host, port, certificate, key)
 
 
 Roles = Annotated[list[str] | None, typer.Option("--role", help="listen, correct or release; may be repeated")]
@@ -86,14 +67,10 @@ def user_add(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Add a user, or give one a new token and roles; the token is shown once."""
-    from desk.users import UserError, desk_users
-    from pipeline.rights.audit import AuditBroken
+    from desk.users import desk_users
 
     settings = read_settings(config, workspace)
-    try:
-        token = desk_users(settings.root).add(name, role or ["listen"])
-    except (UserError, AuditBroken, OSError) as error:
-        stop(str(error))
+    token = token_of_new(desk_users(settings.root), name, role or ["listen"])
     say(f"{name} signs in at {settings.desk.address} with this token, which is shown once and kept nowhere:")
     say(token)
 
@@ -101,16 +78,9 @@ def user_add(
 @user_app.command("list")
 def user_list(config: Config = None, workspace: WorkspaceFolder = None) -> None:
     """Names, roles and since when."""
-    from desk.users import UserError, desk_users
+    from desk.users import desk_users
 
-    try:
-        users = desk_users(read_settings(config, workspace).root).all()
-    except UserError as error:
-        stop(str(error))
-    for user in users.values():
-        say(f"{user.name}: {', '.join(user.roles)}, since {user.added}")
-    if not users:
-        say("nobody")
+    print_users(desk_users(read_settings(config, workspace).root))
 
 
 @user_app.command("remove")
@@ -118,19 +88,7 @@ def user_remove(
     name: Annotated[str, typer.Argument(help="of the user")], config: Config = None, workspace: WorkspaceFolder = None
 ) -> None:
     """Remove a user; open sessions end at once."""
-    from desk.users import UserError, desk_users
-    from pipeline.rights.audit import AuditBroken
+    from desk.users import desk_users
 
-    try:
-        desk_users(read_settings(config, workspace).root).remove(name)
-    except (UserError, AuditBroken, OSError) as error:
-        stop(str(error))
+    remove_user(desk_users(read_settings(config, workspace).root), name)
     say(f"{name} is removed")
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens, or the end of the command."""
-    try:
-        return listening(host, port)
-    except OSError as error:
-        stop(f"cannot serve on {host}:{port}: {error.strerror or error}; choose another --port or --host")

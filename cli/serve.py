@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cli.desk import listen
+from cli.serving import print_users, remove_user, serve_http, token_of_new
 from cli.terminal import Config, WorkspaceFolder, read_settings, say, stop, warn
-from pipeline.access.hosts import LOOPBACK, bracketed, is_loopback
+from pipeline.access.hosts import LOOPBACK, is_loopback
 
 serve_app = typer.Typer(help="Speak to any client that knows OpenAI's speech API.", invoke_without_command=True)
 key_app = typer.Typer(help="Who may use the server from elsewhere.", no_args_is_help=True)
@@ -32,8 +32,6 @@ def serve(
     """Serve speech until Ctrl-C or SIGTERM: /v1/audio/speech, /v1/voices, a page to try it, /docs, /metrics."""
     if context.invoked_subcommand is not None:
         return
-    import uvicorn
-
     from pipeline.rights.consents import TaintedModel, refuse_tainted
     from pipeline.settings import checkpoint_path
     from serve.app import create_app
@@ -55,22 +53,7 @@ def serve(
         service = Service(settings)
     except (TaintedModel, ValueError, OSError) as error:
         stop(str(error))
-    with listen(host, port) as listener:
-        where = listener.getsockname()
-        scheme = "http" if certificate is None else "https"
-        say(f"open {scheme}://{'127.0.0.1' if host in ('0.0.0.0', '::') else bracketed(host)}:{where[1]}")
-        uvicorn.Server(
-            uvicorn.Config(
-                create_app(service, LOOPBACK),
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                ssl_certfile=certificate,
-                ssl_keyfile=key,
-                timeout_graceful_shutdown=5,
-            )
-        ).run(sockets=[listener])
+    serve_http(create_app(service, LOOPBACK), host, port, certificate, key)
 
 
 Roles = Annotated[list[str] | None, typer.Option("--role", help="list, speak or watch; may be repeated")]
@@ -84,14 +67,9 @@ def key_add(
     workspace: WorkspaceFolder = None,
 ) -> None:
     """Make a key, or another one in place of it; it is shown once and kept as a hash."""
-    from pipeline.access.users import UserError
-    from pipeline.rights.audit import AuditBroken
     from serve.guard import serve_users
 
-    try:
-        token = serve_users(read_settings(config, workspace).root).add(name, role or ["speak"])
-    except (UserError, AuditBroken, OSError) as error:
-        stop(str(error))
+    token = token_of_new(serve_users(read_settings(config, workspace).root), name, role or ["speak"])
     say(f"the key of {name}, which is shown once and kept nowhere:")
     say(token)
 
@@ -99,17 +77,9 @@ def key_add(
 @key_app.command("list")
 def key_list(config: Config = None, workspace: WorkspaceFolder = None) -> None:
     """Names, roles and since when."""
-    from pipeline.access.users import UserError
     from serve.guard import serve_users
 
-    try:
-        users = serve_users(read_settings(config, workspace).root).all()
-    except UserError as error:
-        stop(str(error))
-    for user in users.values():
-        say(f"{user.name}: {', '.join(user.roles)}, since {user.added}")
-    if not users:
-        say("nobody")
+    print_users(serve_users(read_settings(config, workspace).root))
 
 
 @key_app.command("remove")
@@ -117,12 +87,7 @@ def key_remove(
     name: Annotated[str, typer.Argument(help="whose key")], config: Config = None, workspace: WorkspaceFolder = None
 ) -> None:
     """Take a key back; it is refused at once."""
-    from pipeline.access.users import UserError
-    from pipeline.rights.audit import AuditBroken
     from serve.guard import serve_users
 
-    try:
-        serve_users(read_settings(config, workspace).root).remove(name)
-    except (UserError, AuditBroken, OSError) as error:
-        stop(str(error))
+    remove_user(serve_users(read_settings(config, workspace).root), name)
     say(f"the key of {name} holds no more")

@@ -224,6 +224,7 @@ QUALITY = (
     *("cer", "wer", "tone_distance", "dialect_accuracy", "similarity", "centroid_similarity", "listener_mos"),
     *("preference", "dnsmos", "distillmos", "stop_rate", "repeats", "skips"),
 )
+ERROR_RATES = ("cer", "cer_raw", "wer", "wer_raw")
 EXPECTED = ("cer", "tone_distance", "similarity", "dnsmos", "stop_rate", "rtf")
 
 

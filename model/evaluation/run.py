@@ -21,6 +21,7 @@ from model.evaluation.evaluate import EvaluationRow, conditions, evaluate, summa
 from model.evaluation.intelligibility import error_rate, unspaced
 from model.evaluation.judges import Judges, measured_names, open_judges
 from model.evaluation.listening.tables import stored_rows
+from model.evaluation.metrics import ERROR_RATES
 from model.evaluation.pairs import difference_rows
 from model.evaluation.sounds import Sounds
 from model.evaluation.statistics import METHOD
@@ -113,7 +114,7 @@ def _topline(out: _Rows, lake: Lake, sounds: Sounds, judges: Judges, progress: P
     found = evaluate(known.utterances, metrics, _reporting(progress, "recordings"))
     found = [
         replace(row, value=None, note=topline.OWN_TEXT)
-        if row.metric in topline.OF_TEXT and row.utterance_id in known.by_recogniser
+        if row.metric in ERROR_RATES and row.utterance_id in known.by_recogniser
         else row
         for row in found
         if row.metric in topline.MEASURES
@@ -222,7 +223,7 @@ def _add(
 ) -> None:
     """Rows and their figures, under one condition."""
     for row in found:
-        rate = row.metric in ("cer", "cer_raw", "wer", "wer_raw") and row.value is not None
+        rate = row.metric in ERROR_RATES and row.value is not None
         spoken = row.utterance_id.partition("@")[0]
         out.rows.append(
             {

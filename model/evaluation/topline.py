@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 import pyarrow.parquet as pq
 
 from model.evaluation.corpus_speech import from_segment
+from model.evaluation.metrics import ERROR_RATES
 from model.evaluation.utterance import Utterance
 from model.validation.compared import RECORDINGS
+from pipeline.corpus.clip_choice import TEXT_BY_PEOPLE
 from pipeline.corpus.excerpts import segment_samples
 from pipeline.lake.lake import Lake
 from pipeline.lake.query import each_row
@@ -22,10 +24,8 @@ from pipeline.lake.storage import readable
 from pipeline.lake.views import literal
 
 MOST = 60
-OF_TEXT = ("cer", "cer_raw", "wer", "wer_raw")
-MEASURES = (*OF_TEXT, "tone_distance", "tone_accuracy", "similarity", "dnsmos", "distillmos", "dialect_accuracy")
+MEASURES = (*ERROR_RATES, "tone_distance", "tone_accuracy", "similarity", "dnsmos", "distillmos", "dialect_accuracy")
 OWN_TEXT = "its text was written by the recogniser that would judge it"
-_BY_PEOPLE = ("given", "corrected", "accepted")
 _COLUMNS = ["segment_id", "dialect", "text", "romanization", "characters", "start", "audio"]
 
 
@@ -60,7 +60,7 @@ def recorded(lake: Lake, dialect: str) -> Recorded:
     return Recorded(
         found,
         {name: row["recording_id"] for name, row in chosen.items()},
-        frozenset(name for name, row in chosen.items() if row["text_source"] not in _BY_PEOPLE),
+        frozenset(name for name, row in chosen.items() if row["text_source"] not in TEXT_BY_PEOPLE),
     )
 
 

@@ -34,7 +34,7 @@ _COLUMNS = (
     "tier",
 )
 _DECIDED = ("segment_id", "recording_id", "speaker_id", "split", "decision", "drop_reason")
-_BY_PEOPLE = ("given", "corrected", "accepted")
+TEXT_BY_PEOPLE = ("given", "corrected", "accepted")
 """Values of text_source of text that a recogniser's doubts are not about."""
 
 
@@ -108,7 +108,7 @@ def choose(
 def _refusals(rows: pa.Table, allowed: Collection[str], policy: TrainingSetPolicy) -> NDArray[np.object_]:
     """The first reason that each row meets, "" for those that qualify."""
     seconds = rows["duration"].to_numpy()
-    by_people = _true(pc.is_in(rows["text_source"], value_set=pa.array(_BY_PEOPLE)))  # type: ignore[attr-defined]
+    by_people = _true(pc.is_in(rows["text_source"], value_set=pa.array(TEXT_BY_PEOPLE)))  # type: ignore[attr-defined]
     unsure = ~by_people & _true(pc.less(rows["asr_avg_logprob"], policy.min_logprob))  # type: ignore[attr-defined]
     said = _true(pc.not_equal(pc.utf8_trim_whitespace(rows["text"]), ""))  # type: ignore[attr-defined]
     split, tier = (rows[name].to_pylist() for name in ("split", "tier"))
