@@ -7,6 +7,7 @@ import json
 import pytest
 import spoken_lake
 from desk_client import csrf_of, desk_of, signed_in
+from httpx import Response
 from spoken_lake import HOSTILE, SCRIPT
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -40,9 +41,16 @@ def freeze(client: TestClient, name: str, **fields: object):
     return client.post("/releases", data={"name": name, "csrf": csrf_of(client)} | fields)
 
 
-def test_a_lead_makes_a_release_and_is_named_in_it_and_in_the_log(lead: TestClient, settings: Settings) -> None:
-    answer = freeze(lead, "first", note=SCRIPT, licence=HOSTILE)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/releases/first")
+@pytest.fixture(scope="module")
+def first(lead: TestClient) -> Response:
+    """The answer to making release `first`, which several tests need, whichever of them a worker is given."""
+    return freeze(lead, "first", note=SCRIPT, licence=HOSTILE)
+
+
+def test_a_lead_makes_a_release_and_is_named_in_it_and_in_the_log(
+    lead: TestClient, first: Response, settings: Settings
+) -> None:
+    assert (first.status_code, first.headers["location"]) == (303, "/releases/first")
     assert open_release(settings, "first").document["created_by"] == "lead"
     entry = next(one for one in audit.read(settings.root) if one["action"] == "release.create")
     assert (entry["actor"], entry["subject"]) == ("lead", "first")
@@ -54,6 +62,7 @@ def test_a_lead_makes_a_release_and_is_named_in_it_and_in_the_log(lead: TestClie
         assert "<script>alert" not in page.text
 
 
+@pytest.mark.usefixtures("first")
 def test_what_changed_since_another_is_on_a_page_and_escaped(lead: TestClient) -> None:
     assert freeze(lead, "short", where="start < 10").status_code == 303
     page = lead.get("/releases/short/since/first").text
@@ -63,6 +72,7 @@ def test_what_changed_since_another_is_on_a_page_and_escaped(lead: TestClient) -
     assert "&lt;img src=x" in page
 
 
+@pytest.mark.usefixtures("first")
 def test_what_cannot_be_a_release_comes_back_with_the_form_and_the_reason(lead: TestClient, settings: Settings) -> None:
     before = existing(settings)
     for name, where, words in (
@@ -77,6 +87,7 @@ def test_what_cannot_be_a_release_comes_back_with_the_form_and_the_reason(lead: 
     assert existing(settings) == before
 
 
+@pytest.mark.usefixtures("first")
 def test_who_may_only_correct_reads_releases_and_makes_none(desk: Starlette, settings: Settings) -> None:
     reviewer = signed_in(desk, "reviewer", "correct")
     page = reviewer.get("/releases/first")
@@ -88,6 +99,7 @@ def test_who_may_only_correct_reads_releases_and_makes_none(desk: Starlette, set
     assert existing(settings) == before
 
 
+@pytest.mark.usefixtures("first")
 def test_a_release_that_is_not_there_is_not_found(lead: TestClient) -> None:
     for path in ("/releases/nothing", "/releases/..%2F..%2Fetc", "/releases/first/since/nothing"):
         assert lead.get(path).status_code == 404
